@@ -1,0 +1,2 @@
+//! yubin
+fn main() {}
