@@ -1,1 +1,34 @@
-//! yubin-types
+//! The domain's words: every value that two crates exchange, and every bound.
+//!
+//! A value that exists is valid: constructors parse and refuse, nothing is checked twice. No I/O, no clock, no randomness;
+//! time and identity are inputs. What is *not* here: wire syntax (`session`), MIME (`message`), rules (`policy`), rows (`state`).
+//!
+//! - [`limits`]: every bound of the system, with its reason.
+//! - [`address`]: mail addresses and domain names (RFC 5321, RFC 6531, RFC 5890).
+//! - [`ids`]: the identities that never get reused.
+//! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
+//! - [`quota`], [`time`], [`status`], [`refusal`], [`search`], [`secret`].
+
+pub mod address;
+pub mod flags;
+pub mod ids;
+pub mod limits;
+pub mod mailbox;
+pub mod quota;
+pub mod refusal;
+pub mod search;
+pub mod secret;
+pub mod status;
+pub mod time;
+pub mod uid;
+
+pub use address::{Address, AddressError, DomainName, LocalPart, ReversePath};
+pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
+pub use ids::{AccountId, DomainId, EmailId, Epoch, GroupNumber, MailboxId, Placement, RequestId, TraceId};
+pub use mailbox::{MailboxName, SpecialUse};
+pub use quota::{Limit, Quota, QuotaScope, Usage};
+pub use refusal::Refusal;
+pub use secret::Secret;
+pub use status::EnhancedStatus;
+pub use time::Timestamp;
+pub use uid::{ModSeq, Uid, UidSet, UidValidity};

@@ -1,0 +1,137 @@
+//! Every bound of the system in one place, each with its reason or the minimum its RFC asks for.
+//!
+//! A name ends in its unit. Relations between bounds are asserted at compile time at the bottom.
+//! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`.
+
+/// Longest local part accepted from the network, octets (RFC 5321 §4.5.3.1.1).
+pub const LOCAL_PART_BYTES_MAX: usize = 64;
+/// Longest domain name, octets of its ASCII form (RFC 5321 §4.5.3.1.2).
+pub const DOMAIN_BYTES_MAX: usize = 255;
+/// Longest label of a domain name, octets (RFC 1035 §2.3.4).
+pub const DOMAIN_LABEL_BYTES_MAX: usize = 63;
+/// Longest path, octets, with its angle brackets (RFC 5321 §4.5.3.1.3).
+pub const PATH_BYTES_MAX: usize = 256 + 64;
+
+/// Longest SMTP command line, octets with CRLF: RFC 5321 §4.5.3.1.4 asks for 512, extensions add to it (RFC 1870, 3461, 6152).
+pub const SMTP_COMMAND_BYTES_MAX: usize = 2_048;
+/// Longest line of an AUTH exchange, octets (RFC 4954 §4).
+pub const SMTP_AUTH_LINE_BYTES_MAX: usize = 12_288;
+/// Longest text line in message data that is kept as it is, octets: 998 is what RFC 5322 §2.1.1 allows, real mail exceeds it.
+pub const SMTP_TEXT_LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Recipients of one transaction (RFC 5321 §4.5.3.1.8 asks for at least 100).
+pub const SMTP_RECIPIENTS_MAX: usize = 1_000;
+/// Protocol errors of one SMTP session before it is closed with 421.
+pub const SMTP_ERRORS_MAX: u32 = 20;
+/// Transactions of one SMTP session before it is asked to reconnect, so that load spreads.
+pub const SMTP_TRANSACTIONS_MAX: u32 = 10_000;
+/// Trace headers (`Received`) after which mail is held to be looping (RFC 5321 §6.3 asks for a large number, at least 100 is the
+/// text's advice; 50 is what Postfix and most operators run).
+pub const HOPS_MAX: usize = 50;
+/// Silence after which an SMTP peer is disconnected, seconds (RFC 5321 §4.5.3.2.7).
+pub const SMTP_IDLE_SECONDS_MAX: u64 = 300;
+
+/// Largest message any listener accepts, bytes; plans lower it.
+pub const MESSAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// A plan's message size limit where none is set, bytes (SPPD-18: 100 MB).
+pub const MESSAGE_BYTES_DEFAULT: u64 = 100 * 1024 * 1024;
+/// What of an incoming message is held in memory before it goes to a temporary file, bytes.
+pub const SPOOL_MEMORY_BYTES_MAX: usize = 256 * 1024;
+/// Bodies below this are stored inline in the log's batch, others as files, bytes.
+pub const INLINE_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Longest per-recipient prefix of a stored message, bytes.
+pub const MESSAGE_PREFIX_BYTES_MAX: usize = 16 * 1024;
+/// One piece of a streamed body, bytes.
+pub const BODY_CHUNK_BYTES: usize = 128 * 1024;
+
+/// Longest POP3 command line, octets (RFC 2449 §4).
+pub const POP3_COMMAND_BYTES_MAX: usize = 512;
+/// Longest line of a POP3 AUTH exchange, octets.
+pub const POP3_AUTH_LINE_BYTES_MAX: usize = 12_288;
+/// Silence after which a POP3 client is disconnected, seconds (RFC 1939 §3: at least ten minutes).
+pub const POP3_IDLE_SECONDS_MAX: u64 = 600;
+/// Protocol errors of one POP3 session before it is closed.
+pub const POP3_ERRORS_MAX: u32 = 20;
+/// How long a POP3 lock outlives the silence of its holder's front end, seconds.
+pub const POP3_LOCK_SECONDS: u64 = 30;
+
+/// Longest IMAP command line before login, octets.
+pub const IMAP_PREAUTH_LINE_BYTES_MAX: usize = 8_192;
+/// Longest IMAP command after login, octets of lines and literals together, APPEND's message excepted.
+pub const IMAP_COMMAND_BYTES_MAX: usize = 1024 * 1024;
+/// Longest single literal outside APPEND, octets.
+pub const IMAP_LITERAL_BYTES_MAX: usize = 128 * 1024;
+/// Keys of one SEARCH program, nested ones included.
+pub const IMAP_SEARCH_KEYS_MAX: usize = 1_000;
+/// Nesting of a SEARCH program.
+pub const IMAP_SEARCH_DEPTH_MAX: usize = 100;
+/// Items of one sequence set.
+pub const IMAP_SET_ITEMS_MAX: usize = 10_000;
+/// Silence after which an IMAP client is logged out, seconds (RFC 9051 §5.4: at least thirty minutes).
+pub const IMAP_IDLE_SECONDS_MAX: u64 = 1_800;
+/// Silence allowed before login, seconds.
+pub const PREAUTH_IDLE_SECONDS_MAX: u64 = 60;
+/// Protocol errors of one IMAP session before it is closed with BYE.
+pub const IMAP_ERRORS_MAX: u32 = 50;
+/// Failed logins of one connection before it is closed.
+pub const LOGIN_FAILURES_MAX: u32 = 3;
+
+/// Longest mailbox name, octets of its UTF-8 form.
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1_000;
+/// Levels of a mailbox name.
+pub const MAILBOX_DEPTH_MAX: usize = 64;
+/// Mailboxes of one account.
+pub const MAILBOXES_PER_ACCOUNT_MAX: usize = 10_000;
+/// Longest keyword, octets.
+pub const KEYWORD_BYTES_MAX: usize = 128;
+/// Different keywords on one message.
+pub const KEYWORDS_PER_MESSAGE_MAX: usize = 64;
+/// Messages one command may touch; larger work goes in several commands.
+pub const MESSAGES_PER_COMMAND_MAX: usize = 1_000;
+/// Rows in one frame of an answer.
+pub const ROWS_PER_FRAME_MAX: usize = 500;
+
+/// MIME nesting that is described; deeper parts are opaque.
+pub const MIME_DEPTH_MAX: usize = 64;
+/// MIME parts that are described; the rest is opaque.
+pub const MIME_PARTS_MAX: usize = 10_000;
+
+/// Longest password, octets.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Shortest password that can be set, octets.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+/// Targets of one alias.
+pub const ALIAS_TARGETS_MAX: usize = 1_000;
+/// How deep aliases may point at aliases.
+pub const ALIAS_DEPTH_MAX: usize = 10;
+/// Longest free text an operator may attach (suspension reason, description), octets.
+pub const REASON_BYTES_MAX: usize = 1_024;
+/// Longest local part that can be created, octets (SONET-33).
+pub const CREATED_LOCAL_PART_BYTES_MAX: usize = 32;
+
+/// Trash expiry where a plan sets none, seconds: 7 days after the move into Trash (SHIN-17).
+pub const TRASH_EXPIRY_SECONDS_DEFAULT: u64 = 7 * 86_400;
+/// How long expunged mail stays in the vault where a plan sets none, seconds.
+pub const VAULT_SECONDS_DEFAULT: u64 = 7 * 86_400;
+/// How long the outcome of a delivery is remembered for its retry, seconds.
+pub const DEDUPE_DELIVERY_SECONDS: u64 = 15 * 60;
+/// How long the outcome of an administrative request is remembered, seconds.
+pub const DEDUPE_ADMIN_SECONDS: u64 = 24 * 3_600;
+/// Expunge tombstones kept per domain before the QRESYNC floor rises.
+pub const TOMBSTONES_PER_DOMAIN_MAX: u64 = 100_000;
+/// How far ahead of the last stamp of its group a new stamp may lie, milliseconds.
+pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
+
+/// Concurrent connections of one front end; below the file descriptor limit of a plain machine.
+pub const CONNECTIONS_MAX: usize = 18_000;
+/// Items in one page of a listing, default and bound (AIP-158).
+pub const PAGE_SIZE_DEFAULT: usize = 100;
+/// See [`PAGE_SIZE_DEFAULT`].
+pub const PAGE_SIZE_MAX: usize = 1_000;
+
+const _: () = {
+    assert!(LOCAL_PART_BYTES_MAX + 1 + DOMAIN_BYTES_MAX <= PATH_BYTES_MAX);
+    assert!(SPOOL_MEMORY_BYTES_MAX <= INLINE_BODY_BYTES_MAX);
+    assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
+    assert!(PATH_BYTES_MAX < SMTP_COMMAND_BYTES_MAX);
+    assert!(CREATED_LOCAL_PART_BYTES_MAX <= LOCAL_PART_BYTES_MAX);
+};

@@ -1,0 +1,77 @@
+//! A SEARCH program (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 8514) as a value: parsed by the session, run in the store.
+
+use serde::{Deserialize, Serialize};
+
+use crate::flags::Flag;
+use crate::uid::{ModSeq, UidSet};
+
+/// One search key. Text is UTF-8: the session decodes the CHARSET. Dates are days since 1970-01-01.
+///
+/// Depth and count are bounded by [`crate::limits::IMAP_SEARCH_DEPTH_MAX`] and [`crate::limits::IMAP_SEARCH_KEYS_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SearchKey {
+    /// Every message.
+    All,
+    /// All of these; the empty list matches everything.
+    And(Vec<SearchKey>),
+    /// One of two.
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// Not this.
+    Not(Box<SearchKey>),
+    /// Flag is set.
+    Flag(Flag),
+    /// UIDs; the session maps sequence numbers to them.
+    Uids(UidSet),
+    /// A header field contains the text; empty text: the field exists.
+    Header(String, String),
+    /// The body, decoded, contains the text.
+    Body(String),
+    /// Header or body contains the text.
+    Text(String),
+    /// Octets, more than.
+    Larger(u64),
+    /// Octets, less than.
+    Smaller(u64),
+    /// Internal date before the day.
+    Before(i64),
+    /// Internal date on the day.
+    On(i64),
+    /// Internal date on the day or later.
+    Since(i64),
+    /// `Date:` header before the day.
+    SentBefore(i64),
+    /// `Date:` header on the day.
+    SentOn(i64),
+    /// `Date:` header on the day or later.
+    SentSince(i64),
+    /// Changed at this MODSEQ or later.
+    ModSeq(ModSeq),
+    /// RFC 8514: saved before the day.
+    SavedBefore(i64),
+    /// RFC 8514: saved on the day.
+    SavedOn(i64),
+    /// RFC 8514: saved on the day or later.
+    SavedSince(i64),
+    /// RFC 5032: arrived this many seconds ago at most.
+    Younger(u64),
+    /// RFC 5032: arrived this many seconds ago at least.
+    Older(u64),
+}
+
+impl SearchKey {
+    /// Must message headers or bodies be read to decide? Walks without recursion.
+    #[must_use]
+    pub fn reads_text(&self) -> bool {
+        let mut left = vec![self];
+        while let Some(key) = left.pop() {
+            match key {
+                SearchKey::Header(..) | SearchKey::Body(_) | SearchKey::Text(_) => return true,
+                SearchKey::And(keys) => left.extend(keys),
+                SearchKey::Or(a, b) => left.extend([&**a, &**b]),
+                SearchKey::Not(key) => left.push(key),
+                _ => {}
+            }
+        }
+        false
+    }
+}
