@@ -28,39 +28,19 @@ pub(crate) fn drift() -> Result<()> {
     let scratch = Scratch::make()?;
     generate(&scratch.0)?;
     let (fresh, committed) = (files(&scratch.0)?, files(&shell::root()?.join(COMMITTED))?);
-    let names = fresh
-        .keys()
-        .chain(committed.keys())
-        .collect::<std::collections::BTreeSet<_>>();
-    let drifted: Vec<&str> = names
-        .into_iter()
-        .filter(|name| fresh.get(*name) != committed.get(*name))
-        .map(String::as_str)
-        .collect();
+    let names = fresh.keys().chain(committed.keys()).collect::<std::collections::BTreeSet<_>>();
+    let drifted: Vec<&str> =
+        names.into_iter().filter(|name| fresh.get(*name) != committed.get(*name)).map(String::as_str).collect();
     if !drifted.is_empty() {
-        bail!(
-            "generated code differs from the .proto files ({}): run `cargo xtask gen`",
-            drifted.join(", ")
-        );
+        bail!("generated code differs from the .proto files ({}): run `cargo xtask gen`", drifted.join(", "));
     }
-    eprintln!(
-        "gen: {} generated files are those of the .proto files",
-        committed.len()
-    );
+    eprintln!("gen: {} generated files are those of the .proto files", committed.len());
     Ok(())
 }
 
 fn generate(folder: &Path) -> Result<()> {
-    let mut command = shell::cargo(&[
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "yubin-proto",
-        "--example",
-        "gen",
-        "--",
-    ])?;
+    let mut command =
+        shell::cargo(&["run", "--quiet", "--locked", "--package", "yubin-proto", "--example", "gen", "--"])?;
     command.arg(folder);
     shell::run(command)
 }
@@ -68,15 +48,10 @@ fn generate(folder: &Path) -> Result<()> {
 /// Name and content of each file of a folder (generated code has no folders below).
 fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
-    for entry in
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            files.insert(
-                entry.file_name().to_string_lossy().into_owned(),
-                std::fs::read(entry.path())?,
-            );
+            files.insert(entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path())?);
         }
     }
     Ok(files)
@@ -88,8 +63,7 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn make() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("yubin-gen-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Self(folder))
     }
 }

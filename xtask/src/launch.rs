@@ -37,38 +37,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     packages::require(&[Need::Build, Need::Clients])?;
     shell::step("building the binaries that the tests start");
-    shell::run(shell::cargo(&[
-        "build",
-        "--locked",
-        "--workspace",
-        "--bins",
-    ])?)?;
+    shell::run(shell::cargo(&["build", "--locked", "--workspace", "--bins"])?)?;
     shell::step("running the tests");
     let mut command = if has_nextest() {
-        let profile = if std::env::var_os("CI").is_some() {
-            "ci"
-        } else {
-            "default"
-        };
-        shell::cargo(&[
-            "nextest",
-            "run",
-            "--locked",
-            "--workspace",
-            "--profile",
-            profile,
-        ])?
+        let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
+        shell::cargo(&["nextest", "run", "--locked", "--workspace", "--profile", profile])?
     } else {
         shell::cargo(&["test", "--locked", "--workspace"])?
     };
-    command
-        .args(arguments)
-        .env("YUBIN_BIN", shell::built("yubin")?);
+    command.args(arguments).env("YUBIN_BIN", shell::built("yubin")?);
     shell::run(command)
 }
 
 fn has_nextest() -> bool {
-    shell::cargo(&["nextest", "--version"])
-        .and_then(shell::read)
-        .is_ok()
+    shell::cargo(&["nextest", "--version"]).and_then(shell::read).is_ok()
 }

@@ -19,31 +19,12 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("yubin-state", &["yubin-types"]),
     ("yubin-proto", &["yubin-types", "yubin-state"]),
     ("yubin-consensus", &[]),
-    (
-        "yubin-store",
-        &[
-            "yubin-types",
-            "yubin-state",
-            "yubin-message",
-            "yubin-proto",
-            "yubin-consensus",
-        ],
-    ),
+    ("yubin-store", &["yubin-types", "yubin-state", "yubin-message", "yubin-proto", "yubin-consensus"]),
     (
         "yubin-frontend",
-        &[
-            "yubin-types",
-            "yubin-message",
-            "yubin-session",
-            "yubin-policy",
-            "yubin-state",
-            "yubin-proto",
-        ],
+        &["yubin-types", "yubin-message", "yubin-session", "yubin-policy", "yubin-state", "yubin-proto"],
     ),
-    (
-        "yubin-admin",
-        &["yubin-types", "yubin-state", "yubin-proto"],
-    ),
+    ("yubin-admin", &["yubin-types", "yubin-state", "yubin-proto"]),
     (
         "yubin",
         &[
@@ -65,25 +46,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates that read no clock, no disk and no network.
-const PURE: [&str; 5] = [
-    "yubin-types",
-    "yubin-message",
-    "yubin-session",
-    "yubin-policy",
-    "yubin-state",
-];
+const PURE: [&str; 5] = ["yubin-types", "yubin-message", "yubin-session", "yubin-policy", "yubin-state"];
 
 /// What pure crates must not reach, even through others.
-const IMPURE: [&str; 8] = [
-    "tokio",
-    "tonic",
-    "hyper",
-    "rocksdb",
-    "librocksdb-sys",
-    "openraft",
-    "rand",
-    "getrandom",
-];
+const IMPURE: [&str; 8] = ["tokio", "tonic", "hyper", "rocksdb", "librocksdb-sys", "openraft", "rand", "getrandom"];
 
 /// What nobody may reach: other TLS stacks beside rustls on ring.
 const BANNED: [&str; 3] = ["openssl-sys", "aws-lc-sys", "native-tls"];
@@ -100,10 +66,7 @@ pub(crate) fn layers() -> Result<()> {
         eprintln!("layers: {fault}");
     }
     if !faults.is_empty() {
-        bail!(
-            "{} imports are not allowed; the table is in xtask/src/layers.rs",
-            faults.len()
-        );
+        bail!("{} imports are not allowed; the table is in xtask/src/layers.rs", faults.len());
     }
     eprintln!("layers: {} crates keep to the table", graph.house.len());
     Ok(())
@@ -123,37 +86,25 @@ struct Graph {
 
 impl Graph {
     fn read(metadata: &Value) -> Result<Self> {
-        let members: BTreeSet<&str> = list(metadata, "workspace_members")
-            .filter_map(Value::as_str)
-            .collect();
-        let mut graph = Self {
-            names: BTreeMap::new(),
-            house: BTreeMap::new(),
-            declared: BTreeMap::new(),
-            linked: BTreeMap::new(),
-        };
+        let members: BTreeSet<&str> = list(metadata, "workspace_members").filter_map(Value::as_str).collect();
+        let mut graph =
+            Self { names: BTreeMap::new(), house: BTreeMap::new(), declared: BTreeMap::new(), linked: BTreeMap::new() };
         for package in list(metadata, "packages") {
             let (id, name) = (text(package, "id")?, text(package, "name")?);
             if members.contains(id.as_str()) {
-                let declared = list(package, "dependencies")
-                    .filter_map(|dependency| text(dependency, "name").ok());
+                let declared = list(package, "dependencies").filter_map(|dependency| text(dependency, "name").ok());
                 graph.declared.insert(name.clone(), declared.collect());
                 graph.house.insert(name.clone(), id.clone());
             }
             graph.names.insert(id, name);
         }
-        let resolve = metadata
-            .get("resolve")
-            .context("cargo metadata resolved nothing")?;
+        let resolve = metadata.get("resolve").context("cargo metadata resolved nothing")?;
         for node in list(resolve, "nodes") {
             let linked = list(node, "deps").filter(|dependency| {
                 // A null kind is a plain dependency; "dev" and "build" are not linked into the crate.
-                list(dependency, "dep_kinds")
-                    .any(|kind| kind.get("kind").is_none_or(Value::is_null))
+                list(dependency, "dep_kinds").any(|kind| kind.get("kind").is_none_or(Value::is_null))
             });
-            let ids = linked
-                .filter_map(|dependency| text(dependency, "pkg").ok())
-                .collect();
+            let ids = linked.filter_map(|dependency| text(dependency, "pkg").ok()).collect();
             graph.linked.insert(text(node, "id")?, ids);
         }
         Ok(graph)
@@ -167,9 +118,7 @@ impl Graph {
                 faults.push(format!("{name} has no row in the table"));
                 continue;
             };
-            let house = declared
-                .iter()
-                .filter(|import| self.house.contains_key(*import));
+            let house = declared.iter().filter(|import| self.house.contains_key(*import));
             let wrong = house.filter(|import| !allowed.contains(&import.as_str()));
             faults.extend(wrong.map(|import| format!("{name} must not import {import}")));
         }
@@ -198,11 +147,7 @@ impl Graph {
         let mut seen = BTreeSet::from([start.to_owned()]);
         while let Some((id, before)) = queue.pop_front() {
             let name = self.names.get(&id).cloned().unwrap_or_default();
-            let way = if before.is_empty() {
-                name.clone()
-            } else {
-                format!("{before} -> {name}")
-            };
+            let way = if before.is_empty() { name.clone() } else { format!("{before} -> {name}") };
             for next in self.linked.get(&id).into_iter().flatten() {
                 if seen.insert(next.clone()) {
                     queue.push_back((next.clone(), way.clone()));
@@ -215,18 +160,12 @@ impl Graph {
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {
     let found = value.get(key).and_then(Value::as_str);
-    found
-        .map(str::to_owned)
-        .with_context(|| format!("cargo metadata lacks \"{key}\""))
+    found.map(str::to_owned).with_context(|| format!("cargo metadata lacks \"{key}\""))
 }
 
 #[cfg(test)]
@@ -235,18 +174,13 @@ mod tests {
     use serde_json::json;
 
     fn package(name: &str, imports: &[&str]) -> Value {
-        let dependencies: Vec<Value> = imports
-            .iter()
-            .map(|import| json!({ "name": import }))
-            .collect();
+        let dependencies: Vec<Value> = imports.iter().map(|import| json!({ "name": import })).collect();
         json!({ "id": name, "name": name, "dependencies": dependencies })
     }
 
     fn node(name: &str, links: &[(&str, Value)]) -> Value {
-        let deps: Vec<Value> = links
-            .iter()
-            .map(|(to, kind)| json!({ "pkg": to, "dep_kinds": [{ "kind": kind }] }))
-            .collect();
+        let deps: Vec<Value> =
+            links.iter().map(|(to, kind)| json!({ "pkg": to, "dep_kinds": [{ "kind": kind }] })).collect();
         json!({ "id": name, "deps": deps })
     }
 
@@ -259,16 +193,10 @@ mod tests {
     fn an_import_outside_the_table_is_a_fault() {
         let graph = graph(
             &["yubin-policy", "yubin-store"],
-            vec![
-                package("yubin-policy", &["yubin-store"]),
-                package("yubin-store", &[]),
-            ],
+            vec![package("yubin-policy", &["yubin-store"]), package("yubin-store", &[])],
             vec![],
         );
-        assert_eq!(
-            graph.imports(),
-            ["yubin-policy must not import yubin-store"]
-        );
+        assert_eq!(graph.imports(), ["yubin-policy must not import yubin-store"]);
     }
 
     #[test]
@@ -279,30 +207,11 @@ mod tests {
 
     #[test]
     fn a_pure_crate_that_reaches_a_runtime_is_a_fault_but_not_through_its_tests() {
-        let packages = || {
-            vec![
-                package("yubin-types", &["a"]),
-                package("a", &[]),
-                package("tokio", &[]),
-            ]
-        };
-        let linked = vec![
-            node("yubin-types", &[("a", Value::Null)]),
-            node("a", &[("tokio", Value::Null)]),
-        ];
+        let packages = || vec![package("yubin-types", &["a"]), package("a", &[]), package("tokio", &[])];
+        let linked = vec![node("yubin-types", &[("a", Value::Null)]), node("a", &[("tokio", Value::Null)])];
         let faults = graph(&["yubin-types"], packages(), linked).reach();
-        assert_eq!(
-            faults,
-            ["yubin-types must not reach tokio: yubin-types -> a -> tokio"]
-        );
-        let tests_only = vec![
-            node("yubin-types", &[("a", json!("dev"))]),
-            node("a", &[("tokio", Value::Null)]),
-        ];
-        assert!(
-            graph(&["yubin-types"], packages(), tests_only)
-                .reach()
-                .is_empty()
-        );
+        assert_eq!(faults, ["yubin-types must not reach tokio: yubin-types -> a -> tokio"]);
+        let tests_only = vec![node("yubin-types", &[("a", json!("dev"))]), node("a", &[("tokio", Value::Null)])];
+        assert!(graph(&["yubin-types"], packages(), tests_only).reach().is_empty());
     }
 }

@@ -98,9 +98,7 @@ fn main() -> anyhow::Result<()> {
         Task::Gen => generate::write(),
         Task::Cluster { arguments } => rigs::start(rigs::Rig::Cluster, &arguments),
         Task::Crash { arguments } => rigs::start(rigs::Rig::Crash, &arguments),
-        Task::Bench {
-            subject: Subject::Delivery { arguments },
-        } => rigs::start(rigs::Rig::BenchDelivery, &arguments),
+        Task::Bench { subject: Subject::Delivery { arguments } } => rigs::start(rigs::Rig::BenchDelivery, &arguments),
         Task::Setup => packages::require(&[packages::Need::Build, packages::Need::Clients]),
     }
 }

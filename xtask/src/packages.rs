@@ -47,11 +47,7 @@ pub(crate) fn require(needs: &[Need]) -> Result<()> {
     }
     shell::step(&format!("installing with apt-get: {}", missing.join(" ")));
     shell::run(apt(&["update", "-qq"]))?;
-    let names = missing
-        .iter()
-        .map(|name| resolve(name))
-        .collect::<Result<Vec<_>>>()?
-        .concat();
+    let names = missing.iter().map(|name| resolve(name)).collect::<Result<Vec<_>>>()?.concat();
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(names.iter().map(String::as_str));
     shell::run(apt(&arguments))
@@ -72,9 +68,7 @@ fn missing(needs: &[Need]) -> Vec<&'static str> {
         }
     }
     if needs.contains(&Need::Clients) {
-        let absent = CLIENTS
-            .iter()
-            .filter(|(program, _)| !shell::on_path(program));
+        let absent = CLIENTS.iter().filter(|(program, _)| !shell::on_path(program));
         names.extend(absent.map(|(_, package)| *package));
     }
     names
@@ -89,21 +83,10 @@ fn resolve(name: &str) -> Result<Vec<String>> {
     let mut search = Command::new("apt-cache");
     search.args(["search", "--names-only", "^libclang1-[0-9]+$"]);
     let listed = shell::read(search)?;
-    let versions = listed.lines().filter_map(|line| {
-        line.strip_prefix("libclang1-")?
-            .split(' ')
-            .next()?
-            .parse()
-            .ok()
-    });
+    let versions = listed.lines().filter_map(|line| line.strip_prefix("libclang1-")?.split(' ').next()?.parse().ok());
     match versions.filter(|version: &u32| *version >= 14).min() {
-        Some(version) => Ok(vec![
-            format!("libclang1-{version}"),
-            format!("libclang-common-{version}-dev"),
-        ]),
-        None => bail!(
-            "apt knows no libclang1-NN of version 14 or newer; install libclang, then start again"
-        ),
+        Some(version) => Ok(vec![format!("libclang1-{version}"), format!("libclang-common-{version}-dev")]),
+        None => bail!("apt knows no libclang1-NN of version 14 or newer; install libclang, then start again"),
     }
 }
 
@@ -112,9 +95,8 @@ fn has_libclang() -> bool {
     let named = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
     named.into_iter().chain(library_folders()).any(|folder| {
         names_in(&folder).iter().any(|name| {
-            let library = name
-                .strip_prefix("libclang")
-                .is_some_and(|rest| rest.starts_with(".so") || rest.starts_with('-'));
+            let library =
+                name.strip_prefix("libclang").is_some_and(|rest| rest.starts_with(".so") || rest.starts_with('-'));
             library && name.contains(".so") && !name.starts_with("libclang-cpp")
         })
     })
@@ -122,23 +104,15 @@ fn has_libclang() -> bool {
 
 /// Whether clang's own headers (stddef.h and its kin) are installed.
 fn has_clang_headers() -> bool {
-    let roots = library_folders()
-        .into_iter()
-        .map(|folder| folder.join("clang"));
+    let roots = library_folders().into_iter().map(|folder| folder.join("clang"));
     roots
-        .flat_map(|root| {
-            names_in(&root)
-                .into_iter()
-                .map(move |version| root.join(version))
-        })
+        .flat_map(|root| names_in(&root).into_iter().map(move |version| root.join(version)))
         .any(|version| version.join("include").join("stddef.h").is_file())
 }
 
 /// The folders where libclang may lie: the usual library folders, and those of each LLVM release.
 fn library_folders() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = ["/usr/lib64", "/usr/lib", "/usr/local/lib"]
-        .map(PathBuf::from)
-        .to_vec();
+    let mut folders: Vec<PathBuf> = ["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from).to_vec();
     for name in names_in(Path::new("/usr/lib")) {
         let folder = Path::new("/usr/lib").join(&name);
         if name.starts_with("llvm") {
@@ -152,18 +126,12 @@ fn library_folders() -> Vec<PathBuf> {
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// An apt-get command that asks nothing.
 fn apt(arguments: &[&str]) -> Command {
-    let user = Command::new("id")
-        .arg("-u")
-        .output()
-        .map(|output| output.stdout)
-        .unwrap_or_default();
+    let user = Command::new("id").arg("-u").output().map(|output| output.stdout).unwrap_or_default();
     let mut command = if user.starts_with(b"0\n") {
         Command::new("env")
     } else {
@@ -171,8 +139,6 @@ fn apt(arguments: &[&str]) -> Command {
         sudo.arg("env");
         sudo
     };
-    command
-        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-        .args(arguments);
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
     command
 }

@@ -18,12 +18,8 @@ pub(crate) fn root() -> Result<PathBuf> {
         return Ok(parent.to_path_buf());
     }
     let here = std::env::current_dir().context("the current folder cannot be read")?;
-    let found = here
-        .ancestors()
-        .find(|folder| folder.join("xtask").join("Cargo.toml").is_file());
-    found
-        .map(Path::to_path_buf)
-        .context("not inside the working tree: start it as `cargo xtask`")
+    let found = here.ancestors().find(|folder| folder.join("xtask").join("Cargo.toml").is_file());
+    found.map(Path::to_path_buf).context("not inside the working tree: start it as `cargo xtask`")
 }
 
 /// A cargo command in the root of the working tree.
@@ -35,12 +31,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(program);
     command.current_dir(root()?).args(arguments);
     // These describe xtask itself and must not leak into what it starts.
-    for name in [
-        "CARGO_MANIFEST_DIR",
-        "CARGO_MANIFEST_PATH",
-        "CARGO_PKG_NAME",
-        "CARGO_PKG_VERSION",
-    ] {
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
         command.env_remove(name);
     }
     Ok(command)
@@ -52,9 +43,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
 /// When it cannot be started or ends with anything but success.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let line = line_of(&command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start: {line}"))?;
+    let status = command.status().with_context(|| format!("cannot start: {line}"))?;
     if !status.success() {
         bail!("failed ({status}): {line}");
     }
@@ -67,15 +56,9 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
 /// When it cannot be started, ends with anything but success, or writes what is not UTF-8.
 pub(crate) fn read(mut command: Command) -> Result<String> {
     let line = line_of(&command);
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start: {line}"))?;
+    let output = command.output().with_context(|| format!("cannot start: {line}"))?;
     if !output.status.success() {
-        bail!(
-            "failed ({}): {line}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("failed ({}): {line}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     String::from_utf8(output.stdout).with_context(|| format!("not UTF-8: the output of {line}"))
 }
@@ -95,23 +78,15 @@ pub(crate) fn metadata() -> Result<serde_json::Value> {
 /// When cargo does not tell its target directory.
 pub(crate) fn built(name: &str) -> Result<PathBuf> {
     let metadata = metadata()?;
-    let target = metadata
-        .get("target_directory")
-        .and_then(|value| value.as_str());
-    Ok(
-        Path::new(target.context("cargo metadata names no target directory")?)
-            .join("debug")
-            .join(name),
-    )
+    let target = metadata.get("target_directory").and_then(|value| value.as_str());
+    Ok(Path::new(target.context("cargo metadata names no target directory")?).join("debug").join(name))
 }
 
 /// Whether a program of this name is on PATH.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(sbin)
-        .any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path).chain(sbin).any(|folder| folder.join(program).is_file())
 }
 
 /// Opens a step of a longer task with a line that stands out.
@@ -121,8 +96,5 @@ pub(crate) fn step(title: &str) {
 
 fn line_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -22,9 +22,7 @@ type Check = (&'static str, fn() -> Result<()>);
 pub(crate) fn verify() -> Result<()> {
     packages::require(&[Need::Build])?;
     let checks: [Check; 6] = [
-        ("format", || {
-            shell::run(shell::cargo(&["fmt", "--all", "--check"])?)
-        }),
+        ("format", || shell::run(shell::cargo(&["fmt", "--all", "--check"])?)),
         ("tidy", tidy::tidy),
         ("layers", layers::layers),
         ("generated code", generate::drift),
@@ -76,12 +74,5 @@ fn licences() -> Result<()> {
         eprintln!("cargo-deny is not installed: deny.toml was not checked");
         return Ok(());
     }
-    shell::run(shell::cargo(&[
-        "deny",
-        "--offline",
-        "check",
-        "licenses",
-        "bans",
-        "sources",
-    ])?)
+    shell::run(shell::cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"])?)
 }

@@ -8,17 +8,9 @@ use std::path::Path;
 
 /// Links of a Markdown file that lead nowhere.
 pub(super) fn faults(root: &Path, file: &File<'_>) -> Vec<String> {
-    let folder = root
-        .join(file.path)
-        .parent()
-        .map(Path::to_path_buf)
-        .unwrap_or_default();
-    let broken = targets(file.text)
-        .into_iter()
-        .filter(|(_, target)| !folder.join(target).exists());
-    broken
-        .map(|(line, target)| file.fault(line, &format!("a link that leads nowhere: {target}")))
-        .collect()
+    let folder = root.join(file.path).parent().map(Path::to_path_buf).unwrap_or_default();
+    let broken = targets(file.text).into_iter().filter(|(_, target)| !folder.join(target).exists());
+    broken.map(|(line, target)| file.fault(line, &format!("a link that leads nowhere: {target}"))).collect()
 }
 
 /// Line, counted from 0, and target of each relative link.
@@ -34,17 +26,9 @@ fn targets(text: &str) -> Vec<(usize, &str)> {
         }
         // Every second part stands between backticks.
         for prose in text.split('`').step_by(2) {
-            let links = prose
-                .split("](")
-                .skip(1)
-                .filter_map(|rest| rest.split_once(')'));
-            let relative =
-                links.map(|(target, _)| target.split_once('#').map_or(target, |(path, _)| path));
-            found.extend(
-                relative
-                    .filter(|path| !path.is_empty() && !path.contains(':'))
-                    .map(|path| (line, path)),
-            );
+            let links = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+            let relative = links.map(|(target, _)| target.split_once('#').map_or(target, |(path, _)| path));
+            found.extend(relative.filter(|path| !path.is_empty() && !path.contains(':')).map(|path| (line, path)));
         }
     }
     found
@@ -56,7 +40,8 @@ mod tests {
 
     #[test]
     fn only_relative_links_outside_examples_are_followed() {
-        let text = "see [a](b.md#c) and [d](https://e.org) and [f](#g)\n`[h](i.md)`\n```\n[j](k.md)\n```\n[l](m/n.md)\n";
+        let text =
+            "see [a](b.md#c) and [d](https://e.org) and [f](#g)\n`[h](i.md)`\n```\n[j](k.md)\n```\n[l](m/n.md)\n";
         assert_eq!(targets(text), [(0, "b.md"), (5, "m/n.md")]);
     }
 }

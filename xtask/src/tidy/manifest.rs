@@ -12,17 +12,10 @@ const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.
 pub(super) fn faults(file: &File<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     if file.is("Cargo.lock") {
-        let sources = file
-            .text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| line.starts_with("source = "));
+        let sources = file.text.lines().enumerate().filter(|(_, line)| line.starts_with("source = "));
         let other = sources.filter(|(_, line)| *line != REGISTRY);
-        faults.extend(
-            other.map(|(line, text)| file.fault(line, &format!("not from crates.io: {text}"))),
-        );
-    } else if file.text.contains("[package]") && !file.text.contains("[lints]\nworkspace = true\n")
-    {
+        faults.extend(other.map(|(line, text)| file.fault(line, &format!("not from crates.io: {text}"))));
+    } else if file.text.contains("[package]") && !file.text.contains("[lints]\nworkspace = true\n") {
         faults.push(file.fault(0, "lacks [lints] workspace = true"));
     }
     faults
@@ -42,22 +35,13 @@ mod tests {
             faults_of("a/Cargo.toml", "[package]\nname = \"a\"\n"),
             ["a/Cargo.toml:1: lacks [lints] workspace = true"]
         );
-        assert!(
-            faults_of(
-                "a/Cargo.toml",
-                "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"
-            )
-            .is_empty()
-        );
+        assert!(faults_of("a/Cargo.toml", "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n").is_empty());
         assert!(faults_of("Cargo.toml", "[workspace]\n").is_empty());
     }
 
     #[test]
     fn a_locked_package_comes_from_the_public_registry() {
         assert!(faults_of("Cargo.lock", &format!("{REGISTRY}\n")).is_empty());
-        assert_eq!(
-            faults_of("Cargo.lock", "source = \"git+https://example.org/a\"\n").len(),
-            1
-        );
+        assert_eq!(faults_of("Cargo.lock", "source = \"git+https://example.org/a\"\n").len(), 1);
     }
 }

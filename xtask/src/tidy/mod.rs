@@ -61,10 +61,7 @@ pub(crate) fn tidy() -> Result<()> {
         eprintln!("tidy: {fault}");
     }
     if !faults.is_empty() {
-        bail!(
-            "{} faults of style; the rules are in STYLE.md and xtask/src/tidy",
-            faults.len()
-        );
+        bail!("{} faults of style; the rules are in STYLE.md and xtask/src/tidy", faults.len());
     }
     eprintln!("tidy: {count} files in order");
     Ok(())
@@ -73,17 +70,8 @@ pub(crate) fn tidy() -> Result<()> {
 /// What git holds or would add, each path once.
 fn paths(root: &Path) -> Result<Vec<String>> {
     let mut git = std::process::Command::new("git");
-    git.current_dir(root).args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]);
-    let mut paths: Vec<String> = shell::read(git)?
-        .split_terminator('\0')
-        .map(str::to_owned)
-        .collect();
+    git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let mut paths: Vec<String> = shell::read(git)?.split_terminator('\0').map(str::to_owned).collect();
     paths.sort();
     paths.dedup();
     Ok(paths)

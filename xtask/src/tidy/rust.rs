@@ -17,16 +17,10 @@ pub(super) fn faults(file: &File<'_>) -> Vec<String> {
     let lines = file.text.lines().count();
     let code = code_lines(file);
     if code > CODE_LINES_MAX {
-        faults.push(file.fault(
-            CODE_LINES_MAX,
-            &format!("{code} lines of code, at most {CODE_LINES_MAX}"),
-        ));
+        faults.push(file.fault(CODE_LINES_MAX, &format!("{code} lines of code, at most {CODE_LINES_MAX}")));
     }
     if lines > FILE_LINES_MAX {
-        faults.push(file.fault(
-            FILE_LINES_MAX,
-            &format!("{lines} lines with tests, at most {FILE_LINES_MAX}"),
-        ));
+        faults.push(file.fault(FILE_LINES_MAX, &format!("{lines} lines with tests, at most {FILE_LINES_MAX}")));
     }
     if !file.text.starts_with("//!") {
         faults.push(file.fault(0, "does not open with its manual page (//!)"));
@@ -36,12 +30,7 @@ pub(super) fn faults(file: &File<'_>) -> Vec<String> {
 
 /// Lines above the test module that ends a file; 0 for a file that is all tests.
 fn code_lines(file: &File<'_>) -> usize {
-    let in_tests_folder = file
-        .path
-        .split('/')
-        .rev()
-        .skip(1)
-        .any(|part| part == "tests" || part == "benches");
+    let in_tests_folder = file.path.split('/').rev().skip(1).any(|part| part == "tests" || part == "benches");
     let is_test_module = file.is("/tests.rs");
     // The package `tests/` itself is code: what starts and drives whole systems.
     if is_test_module || (in_tests_folder && !file.path.starts_with("tests/src/")) {
@@ -49,9 +38,7 @@ fn code_lines(file: &File<'_>) -> usize {
     }
     let lines: Vec<&str> = file.text.lines().collect();
     let tests = lines.windows(2).position(|pair| match pair {
-        [attribute, module] => {
-            *attribute == "#[cfg(test)]" && module.starts_with("mod ") && module.ends_with('{')
-        }
+        [attribute, module] => *attribute == "#[cfg(test)]" && module.starts_with("mod ") && module.ends_with('{'),
         _ => false,
     });
     tests.unwrap_or(lines.len())
@@ -68,10 +55,7 @@ mod tests {
     #[test]
     fn a_file_may_be_600_lines_when_200_are_tests() {
         let code = format!("//! Page.\n{}", "fn f() {}\n".repeat(399));
-        let tests = format!(
-            "#[cfg(test)]\nmod tests {{\n{}}}\n",
-            "    fn t() {}\n".repeat(197)
-        );
+        let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "    fn t() {}\n".repeat(197));
         assert!(faults_of("crates/a/src/b.rs", &format!("{code}{tests}")).is_empty());
         let long = faults_of("crates/a/src/b.rs", &format!("{code}fn g() {{}}\n{tests}"));
         assert_eq!(

@@ -17,12 +17,8 @@ const UNFINISHED: [&str; 6] = [
 ];
 
 /// Anywhere: paths that exist on one machine only.
-const MACHINE: [&str; 4] = [
-    concat!("/ro", "ot/"),
-    concat!("/wo", "rk/"),
-    concat!("/ho", "me/"),
-    concat!("/Use", "rs/"),
-];
+const MACHINE: [&str; 4] =
+    [concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/Use", "rs/")];
 
 /// A folder beside the working tree, and the one such folder that may be named.
 const OUTSIDE: &str = concat!("../sha", "red");
@@ -35,19 +31,11 @@ pub(super) fn faults(file: &File<'_>) -> Vec<String> {
         return faults;
     }
     for (line, text) in file.text.lines().enumerate() {
-        let code = [".rs", ".toml", ".proto", ".sh", "run"]
-            .iter()
-            .any(|ending| file.is(ending));
-        let unfinished = UNFINISHED
-            .iter()
-            .filter(|word| code && text.contains(*word));
-        faults.extend(
-            unfinished.map(|word| file.fault(line, &format!("unfinished or not run: {word}"))),
-        );
+        let code = [".rs", ".toml", ".proto", ".sh", "run"].iter().any(|ending| file.is(ending));
+        let unfinished = UNFINISHED.iter().filter(|word| code && text.contains(*word));
+        faults.extend(unfinished.map(|word| file.fault(line, &format!("unfinished or not run: {word}"))));
         let machine = MACHINE.iter().filter(|word| text.contains(*word));
-        faults.extend(
-            machine.map(|word| file.fault(line, &format!("a path of one machine: {word}"))),
-        );
+        faults.extend(machine.map(|word| file.fault(line, &format!("a path of one machine: {word}"))));
         if text.matches(OUTSIDE).count() > text.matches(OUTSIDE_ALLOWED).count() {
             faults.push(file.fault(line, "a path outside the repository"));
         }
@@ -56,10 +44,7 @@ pub(super) fn faults(file: &File<'_>) -> Vec<String> {
         }
     }
     if !file.text.is_empty() && !file.text.ends_with('\n') {
-        faults.push(file.fault(
-            file.text.lines().count().saturating_sub(1),
-            "the last line has no line end",
-        ));
+        faults.push(file.fault(file.text.lines().count().saturating_sub(1), "the last line has no line end"));
     }
     faults
 }
@@ -85,13 +70,7 @@ mod tests {
     #[test]
     fn unfinished_code_is_a_fault_and_prose_about_it_is_not() {
         let text = format!("fn f() {{\n    {}\n}}\n", concat!("todo", "!()"));
-        assert_eq!(
-            faults_of("a.rs", &text),
-            [format!(
-                "a.rs:2: unfinished or not run: {}",
-                concat!("todo", "!(")
-            )]
-        );
+        assert_eq!(faults_of("a.rs", &text), [format!("a.rs:2: unfinished or not run: {}", concat!("todo", "!("))]);
         assert!(faults_of("a.md", &text).is_empty());
     }
 
@@ -104,13 +83,7 @@ mod tests {
 
     #[test]
     fn white_space_at_the_end_of_a_line_is_a_fault() {
-        assert_eq!(
-            faults_of("a.rs", "fn f() {} \n"),
-            ["a.rs:1: white space at the end"]
-        );
-        assert_eq!(
-            faults_of("a.rs", "fn f() {}"),
-            ["a.rs:1: the last line has no line end"]
-        );
+        assert_eq!(faults_of("a.rs", "fn f() {} \n"), ["a.rs:1: white space at the end"]);
+        assert_eq!(faults_of("a.rs", "fn f() {}"), ["a.rs:1: the last line has no line end"]);
     }
 }
