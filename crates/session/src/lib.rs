@@ -1,1 +1,15 @@
-//! yubin-session
+//! SMTP, POP3 and IMAP server sessions as values: bytes, time and answers go in, steps come out.
+//!
+//! No I/O, no clock, no tokio. One driver (`frontend`) runs them all: it reads from the socket only when a session says
+//! [`Step::Read`], so a slow rim or a greedy client never grows a buffer; it sends what was written before it waits for anything.
+//! A session never knows who answers its questions: `frontend` maps them to the store, `policy` and the spool.
+//!
+//! - [`step`]: the contract between a session and its driver.
+//! - [`smtp`], [`pop3`], [`imap`]: the protocols.
+
+pub mod imap;
+pub mod pop3;
+pub mod smtp;
+pub mod step;
+
+pub use step::{Session, Step, TlsFacts};
