@@ -1,1 +1,27 @@
-//! yubin-message
+//! Facts about mail messages: RFC 5322 headers and MIME structure, bounded before they are parsed.
+//!
+//! A message is scanned once, when it is accepted, by a [`Scanner`] that takes it in chunks and keeps little; what it
+//! finds is a [`PartTree`]: offsets, Content fields and ENVELOPE, stored beside the message. Everything IMAP asks about
+//! structure is answered from the tree, every body section is a range of the stored bytes.
+//!
+//! Pure: no I/O, no clock, no randomness. Messages are never changed here. Nothing recurses, whatever the input; every
+//! bound is in [`limits`].
+
+pub mod limits;
+
+mod address;
+mod date;
+mod envelope;
+mod lex;
+mod mime;
+mod scan;
+mod section;
+mod tree;
+
+pub use address::{Address, Mailbox, parse_addresses};
+pub use date::{DateTime, Day};
+pub use envelope::{Envelope, message_ids};
+pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
+pub use scan::{ScanLimits, Scanner, scan};
+pub use section::SectionText;
+pub use tree::{DecodeError, Defects, Part, PartKind, PartTree, SCANNER_VERSION};

@@ -1,0 +1,681 @@
+//! The scanner: finds the parts of a message in one pass (RFC 2046 §5.1), in bounded memory.
+//!
+//! Chunks of any size go in; what is kept is the line or header field being read, up to a cap, and the tree. It looks
+//! at the bytes of a line only where a header field is wanted or the line begins with `--`. Work is linear in the
+//! input whatever it holds, and nothing recurses: open parts are a stack of at most `depth_max`.
+//!
+//! Rules: the line end before a boundary belongs to the boundary. A boundary of an enclosing multipart ends all parts
+//! inside it, closed or not. The innermost of equal boundaries counts. Lines end with CRLF or bare LF. A header ends
+//! with an empty line, or with a boundary. A message/rfc822 with a transfer encoding is opaque (RFC 2046 §5.2.1 forbids
+//! it). Nothing is refused: see [`Defects`] for what was wrong.
+
+use memchr::{memchr, memchr_iter};
+
+use crate::limits;
+use crate::mime::{ContentType, Seen, TransferEncoding};
+use crate::tree::{Defects, Part, PartKind, PartTree};
+
+/// The longest line that can be a boundary: with its dashes, and a little white space behind it.
+const LINE_BYTES_KEPT: usize = limits::MIME_BOUNDARY_BYTES_MAX + 64;
+
+/// What a scan may keep. The default is [`crate::limits`].
+#[derive(Debug, Clone, Copy)]
+pub struct ScanLimits {
+    /// Open parts, the message itself included.
+    pub depth_max: usize,
+    /// Parts recorded.
+    pub parts_max: usize,
+    /// Bytes of one header field that are read.
+    pub field_bytes_max: usize,
+    /// Bytes of header values that the tree may hold.
+    pub structure_bytes_max: usize,
+}
+
+impl Default for ScanLimits {
+    fn default() -> Self {
+        ScanLimits {
+            depth_max: limits::MIME_DEPTH_MAX,
+            parts_max: limits::MIME_PARTS_MAX,
+            field_bytes_max: limits::HEADER_FIELD_BYTES_MAX,
+            structure_bytes_max: limits::STRUCTURE_BYTES_MAX,
+        }
+    }
+}
+
+/// Reads a whole message.
+///
+/// ```
+/// let tree = yubin_message::scan(b"Subject: hi\r\n\r\nhello\r\n");
+/// assert_eq!(tree.root().body, 15);
+/// assert_eq!(tree.envelope().subject.as_deref(), Some(&b"hi"[..]));
+/// ```
+pub fn scan(message: &[u8]) -> PartTree {
+    let mut scanner = Scanner::new(ScanLimits::default());
+    scanner.feed(message);
+    scanner.finish()
+}
+
+/// A scan in progress.
+#[derive(Debug)]
+pub struct Scanner {
+    limits: ScanLimits,
+    parts: Vec<Part>,
+    open: Vec<Open>,
+    state: State,
+    received_count: u32,
+    /// Where the line being read begins.
+    line_start: u64,
+    /// Bytes of that line so far, its line end included.
+    line_len: u64,
+    /// The beginning of that line, when it came in more than one chunk.
+    line: Vec<u8>,
+    /// Its last byte so far.
+    line_last: u8,
+    /// Bytes of the line end before it: 0, 1 or 2.
+    eol_before: u64,
+    /// Line ends before it.
+    lines_before: u64,
+    /// The header field being read, from its name on, if it is wanted.
+    field: Vec<u8>,
+    /// Bytes that header values may yet take.
+    structure_room: usize,
+    work: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the header of the innermost open part.
+    Header,
+    /// In the body of a leaf, a preamble or an epilogue.
+    Body,
+}
+
+/// A part whose end has not come.
+#[derive(Debug)]
+struct Open {
+    index: usize,
+    /// Set for a multipart until its closing boundary.
+    boundary: Option<Box<[u8]>>,
+    lines_at_body: u64,
+}
+
+/// A line without its line end, and perhaps without its tail.
+struct Line<'a> {
+    content: &'a [u8],
+    eol: u64,
+}
+
+/// Which boundary a line is.
+struct Delimiter {
+    level: usize,
+    closing: bool,
+}
+
+impl Scanner {
+    /// A scanner at the start of a message.
+    pub fn new(limits: ScanLimits) -> Self {
+        let mut scanner = Scanner {
+            limits,
+            parts: Vec::new(),
+            open: Vec::new(),
+            state: State::Header,
+            received_count: 0,
+            line_start: 0,
+            line_len: 0,
+            line: Vec::new(),
+            line_last: 0,
+            eol_before: 0,
+            lines_before: 0,
+            field: Vec::new(),
+            structure_room: limits.structure_bytes_max,
+            work: 0,
+        };
+        scanner.open_part(None, 0);
+        scanner.envelope_here();
+        scanner
+    }
+
+    /// Takes in the next bytes of the message.
+    pub fn feed(&mut self, mut chunk: &[u8]) {
+        while !chunk.is_empty() {
+            if self.state == State::Body && self.open.iter().all(|it| it.boundary.is_none()) {
+                return self.feed_opaque(chunk);
+            }
+            let found = memchr(b'\n', chunk);
+            let (piece, rest) = chunk.split_at_checked(found.map_or(chunk.len(), |at| at + 1)).unwrap_or((chunk, b""));
+            chunk = rest;
+            if found.is_some() && self.line_len == 0 {
+                self.line_len = piece.len() as u64;
+                self.on_line(strip_eol(piece));
+            } else {
+                self.keep(piece);
+                if found.is_some() {
+                    let line = std::mem::take(&mut self.line);
+                    // The kept beginning may lack the line end; what matters is the line's own last bytes.
+                    let content = line.strip_suffix(b"\r").filter(|_| self.line_last == b'\r').unwrap_or(&line);
+                    self.on_line(Line { content, eol: if self.line_last == b'\r' { 2 } else { 1 } });
+                    self.line = line;
+                    self.line.clear();
+                }
+            }
+        }
+    }
+
+    /// Ends the message.
+    pub fn finish(mut self) -> PartTree {
+        if self.line_len > 0 {
+            let line = std::mem::take(&mut self.line);
+            self.on_line(Line { content: &line, eol: 0 });
+        }
+        self.end_headers(self.line_start, Defects::HEADER_NOT_ENDED);
+        self.close_from(0, self.line_start, self.lines_before);
+        PartTree { parts: self.parts, received_count: self.received_count }
+    }
+
+    /// Bytes copied and compared so far, one more per line: grows linearly with the input.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Bytes of input held beside the tree.
+    pub fn buffered_bytes(&self) -> usize {
+        self.line.capacity() + self.field.capacity()
+    }
+
+    /// No boundary is awaited: the rest of the message is counted and not looked at.
+    fn feed_opaque(&mut self, chunk: &[u8]) {
+        self.lines_before += memchr_iter(b'\n', chunk).count() as u64;
+        self.line_start += self.line_len + chunk.len() as u64;
+        self.line_len = 0;
+        self.line.clear();
+    }
+
+    /// Adds a piece of a line to what is kept of it.
+    fn keep(&mut self, piece: &[u8]) {
+        let content = piece.strip_suffix(b"\n").unwrap_or(piece);
+        let cap = match self.state {
+            State::Header => self.limits.field_bytes_max,
+            State::Body => LINE_BYTES_KEPT,
+        };
+        let room = cap.saturating_sub(self.line.len()).min(content.len());
+        self.line.extend_from_slice(content.get(..room).unwrap_or_default());
+        if let Some(&last) = content.last() {
+            self.line_last = last;
+        } else if self.line_len == 0 {
+            self.line_last = 0;
+        }
+        self.line_len += piece.len() as u64;
+        self.work += room as u64;
+    }
+
+    fn on_line(&mut self, line: Line<'_>) {
+        self.work += 1;
+        let is_short = self.line_len <= LINE_BYTES_KEPT as u64;
+        let delimiter = if is_short && line.content.starts_with(b"--") { self.delimiter(line.content) } else { None };
+        let line_end = self.line_start + self.line_len;
+        let lines_after = self.lines_before + u64::from(line.eol > 0);
+        if let Some(delimiter) = delimiter {
+            self.end_headers(self.line_start, Defects::HEADER_NOT_ENDED);
+            self.on_delimiter(&delimiter, line_end);
+        } else if self.state == State::Header {
+            if line.content.is_empty() {
+                self.lines_before = lines_after;
+                self.end_header(line_end, Defects::default());
+            } else {
+                self.on_header_line(line.content);
+            }
+        }
+        self.lines_before = lines_after;
+        self.line_start = line_end;
+        self.eol_before = line.eol;
+        self.line_len = 0;
+        self.line_last = 0;
+    }
+
+    /// The innermost open multipart whose boundary this line is; the line is no longer than a boundary and its padding.
+    fn delimiter(&mut self, content: &[u8]) -> Option<Delimiter> {
+        let candidate = content.get(2..)?.trim_ascii_end();
+        let closing = candidate.strip_suffix(b"--");
+        for (level, open) in self.open.iter().enumerate().rev() {
+            let Some(boundary) = open.boundary.as_deref() else { continue };
+            self.work += 1 + if boundary.len() + 2 >= candidate.len() { candidate.len() as u64 } else { 0 };
+            if candidate == boundary {
+                return Some(Delimiter { level, closing: false });
+            }
+            if closing == Some(boundary) {
+                return Some(Delimiter { level, closing: true });
+            }
+        }
+        None
+    }
+
+    fn on_delimiter(&mut self, delimiter: &Delimiter, line_end: u64) {
+        let lines = self.lines_before;
+        self.close_from(delimiter.level + 1, self.line_start, lines);
+        let Some(holder) = self.open.get_mut(delimiter.level) else { return };
+        self.state = State::Body;
+        let index = holder.index;
+        if delimiter.closing {
+            holder.boundary = None;
+        } else if self.parts.len() < self.limits.parts_max {
+            self.open_part(Some(index), line_end);
+            self.state = State::Header;
+        } else if let Some(part) = self.parts.get_mut(index) {
+            part.defects.add(Defects::TOO_MANY_PARTS);
+        }
+    }
+
+    fn open_part(&mut self, parent: Option<usize>, header: u64) {
+        let parent = parent.and_then(|it| u32::try_from(it).ok());
+        self.open.push(Open { index: self.parts.len(), boundary: None, lines_at_body: 0 });
+        self.parts.push(Part::new(parent, header));
+        self.field.clear();
+    }
+
+    /// Ends the parts from `level` of the stack inwards; the boundary, or the end of all, is at `at`.
+    fn close_from(&mut self, level: usize, at: u64, lines: u64) {
+        let Some(outermost) = self.open.get(level).and_then(|it| self.parts.get(it.index)) else { return };
+        // The line end before a boundary belongs to it, unless it ended the boundary line that began this part.
+        let cut = if level == 0 { 0 } else { self.eol_before };
+        let end = at.saturating_sub(cut).max(outermost.header);
+        let lines = lines.saturating_sub(u64::from(cut > 0 && end < at));
+        let count = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
+        for open in self.open.drain(level..) {
+            let index = u32::try_from(open.index).unwrap_or(u32::MAX);
+            let Some(part) = self.parts.get_mut(open.index) else { continue };
+            part.header = part.header.min(end);
+            part.body = part.body.min(end);
+            part.end = end;
+            part.lines = lines.saturating_sub(open.lines_at_body);
+            part.subtree_end = count;
+            if part.kind == PartKind::Multipart {
+                if open.boundary.is_some() {
+                    part.defects.add(Defects::NOT_CLOSED);
+                }
+                if count == index + 1 {
+                    childless(part);
+                }
+            }
+        }
+    }
+
+    /// Ends the header being read, and those of the messages inside it that begin where it ends.
+    fn end_headers(&mut self, at: u64, defect: Defects) {
+        while self.state == State::Header {
+            self.end_header(at, defect);
+        }
+    }
+
+    /// The header of the innermost part ends, its body begins at `at`: decides what the part is.
+    fn end_header(&mut self, at: u64, defect: Defects) {
+        self.end_field();
+        self.state = State::Body;
+        let room = self.parts.len() < self.limits.parts_max && self.open.len() < self.limits.depth_max;
+        let in_digest = self.in_digest();
+        let lines = self.lines_before;
+        let Some(open) = self.open.last_mut() else { return };
+        let index = open.index;
+        let Some(part) = self.parts.get_mut(index) else { return };
+        open.lines_at_body = lines;
+        part.body = at;
+        part.defects.add(defect);
+        if in_digest && part.mime.content_type.is_none() {
+            part.mime.content_type = Some(ContentType::plain("message", "rfc822"));
+        }
+        let Some(content_type) = &part.mime.content_type else { return };
+        if content_type.is_kind("multipart") {
+            let boundary = content_type.param("boundary").map(|it| it.trim_ascii_end());
+            match boundary {
+                Some(boundary) if (1..=limits::MIME_BOUNDARY_BYTES_MAX).contains(&boundary.len()) && room => {
+                    open.boundary = Some(boundary.into());
+                    part.kind = PartKind::Multipart;
+                }
+                Some(_) if !room => opaque(part),
+                _ => childless(part),
+            }
+        } else if content_type.is("message", "rfc822") || content_type.is("message", "global") {
+            if part.mime.transfer_encoding() != TransferEncoding::Identity {
+                part.mime.content_type = Some(ContentType::plain("application", "octet-stream"));
+            } else if room {
+                part.kind = PartKind::Message;
+                self.open_part(Some(index), at);
+                self.envelope_here();
+                self.state = State::Header;
+            } else {
+                opaque(part);
+            }
+        }
+    }
+
+    /// Whether the innermost part lies directly in a multipart/digest (RFC 2046 §5.1.5).
+    fn in_digest(&self) -> bool {
+        let holder = self
+            .open
+            .len()
+            .checked_sub(2)
+            .and_then(|level| self.open.get(level))
+            .and_then(|it| self.parts.get(it.index));
+        holder.is_some_and(|it| {
+            it.kind == PartKind::Multipart
+                && it.mime.content_type.as_ref().is_some_and(|it| it.is("multipart", "digest"))
+        })
+    }
+
+    fn envelope_here(&mut self) {
+        if let Some(part) = self.parts.last_mut() {
+            part.envelope = Some(Box::default());
+        }
+    }
+
+    fn on_header_line(&mut self, content: &[u8]) {
+        let content = content.get(..self.limits.field_bytes_max).unwrap_or(content);
+        let folded = matches!(content.first(), Some(b' ' | b'\t'));
+        if !folded {
+            self.end_field();
+            let Some(name) = field_name(content) else { return };
+            if self.parts.len() == 1 && name.eq_ignore_ascii_case(b"received") {
+                self.received_count = self.received_count.saturating_add(1);
+            }
+            if !self.is_wanted(name) {
+                return;
+            }
+        } else if self.field.is_empty() {
+            return;
+        }
+        let cap = self.limits.field_bytes_max;
+        let room = cap.saturating_sub(self.field.len());
+        if content.len() >= room {
+            self.defect_here(Defects::HEADER_CUT);
+        }
+        let kept = content.get(..room.min(content.len())).unwrap_or_default();
+        self.work += kept.len() as u64;
+        self.field.extend_from_slice(kept);
+    }
+
+    fn is_wanted(&self, name: &[u8]) -> bool {
+        const ENVELOPE: [&[u8]; 11] = [
+            b"date",
+            b"subject",
+            b"from",
+            b"sender",
+            b"reply-to",
+            b"to",
+            b"cc",
+            b"bcc",
+            b"in-reply-to",
+            b"message-id",
+            b"references",
+        ];
+        let is_message = self.parts.last().is_some_and(|part| part.envelope.is_some());
+        let is_content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+        is_content || (is_message && ENVELOPE.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)))
+    }
+
+    /// Takes the field being read into the part.
+    fn end_field(&mut self) {
+        if self.field.is_empty() {
+            return;
+        }
+        let field = std::mem::take(&mut self.field);
+        let name = field_name(&field).unwrap_or_default().to_ascii_lowercase();
+        let body = memchr(b':', &field).and_then(|colon| field.get(colon + 1..)).unwrap_or_default();
+        let Some(part) = self.parts.last_mut() else { return };
+        if body.len() > self.structure_room {
+            part.defects.add(Defects::HEADER_CUT);
+        } else {
+            let items = |part: &Part| part.mime.item_count() + part.envelope.as_ref().map_or(0, |it| it.item_count());
+            let before = items(part);
+            match name.strip_prefix(b"content-") {
+                Some(content_name) => {
+                    if part.mime.take_field(content_name, body) == Some(Seen::Again) {
+                        part.defects.add(Defects::DUPLICATE_FIELD);
+                    }
+                }
+                None => drop(part.envelope.as_mut().map(|it| it.take_field(&name, body))),
+            }
+            let cost = body.len() + items(part).saturating_sub(before) * limits::STRUCTURE_ITEM_BYTES;
+            self.structure_room = self.structure_room.saturating_sub(cost);
+            self.work += body.len() as u64;
+        }
+        self.field = field;
+        self.field.clear();
+    }
+
+    fn defect_here(&mut self, defect: Defects) {
+        if let Some(part) = self.parts.last_mut() {
+            part.defects.add(defect);
+        }
+    }
+}
+
+/// A multipart in which no part can be found is read as text, so that its content can be.
+fn childless(part: &mut Part) {
+    let limited = part.defects.contains(Defects::TOO_MANY_PARTS);
+    part.kind = PartKind::Leaf;
+    if limited {
+        return opaque(part);
+    }
+    part.defects.add(Defects::NO_BOUNDARY);
+    part.mime.content_type = None;
+}
+
+fn opaque(part: &mut Part) {
+    part.kind = PartKind::Leaf;
+    part.defects.add(Defects::TOO_MANY_PARTS);
+    part.mime.content_type = Some(ContentType::plain("application", "octet-stream"));
+}
+
+/// The name of a header field line; `None` if the line is no field (RFC 5322 §2.2, with §4.5's space before the colon).
+pub(crate) fn field_name(line: &[u8]) -> Option<&[u8]> {
+    let name = line.get(..memchr(b':', line)?)?.trim_ascii_end();
+    (!name.is_empty() && name.iter().all(|&byte| byte > b' ' && byte != 0x7f)).then_some(name)
+}
+
+fn strip_eol(line: &[u8]) -> Line<'_> {
+    match line.strip_suffix(b"\r\n") {
+        Some(content) => Line { content, eol: 2 },
+        None => Line { content: line.strip_suffix(b"\n").unwrap_or(line), eol: 1 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One line per part: depth, type, and where header, body and end lie as text.
+    fn outline(message: &[u8]) -> Vec<String> {
+        let tree = scan(message);
+        assert!(tree.is_sound(), "{tree:?}");
+        let text = |from: u64, to: u64| {
+            let range = usize::try_from(from).expect("offset")..usize::try_from(to).expect("offset");
+            String::from_utf8_lossy(&message[range]).replace("\r\n", "/").replace('\n', "|")
+        };
+        let mut depths: Vec<usize> = Vec::new();
+        let mut lines = Vec::new();
+        for part in tree.parts() {
+            let depth = part.parent.map_or(0, |parent| depths[usize::try_from(parent).expect("index")] + 1);
+            depths.push(depth);
+            let (kind, subtype) = part.media_type();
+            let name = format!("{}/{}", String::from_utf8_lossy(kind), String::from_utf8_lossy(subtype));
+            let body = if part.kind == PartKind::Leaf { text(part.body, part.end) } else { "..".to_owned() };
+            lines.push(format!(
+                "{}{name} [{}][{body}] {}",
+                " ".repeat(depth),
+                text(part.header, part.body),
+                part.lines
+            ));
+        }
+        lines
+    }
+
+    fn check(message: &str, want: &[&str]) {
+        assert_eq!(outline(message.as_bytes()), want, "{message}");
+    }
+
+    const MIXED: &str = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+
+    #[test]
+    fn messages_without_parts() {
+        check("", &["text/plain [][] 0"]);
+        check("\r\n", &["text/plain [/][] 0"]);
+        check("A: b", &["text/plain [A: b][] 0"]);
+        check("A: b\r\n\r\nc\r\nd", &["text/plain [A: b//][c/d] 1"]);
+        check("A: b\n\nc\n", &["text/plain [A: b||][c|] 1"]);
+        check("A: b\r\n\r\n--b\r\n", &["text/plain [A: b//][--b/] 1"]);
+        check("Content-Type: nonsense\r\n\r\nx", &["text/plain [Content-Type: nonsense//][x] 0"]);
+    }
+
+    #[test]
+    fn multiparts() {
+        let top = "multipart/mixed [Content-Type: multipart/mixed; boundary=b//][..]";
+        let parts = |body: &str, lines: usize, want: &[&str]| {
+            let mut all = vec![format!("{top} {lines}")];
+            all.extend(want.iter().map(|it| format!(" {it}")));
+            assert_eq!(outline(format!("{MIXED}{body}").as_bytes()), all, "{body}");
+        };
+        parts("--b\r\n\r\nx\r\n--b--\r\n", 4, &["text/plain [/][x] 0"]);
+        parts("pre\r\n--b\r\nA: b\r\n\r\nx\r\n\r\n--b--\r\npost", 7, &["text/plain [A: b//][x/] 1"]);
+        parts("--b\r\n\r\nx\r\n--b\r\n\r\ny", 5, &["text/plain [/][x] 0", "text/plain [/][y] 0"]);
+        parts("--b\n\nx\n--b--", 3, &["text/plain [|][x] 0"]);
+        parts("--b \t\r\n\r\nx\r\n--b-- \r\n", 4, &["text/plain [/][x] 0"]);
+        // Nothing between boundaries; a header that a boundary ends; a boundary at the very end.
+        parts(
+            "--b\r\n--b\r\n\r\n--b\r\nA: b\r\n--b",
+            5,
+            &["text/plain [][] 0", "text/plain [][] 0", "text/plain [A: b][] 0", "text/plain [][] 0"],
+        );
+        // Near misses are content.
+        parts(
+            "--b\r\n\r\n--bc\r\n--b-\r\n -b\r\n--b--c\r\n--B\r\n--b--",
+            7,
+            &["text/plain [/][--bc/--b-/ -b/--b--c/--B] 4"],
+        );
+        // After the closing boundary there are no more parts.
+        parts("--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny", 6, &["text/plain [/][x] 0"]);
+    }
+
+    #[test]
+    fn a_multipart_without_parts_is_text() {
+        check("Content-Type: multipart/mixed\r\n\r\nx", &["text/plain [Content-Type: multipart/mixed//][x] 0"]);
+        check(&format!("{MIXED}x\r\n--c\r\n"), &["text/plain [Content-Type: multipart/mixed; boundary=b//][x/--c/] 2"]);
+        assert!(scan(format!("{MIXED}x").as_bytes()).root().defects.contains(Defects::NO_BOUNDARY));
+    }
+
+    #[test]
+    fn an_outer_boundary_ends_all_inside() {
+        let message = format!(
+            "{MIXED}--b\r\nContent-Type: multipart/x; boundary=c\r\n\r\n--c\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n--b\r\n\r\ny\r\n--b--"
+        );
+        let want = [
+            "multipart/mixed [Content-Type: multipart/mixed; boundary=b//][..] 10",
+            " multipart/x [Content-Type: multipart/x; boundary=c//][..] 3",
+            "  message/rfc822 [Content-Type: message/rfc822//][..] 0",
+            "   text/plain [A: b][] 0",
+            " text/plain [/][y] 0",
+        ];
+        check(&message, &want);
+        let tree = scan(message.as_bytes());
+        assert!(tree.parts()[1].defects.contains(Defects::NOT_CLOSED));
+        assert!(!tree.parts()[0].defects.contains(Defects::NOT_CLOSED));
+        assert!(tree.parts()[3].defects.contains(Defects::HEADER_NOT_ENDED));
+    }
+
+    #[test]
+    fn messages_inside() {
+        let digest = "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: s\r\n\r\nx\r\n--b\r\nContent-Type: text/html\r\n\r\ny\r\n--b--";
+        let want = [
+            "multipart/digest [Content-Type: multipart/digest; boundary=b//][..] 9",
+            " message/rfc822 [/][..] 2",
+            "  text/plain [Subject: s//][x] 0",
+            " text/html [Content-Type: text/html//][y] 0",
+        ];
+        check(digest, &want);
+        assert_eq!(
+            scan(digest.as_bytes()).parts()[2].envelope.as_ref().and_then(|it| it.subject.as_deref()),
+            Some(&b"s"[..])
+        );
+        let encoded = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3Vi";
+        assert_eq!(scan(encoded.as_bytes()).root().media_type(), (&b"application"[..], &b"octet-stream"[..]));
+        assert_eq!(scan(encoded.as_bytes()).parts().len(), 1);
+    }
+
+    #[test]
+    fn header_fields_are_found_as_they_come() {
+        let message = "From x@y Sat Nov 21 10:00:00 2026\r\nRECEIVED : a\r\nreceived: b\r\njunk\r\n folded junk\r\nSubject : a\r\n\tb\r\nX: y\r\n z\r\nSubject: c\r\nContent-Type: text/html\r\nContent-Type: text/plain\r\n\r\nReceived: c\r\n";
+        let tree = scan(message.as_bytes());
+        assert_eq!(tree.received_count(), 2);
+        assert_eq!(tree.envelope().subject.as_deref(), Some(&b"a\tb"[..]));
+        assert_eq!(tree.root().media_type().1, b"html");
+        assert!(tree.root().defects.contains(Defects::DUPLICATE_FIELD));
+        assert!(!tree.root().defects.contains(Defects::HEADER_CUT));
+    }
+
+    #[test]
+    fn limits_make_parts_opaque() {
+        let limits = ScanLimits { depth_max: 2, parts_max: 3, field_bytes_max: 64, structure_bytes_max: 256 };
+        let run = |message: &str| {
+            let mut scanner = Scanner::new(limits);
+            scanner.feed(message.as_bytes());
+            let tree = scanner.finish();
+            assert!(tree.is_sound());
+            tree
+        };
+        let deep = format!("{MIXED}--b\r\n{}--b\r\n\r\nx\r\n--b--", MIXED.replace("=b", "=c"));
+        assert_eq!(run(&deep).parts()[1].media_type().0, b"application");
+        let many = format!("{MIXED}{}", "--b\r\n\r\nx\r\n".repeat(5));
+        let tree = run(&many);
+        assert_eq!((tree.parts().len(), tree.section_range(&[2], crate::SectionText::All)), (3, Some(62..63)));
+        assert!(tree.root().defects.contains(Defects::TOO_MANY_PARTS));
+        let long = run(&format!("Subject: {}\r\n\r\n", "x".repeat(100)));
+        assert_eq!(long.envelope().subject.as_ref().map(|it| it.len()), Some(64 - 9));
+        assert!(long.root().defects.contains(Defects::HEADER_CUT));
+        let heavy = run(&format!("To: {}\r\nCc: a@b\r\nSubject: x\r\n\r\n", "a@b,".repeat(10)));
+        assert_eq!((heavy.envelope().to.len(), heavy.envelope().subject.as_deref()), (10, None));
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(vec![
+            "\r\n",
+            "\n",
+            "\r",
+            "\r\n\r\n",
+            "--b\r\n",
+            "--b--\r\n",
+            "--c\r\n",
+            "--c--\r\n",
+            "--",
+            "b",
+            "x",
+            " ",
+            "\t",
+            "Subject: s\r\n",
+            "A: b\r\n",
+            ":",
+            "Content-Type: multipart/mixed; boundary=b\r\n",
+            "Content-Type: multipart/digest; boundary=\"c\"\r\n",
+            "Content-Type: message/rfc822\r\n",
+            "Content-Transfer-Encoding: 8bit\r\n",
+        ]);
+        prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_of_any_size_give_the_same_tree(message in pieces(), small in prop::bool::ANY) {
+            let limits = if small { ScanLimits { depth_max: 3, parts_max: 5, field_bytes_max: 24, structure_bytes_max: 64 } } else { ScanLimits::default() };
+            let mut whole = Scanner::new(limits);
+            whole.feed(&message);
+            let whole = whole.finish();
+            prop_assert!(whole.is_sound(), "{:?}", whole);
+            prop_assert_eq!(whole.size_bytes(), message.len() as u64);
+            prop_assert_eq!(&PartTree::from_bytes(&whole.to_bytes()), &Ok(whole.clone()));
+            for size in 1..=message.len() {
+                let mut scanner = Scanner::new(limits);
+                message.chunks(size).for_each(|chunk| scanner.feed(chunk));
+                prop_assert_eq!(&scanner.finish(), &whole, "chunks of {}", size);
+            }
+        }
+    }
+}
