@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::lex::{Cursor, is_atom};
-use crate::limits::ENVELOPE_ADDRESSES_MAX;
+use yubin_types::limits::ENVELOPE_ADDRESSES_MAX;
 
 /// One element of an address list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

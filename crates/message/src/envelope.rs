@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, parse_addresses};
 use crate::date::DateTime;
 use crate::lex::is_space;
-use crate::limits::{ENVELOPE_ADDRESSES_MAX, REFERENCES_MAX};
 use crate::mime::text;
+use yubin_types::limits::{ENVELOPE_ADDRESSES_MAX, REFERENCES_MAX};
 
 /// The header facts of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

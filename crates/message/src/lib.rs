@@ -5,9 +5,7 @@
 //! structure is answered from the tree, every body section is a range of the stored bytes.
 //!
 //! Pure: no I/O, no clock, no randomness. Messages are never changed here. Nothing recurses, whatever the input; every
-//! bound is in [`limits`].
-
-pub mod limits;
+//! bound is in [`yubin_types::limits`].
 
 mod address;
 mod date;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::lex::{Cursor, is_space, is_token, trim, unfold};
-use crate::limits::{MIME_LANGUAGES_MAX, MIME_PARAMS_MAX};
+use yubin_types::limits::{MIME_LANGUAGES_MAX, MIME_PARAMS_MAX};
 
 /// A media type with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
