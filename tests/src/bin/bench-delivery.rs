@@ -1,0 +1,107 @@
+//! `bench-delivery`: SMTP to mailbox, beside Postfix and Dovecot, with the same load on the same machine in one run.
+//!
+//! Each round starts every chosen system in turn, alone, loads it with every size, and stops it; rounds repeat, so
+//! that a slow minute of the machine falls on all alike. Between systems what is dirty in memory goes to the disk. The
+//! table is printed at the end, each measurement as it is made.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use yubin_tests::bench::{self, Case, Figures, Subject};
+use yubin_tests::peer::{self, Dovecot, Peer};
+use yubin_tests::process;
+
+/// Measure delivery, system by system.
+#[derive(Parser)]
+struct Arguments {
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of load per measurement
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Systems, in this order; the first is what the others are compared with
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Peer, Kind::Lmtp])]
+    systems: Vec<Kind>,
+    /// Sizes of messages in bytes, each at 50 connections
+    #[arg(long, value_delimiter = ',', default_values_t = [4096, 51_200, 1_048_576])]
+    sizes: Vec<usize>,
+    /// Folder for the systems' data; a temporary one if not given
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// A system that can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Debian's Postfix in front of Debian's Dovecot
+    Peer,
+    /// Debian's Dovecot alone, by LMTP
+    Lmtp,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if arguments.systems.iter().any(|kind| matches!(kind, Kind::Peer | Kind::Lmtp)) {
+        peer::install()?;
+    }
+    let mut figures = Vec::new();
+    for round in 1..=arguments.rounds {
+        for kind in &arguments.systems {
+            eprintln!("round {round} of {}", arguments.rounds);
+            figures.extend(measure(*kind, &arguments)?);
+        }
+    }
+    println!("{}", bench::table(&figures));
+    Ok(())
+}
+
+/// Starts a system, measures every case, and stops it.
+fn measure(kind: Kind, arguments: &Arguments) -> Result<Vec<Figures>> {
+    let folder = match &arguments.folder {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let folder = folder.context("a folder for the systems' data")?;
+    if process::in_memory(folder.path()) {
+        bail!("{} lies in memory, where fsync costs nothing: give a --folder on a disk", folder.path().display());
+    }
+    // Mail is written under other users' rights.
+    process::output(Command::new("chmod").arg("0755").arg(folder.path()))?;
+    let subject = start(kind, folder.path())?;
+    let seconds = arguments.seconds;
+    let mut cases: Vec<Case> =
+        arguments.sizes.iter().map(|size| Case { size_bytes: *size, connections: 50, seconds }).collect();
+    cases.push(Case { size_bytes: 4096, connections: 1, seconds });
+    let mut figures = Vec::new();
+    for case in cases {
+        process::output(&mut Command::new("sync"))?;
+        let figure =
+            bench::measure(subject.as_ref(), case).with_context(|| format!("{} at {case:?}", subject.name()))?;
+        eprintln!(
+            "{}: {} bytes × {}: {:.0}/s, p50 {:.2} ms, p99 {:.1} ms",
+            figure.system,
+            case.size_bytes,
+            case.connections,
+            figure.rate_per_s,
+            figure.latency_p50_ms,
+            figure.latency_p99_ms
+        );
+        if let Some(trouble) = &figure.trouble {
+            eprintln!("{}: not all was well: {trouble}", figure.system);
+        }
+        figures.push(figure);
+    }
+    drop(subject);
+    Ok(figures)
+}
+
+fn start(kind: Kind, folder: &Path) -> Result<Box<dyn Subject>> {
+    Ok(match kind {
+        Kind::Peer => Box::new(Peer::start(folder)?),
+        Kind::Lmtp => Box::new(Dovecot::start(folder)?),
+    })
+}

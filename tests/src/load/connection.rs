@@ -1,0 +1,121 @@
+//! One connection that speaks SMTP (RFC 5321) or LMTP (RFC 2033) and keeps sending.
+//!
+//! Only what a sending server needs: greeting, EHLO or LHLO, then per message MAIL, RCPT and DATA in one write, the
+//! content in the next. Any answer outside 2xx and 3xx is a refusal of that message; RSET clears what was begun. No TLS
+//! and no AUTH: this is mail between servers.
+
+use super::message::{Content, Number};
+use anyhow::{Context, Result, bail};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Longest wait for an answer; RFC 5321 §4.5.3.2 allows minutes, but a stall this long is a finding.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321, with PIPELINING.
+    Smtp,
+    /// RFC 2033: one answer per recipient after the content.
+    Lmtp,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// 250 after the content.
+    Accepted,
+    /// A reply of 4xx or 5xx, as it was written.
+    Refused(String),
+}
+
+/// An open connection past its greeting.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    /// Bytes read and not yet taken as lines.
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects, and speaks up to the answer to EHLO or LHLO.
+    pub(super) async fn open(target: SocketAddr, protocol: Protocol) -> Result<Self> {
+        let stream = TcpStream::connect(target).await.with_context(|| format!("connect to {target}"))?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self { stream, input: Vec::new(), output: Vec::new() };
+        connection.expect(220).await?;
+        let hello: &[u8] = match protocol {
+            Protocol::Smtp => b"EHLO load.sender.example\r\n",
+            Protocol::Lmtp => b"LHLO load.sender.example\r\n",
+        };
+        connection.stream.write_all(hello).await?;
+        connection.expect(250).await?;
+        Ok(connection)
+    }
+
+    /// Sends one message to one recipient and returns its answer.
+    pub(super) async fn send(&mut self, content: &Content, number: Number, recipient: &str) -> Result<Answer> {
+        let envelope = format!("MAIL FROM:<load@sender.example>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+        self.stream.write_all(envelope.as_bytes()).await?;
+        let answers = [self.reply().await?, self.reply().await?, self.reply().await?];
+        let refusal = answers.iter().find(|answer| !(answer.starts_with('2') || answer.starts_with('3')));
+        if let Some(refusal) = refusal.cloned() {
+            let [_, _, data] = &answers;
+            if data.starts_with('3') {
+                // DATA was accepted all the same (RFC 2033 allows it): an empty content ends it.
+                self.stream.write_all(b".\r\n").await?;
+                self.reply().await?;
+            }
+            self.stream.write_all(b"RSET\r\n").await?;
+            self.expect(250).await?;
+            return Ok(Answer::Refused(refusal));
+        }
+        self.output.clear();
+        content.write(number, recipient, &mut self.output);
+        self.output.extend_from_slice(b".\r\n");
+        self.stream.write_all(&self.output).await?;
+        let answer = self.reply().await?;
+        Ok(if answer.starts_with('2') { Answer::Accepted } else { Answer::Refused(answer) })
+    }
+
+    /// Says goodbye; the answer does not matter.
+    pub(super) async fn quit(mut self) {
+        if self.stream.write_all(b"QUIT\r\n").await.is_ok() {
+            let _ = self.reply().await;
+        }
+    }
+
+    async fn expect(&mut self, code: u16) -> Result<()> {
+        let reply = self.reply().await?;
+        if !reply.starts_with(&code.to_string()) {
+            bail!("expected {code}, got: {reply}");
+        }
+        Ok(())
+    }
+
+    /// The next reply: the last line of a reply of several lines.
+    async fn reply(&mut self) -> Result<String> {
+        loop {
+            let line = tokio::time::timeout(ANSWER_WITHIN, self.line()).await.context("no answer in time")??;
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Ok(line);
+            }
+        }
+    }
+
+    async fn line(&mut self) -> Result<String> {
+        loop {
+            if let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.input.drain(..=end).collect();
+                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                bail!("closed by the other side");
+            }
+        }
+    }
+}

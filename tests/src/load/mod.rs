@@ -1,0 +1,153 @@
+//! A load generator: many connections that send mail as a busy mail server does, and remember every acknowledgement.
+//!
+//! Each connection stays open and sends message after message: MAIL, RCPT and DATA in one write (RFC 2920), the content
+//! in the next, then the answer is awaited. One thread does it all, so that the system under test keeps the machine.
+//! Refusals and broken connections are counted, never hidden; after a break a connection is opened anew.
+//!
+//! A message is a function of its number (`message`), so what is found in a mailbox later can be compared byte by byte.
+
+mod connection;
+mod message;
+mod report;
+
+pub use connection::Protocol;
+pub use message::{Content, Number};
+pub use report::{Acknowledged, Outcome};
+
+use anyhow::Result;
+use connection::{Answer, Connection};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long a broken connection waits before it is opened anew.
+const REOPEN_AFTER: Duration = Duration::from_millis(50);
+
+/// When the load ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// After so many messages were acknowledged or refused.
+    Count(u64),
+    /// After this time; messages under way are finished.
+    Elapsed(Duration),
+}
+
+/// What to send, where to, and for how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where to connect to; connections are spread over them in turn.
+    pub targets: Vec<SocketAddr>,
+    /// SMTP, or LMTP (RFC 2033).
+    pub protocol: Protocol,
+    /// Connections kept open.
+    pub connections: usize,
+    /// Size of each message in bytes, its header included.
+    pub size_bytes: usize,
+    /// Addresses that receive in turn, one per message.
+    pub recipients: Vec<String>,
+    /// When to stop.
+    pub until: Until,
+    /// Told apart from other runs by the number in each message.
+    pub run: u32,
+}
+
+/// Sends as planned and returns what happened.
+///
+/// # Errors
+/// When the runtime can't be made; what goes wrong with connections is part of the outcome.
+pub fn run(plan: &Plan) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    Ok(local.block_on(&runtime, send_all(plan)))
+}
+
+/// What the connections of one run share.
+struct Shared {
+    plan: Plan,
+    content: Content,
+    started: Instant,
+    /// Messages begun so far.
+    begun: Cell<u64>,
+}
+
+impl Shared {
+    /// Whether one more message may begin; counts it.
+    fn begin(&self) -> bool {
+        let go = match self.plan.until {
+            Until::Count(count) => self.begun.get() < count,
+            Until::Elapsed(limit) => self.started.elapsed() < limit,
+        };
+        if go {
+            self.begun.set(self.begun.get().saturating_add(1));
+        }
+        go
+    }
+}
+
+async fn send_all(plan: &Plan) -> Outcome {
+    let content = Content::new(plan.size_bytes);
+    let shared = Rc::new(Shared { plan: plan.clone(), content, started: Instant::now(), begun: Cell::new(0) });
+    let tasks: Vec<_> = (0..plan.connections)
+        .map(|index| tokio::task::spawn_local(keep_sending(Rc::clone(&shared), u32::try_from(index).unwrap_or(0))))
+        .collect();
+    let mut outcome = Outcome::new();
+    for task in tasks {
+        match task.await {
+            Ok(part) => outcome.add(part),
+            Err(error) => outcome.note(&format!("a connection's task failed: {error}")),
+        }
+    }
+    outcome.elapsed = shared.started.elapsed();
+    outcome
+}
+
+/// One connection's life: sends until the plan is fulfilled, opening anew after a break.
+async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
+    let plan = &shared.plan;
+    let mut outcome = Outcome::new();
+    let mut open: Option<Connection> = None;
+    let mut sequence = 0_u32;
+    while shared.begin() {
+        let number = Number { run: plan.run, connection: index, sequence };
+        let turn = (index as usize).wrapping_add(sequence as usize * plan.connections);
+        let Some(recipient) = plan.recipients.get(turn % plan.recipients.len().max(1)) else { break };
+        sequence = sequence.wrapping_add(1);
+        let mut connection = match open.take() {
+            Some(connection) => connection,
+            None => match connect(plan, index as usize + sequence as usize).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    outcome.broke(&error);
+                    tokio::time::sleep(REOPEN_AFTER).await;
+                    continue;
+                }
+            },
+        };
+        let begun = Instant::now();
+        match connection.send(&shared.content, number, recipient).await {
+            Ok(Answer::Accepted) => {
+                outcome.acknowledge(number, recipient, begun.elapsed(), shared.started.elapsed());
+                open = Some(connection);
+            }
+            Ok(Answer::Refused(reply)) => {
+                outcome.refuse(&reply);
+                open = Some(connection);
+            }
+            Err(error) => {
+                outcome.broke(&error);
+                tokio::time::sleep(REOPEN_AFTER).await;
+            }
+        }
+    }
+    if let Some(connection) = open {
+        connection.quit().await;
+    }
+    outcome
+}
+
+async fn connect(plan: &Plan, turn: usize) -> Result<Connection> {
+    let target = plan.targets.get(turn % plan.targets.len().max(1));
+    let target = target.ok_or_else(|| anyhow::anyhow!("the plan names no target"))?;
+    Connection::open(*target, plan.protocol).await
+}
