@@ -10,6 +10,9 @@
 mod address;
 mod date;
 mod envelope;
+mod header;
+mod header_writer;
+pub mod imap;
 mod lex;
 mod mime;
 mod scan;
@@ -19,6 +22,8 @@ mod tree;
 pub use address::{Address, Mailbox, parse_addresses};
 pub use date::{DateTime, Day};
 pub use envelope::{Envelope, message_ids};
+pub use header::{FieldSelection, HeaderField, HeaderFields, count_received, select_fields, was_delivered_to};
+pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use scan::{ScanLimits, Scanner, scan};
 pub use section::SectionText;
