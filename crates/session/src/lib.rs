@@ -5,11 +5,16 @@
 //! A session never knows who answers its questions: `frontend` maps them to the store, `policy` and the spool.
 //!
 //! - [`step`]: the contract between a session and its driver.
+//! - [`sasl`]: logins by SASL, for all three.
+//! - [`security`]: what protects a connection.
 //! - [`smtp`], [`pop3`], [`imap`]: the protocols.
 
 pub mod imap;
 pub mod pop3;
+pub mod sasl;
+pub mod security;
 pub mod smtp;
 pub mod step;
 
+pub use security::{PlaintextLogin, Security};
 pub use step::{Session, Step, TlsFacts};

@@ -7,7 +7,7 @@
 //! - [`address`]: mail addresses and domain names (RFC 5321, RFC 6531, RFC 5890).
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
-//! - [`quota`], [`time`], [`status`], [`refusal`], [`search`], [`secret`].
+//! - [`quota`], [`time`], [`status`], [`refusal`], [`reply`], [`search`], [`secret`].
 
 pub mod address;
 pub mod flags;
@@ -16,6 +16,7 @@ pub mod limits;
 pub mod mailbox;
 pub mod quota;
 pub mod refusal;
+pub mod reply;
 pub mod search;
 pub mod secret;
 pub mod status;
@@ -28,6 +29,7 @@ pub use ids::{AccountId, DomainId, EmailId, Epoch, GroupNumber, MailboxId, Place
 pub use mailbox::{MailboxName, SpecialUse};
 pub use quota::{Limit, Quota, QuotaScope, Usage};
 pub use refusal::Refusal;
+pub use reply::{ResponseText, SmtpReply};
 pub use secret::Secret;
 pub use status::EnhancedStatus;
 pub use time::Timestamp;

@@ -22,6 +22,11 @@ pub const SMTP_TEXT_LINE_BYTES_MAX: usize = 1024 * 1024;
 pub const SMTP_RECIPIENTS_MAX: usize = 1_000;
 /// Protocol errors of one SMTP session before it is closed with 421.
 pub const SMTP_ERRORS_MAX: u32 = 20;
+/// Refused recipients of one SMTP session before it is closed with 421: harvesting addresses takes many connections.
+pub const SMTP_REFUSED_RECIPIENTS_MAX: u32 = 100;
+/// Commands of one SMTP session that do nothing (NOOP, RSET, VRFY, EHLO ...) before each counts as an error; starts anew with every
+/// message.
+pub const SMTP_IDLE_COMMANDS_MAX: u32 = 100;
 /// Transactions of one SMTP session before it is asked to reconnect, so that load spreads.
 pub const SMTP_TRANSACTIONS_MAX: u32 = 10_000;
 /// Trace headers (`Received`) after which mail is held to be looping (RFC 5321 §6.3 asks for a large number, at least 100 is the
@@ -29,6 +34,10 @@ pub const SMTP_TRANSACTIONS_MAX: u32 = 10_000;
 pub const HOPS_MAX: usize = 50;
 /// Silence after which an SMTP peer is disconnected, seconds (RFC 5321 §4.5.3.2.7).
 pub const SMTP_IDLE_SECONDS_MAX: u64 = 300;
+/// A message that comes in more slowly than this over [`SMTP_IDLE_SECONDS_MAX`] and its own length is given up, bytes per second.
+pub const SMTP_DATA_BYTES_PER_SECOND_MIN: u64 = 500;
+/// How many recipients of a pipelined group are asked about at once.
+pub const SMTP_RECIPIENTS_PER_QUESTION_MAX: usize = 100;
 
 /// Largest message any listener accepts, bytes; plans lower it.
 pub const MESSAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
