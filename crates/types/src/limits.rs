@@ -79,6 +79,8 @@ pub const IMAP_SET_ITEMS_MAX: usize = 10_000;
 pub const IMAP_IDLE_SECONDS_MAX: u64 = 1_800;
 /// Silence allowed before login, seconds.
 pub const PREAUTH_IDLE_SECONDS_MAX: u64 = 60;
+/// Time from connecting to being logged in, seconds: silence alone doesn't stop a peer that sends an octet a minute.
+pub const PREAUTH_SECONDS_MAX: u64 = 180;
 /// Protocol errors of one IMAP session before it is closed with BYE.
 pub const IMAP_ERRORS_MAX: u32 = 50;
 /// Failed logins of one connection before it is closed.

@@ -1,0 +1,467 @@
+//! The session: takes commands one after the other, runs each to its end, says what changed, and ends itself when it must.
+//!
+//! A command is a value that waits for an answer, a line or octets ([`Turn`]); whatever arrives is handed to it in [`ImapSession::next`].
+//! After a command the selected mailbox is brought up to date ([`Sync`]), then the tagged response is written.
+//!
+//! Limits: `IMAP_PREAUTH_LINE_BYTES_MAX` for everything before login, `IMAP_COMMAND_BYTES_MAX` and `IMAP_LITERAL_BYTES_MAX` after it;
+//! `IMAP_ERRORS_MAX` bad commands; silence and the time to log in. What a client pipelines waits in the socket.
+
+use bytes::Bytes;
+use yubin_types::{Timestamp, limits};
+
+use super::ask::{Answer, Ask, Refusal};
+use super::command::{Command, Completion, Context, Numbering, Parse, Reject, Running, Streamed, Sync, Then, Turn};
+use super::config::{Config, Tls};
+use super::framer::{Frame, Framer, Literal, LiteralKind};
+use super::output::Output;
+use super::parser::Parser;
+use super::registry;
+use super::state::State;
+use crate::step::{Session, Step, TlsFacts};
+
+/// An IMAP server session.
+#[derive(Debug)]
+pub struct ImapSession {
+    config: Config,
+    framer: Framer,
+    out: Output,
+    state: State,
+    activity: Activity,
+    /// A step that waits until all output is handed over.
+    pending: Option<Step<Ask>>,
+    arrived: Option<Answer>,
+    news: News,
+    ending: Option<Ending>,
+    errors: u32,
+    /// When the first step was asked for; from then on the client has so long to log in.
+    opened: Option<Timestamp>,
+}
+
+/// What the session is doing.
+#[derive(Debug)]
+enum Activity {
+    Greeting,
+    AwaitingCommand,
+    Running {
+        tag: String,
+        command: Box<dyn Running>,
+        waiting: Waiting,
+    },
+    /// The command is done; the mailbox is asked for what changed before the client is told so.
+    Syncing {
+        tag: String,
+        completion: Completion,
+    },
+    Handshake,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Start,
+    Answer,
+    Line,
+    Octets(u64),
+}
+
+/// Did the watched mailbox change since it was last asked?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    None,
+    Changed,
+}
+
+/// Why the session ends at the next boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Drain,
+    Revoked,
+    TimedOut,
+    EndOfInput,
+}
+
+enum Next {
+    Again,
+    Read,
+    Step(Step<Ask>),
+}
+
+impl ImapSession {
+    /// A session on a new connection.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        ImapSession {
+            state: State::new(config.tls),
+            config,
+            framer: Framer::new(),
+            out: Output::default(),
+            activity: Activity::Greeting,
+            pending: None,
+            arrived: None,
+            news: News::None,
+            ending: None,
+            errors: 0,
+            opened: None,
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp) -> Next {
+        match std::mem::replace(&mut self.activity, Activity::Closed) {
+            Activity::Closed | Activity::Handshake => Next::Step(Step::Close),
+            Activity::Greeting => {
+                self.out.text("* OK [");
+                registry::write_capabilities(&self.state, &self.config, &mut self.out);
+                self.out.text("] ").human(&self.config.host).text(" ready\r\n");
+                self.activity = Activity::AwaitingCommand;
+                Next::Again
+            }
+            Activity::AwaitingCommand => match self.ending {
+                Some(ending) if ending != Ending::EndOfInput => self.bye(ending.text()),
+                _ => self.take_command(),
+            },
+            Activity::Running { tag, command, waiting } => self.resume(tag, command, waiting, now),
+            Activity::Syncing { tag, completion } => self.synced(&tag, &completion),
+        }
+    }
+
+    /// Looks for the next command in the input.
+    fn take_command(&mut self) -> Next {
+        self.activity = Activity::AwaitingCommand;
+        let bytes_max = self.command_bytes_max();
+        match self.framer.next_command(bytes_max) {
+            Frame::Incomplete => Next::Read,
+            Frame::Command(command) => self.take_whole(&command),
+            Frame::Literal(literal) => self.take_literal(literal, bytes_max),
+            Frame::TooLong => {
+                let tag = Parser::new(self.framer.assembled()).tag().map(str::to_owned);
+                self.framer.discard_line();
+                self.too_big(tag.as_deref().unwrap_or("*"))
+            }
+        }
+    }
+
+    fn take_whole(&mut self, line: &Bytes) -> Next {
+        let mut parser = Parser::new(line);
+        let (tag, found) = self.identify(&mut parser);
+        let command = found.and_then(|(command, numbering)| match (command.parse, numbering) {
+            (Parse::Arguments(parse), Numbering::Sequence) => parse(&mut parser),
+            (Parse::Numbered(parse), numbering) => parse(&mut parser, numbering),
+            (Parse::Streamed(parse), Numbering::Sequence) => {
+                parse(&mut parser).and(Err(Reject::Bad("Missing message literal")))
+            }
+            (Parse::Arguments(_) | Parse::Streamed(_), Numbering::Unique) => Err(Reject::Bad("Unknown UID command")),
+        });
+        match command.and_then(|command| parser.end().map(|()| command)) {
+            Ok(command) => self.run(tag, command),
+            Err(reject) => self.reject(&tag, reject),
+        }
+    }
+
+    /// A literal is announced: may it come, and does it come here or to the command itself?
+    fn take_literal(&mut self, literal: Literal, bytes_max: usize) -> Next {
+        let assembled = Bytes::copy_from_slice(self.framer.assembled());
+        let mut parser = Parser::new(&assembled);
+        let (tag, found) = self.identify(&mut parser);
+        let streamed = match found {
+            Err(reject) => Err(reject),
+            Ok((Command { parse: Parse::Streamed(parse), .. }, Numbering::Sequence)) => parse(&mut parser),
+            Ok(_) => Ok(Streamed::NotYet),
+        };
+        match streamed {
+            Err(reject) => {
+                self.framer.refuse_literal();
+                self.reject(&tag, reject)
+            }
+            Ok(Streamed::Message(command)) => {
+                self.framer.split_at_literal();
+                self.run(tag, command)
+            }
+            Ok(Streamed::NotYet) => {
+                let literal_bytes = usize::try_from(literal.bytes).unwrap_or(usize::MAX);
+                let command_bytes = assembled.len().saturating_add(literal_bytes);
+                if literal_bytes > limits::IMAP_LITERAL_BYTES_MAX || command_bytes > bytes_max {
+                    self.framer.refuse_literal();
+                    return self.too_big(&tag);
+                }
+                self.framer.accept_literal();
+                if literal.kind == LiteralKind::Synchronizing {
+                    self.out.text("+ OK\r\n");
+                }
+                Next::Again
+            }
+        }
+    }
+
+    /// Reads tag and name, and UID before a name; finds the command, if it may be given now.
+    fn identify(&self, parser: &mut Parser<'_>) -> (String, Result<(&'static Command, Numbering), Reject>) {
+        let Some(tag) = parser.tag().map(str::to_owned) else {
+            return ("*".to_owned(), Err(Reject::Bad("Missing or invalid tag")));
+        };
+        let find = |parser: &mut Parser<'_>| {
+            parser.space()?;
+            registry::find(parser.atom()?).ok_or(Reject::Bad("Unknown command"))
+        };
+        let numbered = |parser: &mut Parser<'_>| {
+            let mut ahead = parser.clone();
+            if ahead.space().is_ok() && ahead.eat_word("UID") {
+                *parser = ahead;
+                return find(parser).map(|command| (command, Numbering::Unique));
+            }
+            find(parser).map(|command| (command, Numbering::Sequence))
+        };
+        let found = numbered(parser).and_then(|found| {
+            found.0.allowed.check(&self.state, &self.config)?;
+            Ok(found)
+        });
+        (tag, found)
+    }
+
+    fn run(&mut self, tag: String, command: Box<dyn Running>) -> Next {
+        self.activity = Activity::Running { tag, command, waiting: Waiting::Start };
+        Next::Again
+    }
+
+    /// Hands the command what it waits for, if it is there.
+    fn resume(&mut self, tag: String, mut command: Box<dyn Running>, waiting: Waiting, now: Timestamp) -> Next {
+        let interrupted = self.ending.filter(|&ending| ending != Ending::EndOfInput);
+        let cx = &mut Context { out: &mut self.out, state: &mut self.state, config: &self.config, now };
+        let turn = match waiting {
+            Waiting::Start => command.start(cx),
+            Waiting::Answer => match self.arrived.take() {
+                None => {
+                    self.activity = Activity::Running { tag, command, waiting };
+                    return Next::Read;
+                }
+                Some(Answer::Refused(refusal)) => command.refused(refusal, cx),
+                Some(Answer::Unavailable) => command.refused(Refusal::unavailable(), cx),
+                Some(Answer::LoginRevoked) => {
+                    self.ending = Some(Ending::Revoked);
+                    command.refused(Refusal { code: None, text: Ending::Revoked.text().to_owned() }, cx)
+                }
+                Some(answer) => command.answer(answer, cx),
+            },
+            Waiting::Line => match interrupted {
+                Some(ending) => Turn::Bye(ending.text()),
+                None if std::mem::replace(&mut self.news, News::None) == News::Changed => command.changed(cx),
+                None => match self.framer.next_line(limits::IMAP_PREAUTH_LINE_BYTES_MAX) {
+                    Some(Ok(line)) => command.line(&line, cx),
+                    Some(Err(_)) => Turn::Finish(Completion::bad("Line too long")),
+                    None => {
+                        self.activity = Activity::Running { tag, command, waiting };
+                        return Next::Read;
+                    }
+                },
+            },
+            Waiting::Octets(_) if matches!(interrupted, Some(Ending::TimedOut | Ending::Revoked)) => {
+                Turn::Bye(interrupted.map_or("", Ending::text))
+            }
+            Waiting::Octets(wanted) => {
+                let bytes_max = limits::BODY_CHUNK_BYTES.min(usize::try_from(wanted).unwrap_or(usize::MAX));
+                match self.framer.take(bytes_max) {
+                    Some(octets) => command.octets(octets, cx),
+                    None => {
+                        self.activity = Activity::Running { tag, command, waiting };
+                        return Next::Read;
+                    }
+                }
+            }
+        };
+        self.follow(tag, command, turn)
+    }
+
+    fn follow(&mut self, tag: String, command: Box<dyn Running>, turn: Turn) -> Next {
+        let waiting = match turn {
+            Turn::Ask(ask) => {
+                self.arrived = None;
+                self.activity = Activity::Running { tag, command, waiting: Waiting::Answer };
+                return Next::Step(Step::Ask(ask));
+            }
+            Turn::Line => Waiting::Line,
+            Turn::Octets(bytes) => Waiting::Octets(bytes),
+            Turn::Finish(completion) => return self.finish(tag, completion),
+            Turn::Bye(text) => return self.bye(text),
+            Turn::Abort => return Next::Again,
+        };
+        self.activity = Activity::Running { tag, command, waiting };
+        Next::Again
+    }
+
+    fn finish(&mut self, tag: String, completion: Completion) -> Next {
+        let Some(selected) = self.state.selected().filter(|_| completion.sync == Sync::Full) else {
+            return self.complete(&tag, &completion);
+        };
+        let ask = Ask::Changes { mailbox: selected.id, since: selected.modseq };
+        self.arrived = None;
+        self.activity = Activity::Syncing { tag, completion };
+        Next::Step(Step::Ask(ask))
+    }
+
+    fn synced(&mut self, tag: &str, completion: &Completion) -> Next {
+        match self.arrived.take() {
+            Some(Answer::Changes(changes)) => {
+                let condstore = self.state.condstore();
+                if let Some(selected) = self.state.selected_mut() {
+                    selected.apply(&changes, condstore, &mut self.out);
+                }
+            }
+            // Deleted under the session: the numbers mean nothing any more.
+            Some(Answer::Refused(_)) => {
+                completion.write(tag, &mut self.out);
+                return self.bye("The selected mailbox is gone");
+            }
+            Some(Answer::LoginRevoked) => self.ending = Some(Ending::Revoked),
+            // What changed is shown another time.
+            _ => {}
+        }
+        self.complete(tag, completion)
+    }
+
+    fn complete(&mut self, tag: &str, completion: &Completion) -> Next {
+        completion.write(tag, &mut self.out);
+        self.activity = Activity::AwaitingCommand;
+        if completion.is_bad() {
+            return self.count_error();
+        }
+        match completion.then {
+            Then::Continue if self.state.login_failures >= limits::LOGIN_FAILURES_MAX => {
+                self.bye("Too many failed logins")
+            }
+            Then::Continue => Next::Again,
+            Then::Close => {
+                self.activity = Activity::Closed;
+                Next::Again
+            }
+            Then::StartTls => {
+                self.framer.clear();
+                self.activity = Activity::Handshake;
+                Next::Step(Step::StartTls)
+            }
+        }
+    }
+
+    fn reject(&mut self, tag: &str, reject: Reject) -> Next {
+        let completion = match reject {
+            Reject::Bad(text) => Completion::bad(text),
+            Reject::Refused(completion) => completion,
+        };
+        self.complete(tag, &completion)
+    }
+
+    fn too_big(&mut self, tag: &str) -> Next {
+        if self.state.user.is_none() {
+            return self.bye("Command too long");
+        }
+        self.complete(tag, &Completion::bad("Command too long").with_code("TOOBIG".to_owned()))
+    }
+
+    fn count_error(&mut self) -> Next {
+        self.errors += 1;
+        if self.errors >= limits::IMAP_ERRORS_MAX { self.bye("Too many errors") } else { Next::Again }
+    }
+
+    fn bye(&mut self, text: &str) -> Next {
+        self.out.text("* BYE ").human(text).text("\r\n");
+        self.activity = Activity::Closed;
+        Next::Again
+    }
+
+    /// Waits for the client, if it may still say something.
+    fn read(&mut self, now: Timestamp) -> Option<Step<Ask>> {
+        if self.ending == Some(Ending::EndOfInput) {
+            self.activity = Activity::Closed;
+            return None;
+        }
+        if self.state.user.is_some() {
+            return Some(Step::Read { seconds_max: limits::IMAP_IDLE_SECONDS_MAX });
+        }
+        let opened = *self.opened.get_or_insert(now);
+        let left = limits::PREAUTH_SECONDS_MAX.saturating_sub(now.millis_since(opened) / 1_000);
+        if left == 0 {
+            self.bye(Ending::TimedOut.text());
+            return None;
+        }
+        Some(Step::Read { seconds_max: left.min(limits::PREAUTH_IDLE_SECONDS_MAX) })
+    }
+
+    fn command_bytes_max(&self) -> usize {
+        match self.state.user {
+            None => limits::IMAP_PREAUTH_LINE_BYTES_MAX,
+            Some(_) => limits::IMAP_COMMAND_BYTES_MAX,
+        }
+    }
+}
+
+impl Ending {
+    const fn text(self) -> &'static str {
+        match self {
+            Ending::Drain => "Server shutting down, connect again",
+            Ending::Revoked => "The account changed, log in again",
+            Ending::TimedOut => "Idle for too long",
+            Ending::EndOfInput => "",
+        }
+    }
+}
+
+impl Session for ImapSession {
+    type Ask = Ask;
+    type Answer = Answer;
+
+    fn next(&mut self, now: Timestamp) -> Step<Ask> {
+        self.opened.get_or_insert(now);
+        loop {
+            if self.out.is_full() || self.pending.is_some() {
+                if let Some(bytes) = self.out.take() {
+                    return Step::Write(bytes);
+                }
+            }
+            if let Some(step) = self.pending.take() {
+                return step;
+            }
+            match self.advance(now) {
+                Next::Again => {}
+                Next::Step(step) => self.pending = Some(step),
+                // Not kept: what happens until it is carried out may change it.
+                Next::Read => match self.out.take() {
+                    Some(bytes) => return Step::Write(bytes),
+                    None => {
+                        if let Some(step) = self.read(now) {
+                            return step;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.framer.receive(bytes);
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let asked =
+            matches!(self.activity, Activity::Syncing { .. } | Activity::Running { waiting: Waiting::Answer, .. });
+        match answer {
+            Answer::Changed => self.news = News::Changed,
+            Answer::LoginRevoked if !asked => self.ending = Some(Ending::Revoked),
+            answer => self.arrived = Some(answer),
+        }
+    }
+
+    fn tls_started(&mut self, _facts: TlsFacts) {
+        self.framer.clear();
+        self.state = State::new(Tls::Active);
+        self.activity = Activity::AwaitingCommand;
+    }
+
+    fn end_of_input(&mut self) {
+        self.ending.get_or_insert(Ending::EndOfInput);
+    }
+
+    fn timed_out(&mut self) {
+        self.ending = Some(Ending::TimedOut);
+    }
+
+    fn drain(&mut self) {
+        self.ending.get_or_insert(Ending::Drain);
+    }
+}
