@@ -8,7 +8,9 @@
 //! bound is in [`yubin_types::limits`].
 
 mod address;
+mod charset;
 mod date;
+mod encoded_word;
 mod envelope;
 mod header;
 mod header_writer;
@@ -16,15 +18,20 @@ pub mod imap;
 mod lex;
 mod mime;
 mod scan;
+pub mod search;
 mod section;
+mod transfer;
 mod tree;
 
 pub use address::{Address, Mailbox, parse_addresses};
+pub use charset::{CharsetDecoder, decode_text, encoding_for};
 pub use date::{DateTime, Day};
+pub use encoded_word::decode_header;
 pub use envelope::{Envelope, message_ids};
 pub use header::{FieldSelection, HeaderField, HeaderFields, count_received, select_fields, was_delivered_to};
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use scan::{ScanLimits, Scanner, scan};
 pub use section::SectionText;
+pub use transfer::TransferDecoder;
 pub use tree::{DecodeError, Defects, Part, PartKind, PartTree, SCANNER_VERSION};

@@ -9,10 +9,15 @@
 //! with an empty line, or with a boundary. A message/rfc822 with a transfer encoding is opaque (RFC 2046 §5.2.1 forbids
 //! it). Nothing is refused: see [`Defects`] for what was wrong.
 
+mod fields;
+
 use memchr::{memchr, memchr_iter};
 
-use crate::mime::{ContentType, Seen, TransferEncoding};
+use crate::mime::{ContentType, TransferEncoding};
 use crate::tree::{Defects, Part, PartKind, PartTree};
+
+use fields::FieldReader;
+pub(crate) use fields::field_name;
 use yubin_types::limits;
 
 /// The longest line that can be a boundary: with its dashes, and a little white space behind it.
@@ -75,10 +80,7 @@ pub struct Scanner {
     eol_before: u64,
     /// Line ends before it.
     lines_before: u64,
-    /// The header field being read, from its name on, if it is wanted.
-    field: Vec<u8>,
-    /// Bytes that header values may yet take.
-    structure_room: usize,
+    fields: FieldReader,
     work: u64,
 }
 
@@ -126,8 +128,7 @@ impl Scanner {
             line_last: 0,
             eol_before: 0,
             lines_before: 0,
-            field: Vec::new(),
-            structure_room: limits.structure_bytes_max,
+            fields: FieldReader::new(&limits),
             work: 0,
         };
         scanner.open_part(None, 0);
@@ -174,12 +175,12 @@ impl Scanner {
 
     /// Bytes copied and compared so far, one more per line: grows linearly with the input.
     pub fn work(&self) -> u64 {
-        self.work
+        self.work + self.fields.work
     }
 
     /// Bytes of input held beside the tree.
     pub fn buffered_bytes(&self) -> usize {
-        self.line.capacity() + self.field.capacity()
+        self.line.capacity() + self.fields.buffered_bytes()
     }
 
     /// No boundary is awaited: the rest of the message is counted and not looked at.
@@ -269,7 +270,6 @@ impl Scanner {
         let parent = parent.and_then(|it| u32::try_from(it).ok());
         self.open.push(Open { index: self.parts.len(), boundary: None, lines_at_body: 0 });
         self.parts.push(Part::new(parent, header));
-        self.field.clear();
     }
 
     /// Ends the parts from `level` of the stack inwards; the boundary, or the end of all, is at `at`.
@@ -367,83 +367,19 @@ impl Scanner {
         }
     }
 
-    fn on_header_line(&mut self, content: &[u8]) {
-        let content = content.get(..self.limits.field_bytes_max).unwrap_or(content);
-        let folded = matches!(content.first(), Some(b' ' | b'\t'));
-        if !folded {
-            self.end_field();
-            let Some(name) = field_name(content) else { return };
-            if self.parts.len() == 1 && name.eq_ignore_ascii_case(b"received") {
-                self.received_count = self.received_count.saturating_add(1);
-            }
-            if !self.is_wanted(name) {
-                return;
-            }
-        } else if self.field.is_empty() {
-            return;
+    fn on_header_line(&mut self, line: &[u8]) {
+        let is_first = self.parts.len() == 1;
+        let Some(part) = self.parts.last_mut() else { return };
+        let name = self.fields.line(line, part);
+        if is_first && name.is_some_and(|name| name.eq_ignore_ascii_case(b"received")) {
+            self.received_count = self.received_count.saturating_add(1);
         }
-        let cap = self.limits.field_bytes_max;
-        let room = cap.saturating_sub(self.field.len());
-        if content.len() >= room {
-            self.defect_here(Defects::HEADER_CUT);
-        }
-        let kept = content.get(..room.min(content.len())).unwrap_or_default();
-        self.work += kept.len() as u64;
-        self.field.extend_from_slice(kept);
-    }
-
-    fn is_wanted(&self, name: &[u8]) -> bool {
-        const ENVELOPE: [&[u8]; 11] = [
-            b"date",
-            b"subject",
-            b"from",
-            b"sender",
-            b"reply-to",
-            b"to",
-            b"cc",
-            b"bcc",
-            b"in-reply-to",
-            b"message-id",
-            b"references",
-        ];
-        let is_message = self.parts.last().is_some_and(|part| part.envelope.is_some());
-        let is_content = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
-        is_content || (is_message && ENVELOPE.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)))
     }
 
     /// Takes the field being read into the part.
     fn end_field(&mut self) {
-        if self.field.is_empty() {
-            return;
-        }
-        let field = std::mem::take(&mut self.field);
-        let name = field_name(&field).unwrap_or_default().to_ascii_lowercase();
-        let body = memchr(b':', &field).and_then(|colon| field.get(colon + 1..)).unwrap_or_default();
-        let Some(part) = self.parts.last_mut() else { return };
-        if body.len() > self.structure_room {
-            part.defects.add(Defects::HEADER_CUT);
-        } else {
-            let items = |part: &Part| part.mime.item_count() + part.envelope.as_ref().map_or(0, |it| it.item_count());
-            let before = items(part);
-            match name.strip_prefix(b"content-") {
-                Some(content_name) => {
-                    if part.mime.take_field(content_name, body) == Some(Seen::Again) {
-                        part.defects.add(Defects::DUPLICATE_FIELD);
-                    }
-                }
-                None => drop(part.envelope.as_mut().map(|it| it.take_field(&name, body))),
-            }
-            let cost = body.len() + items(part).saturating_sub(before) * limits::STRUCTURE_ITEM_BYTES;
-            self.structure_room = self.structure_room.saturating_sub(cost);
-            self.work += body.len() as u64;
-        }
-        self.field = field;
-        self.field.clear();
-    }
-
-    fn defect_here(&mut self, defect: Defects) {
         if let Some(part) = self.parts.last_mut() {
-            part.defects.add(defect);
+            self.fields.end(part);
         }
     }
 }
@@ -463,12 +399,6 @@ fn opaque(part: &mut Part) {
     part.kind = PartKind::Leaf;
     part.defects.add(Defects::TOO_MANY_PARTS);
     part.mime.content_type = Some(ContentType::plain("application", "octet-stream"));
-}
-
-/// The name of a header field line; `None` if the line is no field (RFC 5322 §2.2, with §4.5's space before the colon).
-pub(crate) fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let name = line.get(..memchr(b':', line)?)?.trim_ascii_end();
-    (!name.is_empty() && name.iter().all(|&byte| byte > b' ' && byte != 0x7f)).then_some(name)
 }
 
 fn strip_eol(line: &[u8]) -> Line<'_> {
