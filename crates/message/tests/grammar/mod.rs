@@ -4,13 +4,13 @@ use yubin_message::imap::{BodyForm, Utf8};
 
 type Checked = Result<(), String>;
 
-pub fn check_envelope(bytes: &[u8], utf8: Utf8) -> Checked {
+pub(crate) fn check_envelope(bytes: &[u8], utf8: Utf8) -> Checked {
     let mut reader = Reader { bytes, at: 0, utf8 };
     reader.envelope()?;
     reader.end()
 }
 
-pub fn check_body(bytes: &[u8], form: BodyForm, utf8: Utf8) -> Checked {
+pub(crate) fn check_body(bytes: &[u8], form: BodyForm, utf8: Utf8) -> Checked {
     let mut reader = Reader { bytes, at: 0, utf8 };
     reader.body(form)?;
     reader.end()
