@@ -2,6 +2,8 @@
 //!
 //! Work is what the scanner counts (bytes copied and compared, lines), so that the tests hold on any machine.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 use yubin_message::imap::{self, BodyForm, Utf8};
 use yubin_message::{Defects, PartTree, ScanLimits, Scanner, decode_header, search};
 use yubin_types::limits;
