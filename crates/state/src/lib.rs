@@ -4,20 +4,52 @@
 //! here. Refusals are replies; `Err` means only that the disk failed, and then nothing of the entry is kept. Quota, message size and
 //! Trash expiry are decided here and nowhere else, so they are exact under any concurrency.
 //!
-//! - [`command`]: what can be proposed; [`reply`]: what comes back.
-//! - [`query`]: what can be asked of a [`kv::View`]; pure functions too.
-//! - [`kv`]: the two traits that the state machine needs of its storage.
-//! - [`record`]: what rows hold.
+//! - [`command`]: what can be proposed; [`reply`]: what comes back; [`apply()`]: from one to the other; [`topic`]: who should look.
+//! - [`query`]: what can be asked of a [`kv::View`]; [`answer()`]: a pure function too.
+//! - [`kv`]: the two traits that the state machine needs of its storage; [`memory`]: both in a map.
+//! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
+//!
+//! One file per verb or family behind that. The rows of messages change in `opened` alone.
 
 pub mod codec;
 pub mod command;
+pub mod keys;
 pub mod kv;
+pub mod memory;
 pub mod query;
 pub mod record;
 pub mod reply;
+pub mod rows;
+pub mod topic;
 
+mod accounts;
+mod aliases;
+mod answer;
+mod append;
+mod apply;
+mod copy_move;
+mod dedupe;
+mod deliver;
+mod directory;
+mod domain;
+mod expiry;
+mod expunge;
+mod flags;
+mod live;
+mod mailboxes;
+mod opened;
+mod rename;
+mod resolve;
+mod stop;
+mod table;
+mod vault;
+mod work;
+
+pub use answer::answer;
+pub use apply::{Applied, apply, clock};
 pub use codec::{Decode, DecodeError, Encode};
 pub use command::{Actor, Command, DedupeClass, Entry, Envelope};
 pub use kv::{BodyRef, Position, Txn, View};
 pub use query::{Answer, Query};
 pub use reply::Reply;
+pub use topic::Topic;

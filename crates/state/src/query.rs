@@ -251,6 +251,8 @@ pub struct Changes {
     pub vanished: UidSet,
     /// All UIDs now, where tombstones no longer tell: vanished is what the asker knew minus these.
     pub live: Option<UidSet>,
+    /// There are more changed messages: ask again for changes since this.
+    pub next: Option<ModSeq>,
 }
 
 /// A new message or one with changed flags.

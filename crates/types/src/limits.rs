@@ -100,6 +100,8 @@ pub const KEYWORDS_PER_MESSAGE_MAX: usize = 64;
 pub const MESSAGES_PER_COMMAND_MAX: usize = 1_000;
 /// Rows in one frame of an answer.
 pub const ROWS_PER_FRAME_MAX: usize = 500;
+/// Changed messages in one answer of changes, give or take those of one command.
+pub const CHANGES_PER_ANSWER_MAX: usize = 5_000;
 
 /// MIME nesting that is described; deeper parts are opaque.
 pub const MIME_DEPTH_MAX: usize = 64;
@@ -128,12 +130,19 @@ pub const PASSWORD_BYTES_MAX: usize = 1_024;
 pub const PASSWORD_BYTES_MIN: usize = 8;
 /// Targets of one alias.
 pub const ALIAS_TARGETS_MAX: usize = 1_000;
+/// Names that are looked up behind one alias, nested ones included.
+pub const ALIAS_EXPANSION_MAX: usize = 2_000;
 /// How deep aliases may point at aliases.
 pub const ALIAS_DEPTH_MAX: usize = 10;
 /// Longest free text an operator may attach (suspension reason, description), octets.
 pub const REASON_BYTES_MAX: usize = 1_024;
 /// Longest local part that can be created, octets (SONET-33).
 pub const CREATED_LOCAL_PART_BYTES_MAX: usize = 32;
+
+/// Longest name of a plan, token or setting, octets.
+pub const OBJECT_NAME_BYTES_MAX: usize = 64;
+/// Longest value of a cluster setting, bytes.
+pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 
 /// Trash expiry where a plan sets none, seconds: 7 days after the move into Trash (SHIN-17).
 pub const TRASH_EXPIRY_SECONDS_DEFAULT: u64 = 7 * 86_400;
@@ -143,9 +152,11 @@ pub const VAULT_SECONDS_DEFAULT: u64 = 7 * 86_400;
 pub const DEDUPE_DELIVERY_SECONDS: u64 = 15 * 60;
 /// How long the outcome of an administrative request is remembered, seconds.
 pub const DEDUPE_ADMIN_SECONDS: u64 = 24 * 3_600;
-/// Expunge tombstones kept per domain before the QRESYNC floor rises.
-pub const TOMBSTONES_PER_DOMAIN_MAX: u64 = 100_000;
-/// How far ahead of the last stamp of its group a new stamp may lie, milliseconds.
+/// Expunge tombstones (one per command that removed messages) kept per mailbox before its QRESYNC floor rises.
+pub const TOMBSTONES_PER_MAILBOX_MAX: u32 = 1_000;
+/// The latest stamp that apply takes, milliseconds: the year 2200. A stamp in a wrong unit must not become a group's time.
+pub const STAMP_MS_MAX: u64 = 7_258_118_400_000;
+/// How far ahead of the last stamp of its group a new stamp may lie, milliseconds; the proposer's check.
 pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
 
 /// Concurrent connections of one front end; below the file descriptor limit of a plain machine.

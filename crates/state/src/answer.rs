@@ -1,0 +1,101 @@
+//! Answers to queries: pure functions over a [`View`], one family per file.
+//!
+//! An answer tells the state at the view's applied index; whether that index is recent enough is the asker's business (ReadIndex).
+//! Answers are bounded; scans touch hot rows, UID sets or names, and cold rows only where they are asked for.
+
+mod accounts;
+mod changes;
+mod directory;
+mod mailboxes;
+mod messages;
+pub(crate) mod usage;
+
+use yubin_types::{DomainId, Epoch, Refusal};
+
+use crate::keys::{self, DueKind};
+use crate::kv::View;
+use crate::query::{Answer, Query};
+use crate::rows::{Counters, Domain, Phase};
+use crate::stop::{Outcome, Stop};
+use crate::table::Read as _;
+use crate::vault::first_due;
+use crate::work::logged_in;
+
+/// Answers a question on a domain; on the directory or the whole group where `domain` is 0.
+///
+/// # Errors
+/// The disk failed.
+///
+/// # Panics
+/// A row is damaged.
+pub fn answer<V: View>(view: &V, domain: DomainId, epoch: Epoch, query: &Query) -> Result<Answer, V::Error> {
+    let answer = match query {
+        Query::ResolveDomain(_)
+        | Query::Domains { .. }
+        | Query::Nodes
+        | Query::Groups
+        | Query::Plans
+        | Query::Tokens
+        | Query::Setting(_) => directory::answer(view, query),
+        Query::NextDue => next_due(view),
+        _ => on_domain(view, domain, epoch, query),
+    };
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(Stop::Refused(refusal)) => Ok(Answer::Refused(refusal)),
+        Err(Stop::Disk(error)) => Err(error),
+    }
+}
+
+/// A domain, opened for reading.
+struct Reading<'v, V: View> {
+    view: &'v V,
+    id: DomainId,
+    domain: Domain,
+}
+
+impl<V: View> Reading<'_, V> {
+    fn counters(&self) -> Outcome<Counters, V::Error> {
+        Ok(self.view.row(&keys::counters(self.id))?.unwrap_or_default())
+    }
+}
+
+fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Outcome<Answer, V::Error> {
+    let domain = view.row(&keys::domain(id))?.ok_or(Refusal::StaleEpoch)?;
+    if domain.epoch != epoch {
+        return Err(Refusal::StaleEpoch.into());
+    }
+    if domain.phase == Phase::Deleting {
+        return Err(Refusal::NoSuchDomain.into());
+    }
+    let reading = Reading { view, id, domain };
+    match query {
+        Query::Domain => Ok(Answer::Domain(reading.domain.record(id, &reading.counters()?))),
+        Query::Recipient { local, bytes } => accounts::recipient(&reading, local, *bytes),
+        Query::Credentials(local) => accounts::credentials(&reading, local),
+        Query::Account(local) => accounts::account(&reading, local),
+        Query::Accounts { after, limit } => accounts::accounts(&reading, after.as_ref(), *limit),
+        Query::Aliases { after, limit } => accounts::aliases(&reading, after.as_ref(), *limit),
+        Query::Addresses(account) => accounts::addresses(&reading, *account),
+        Query::Mailboxes(login) => mailboxes::mailboxes(&reading, *login),
+        Query::Select { login, name } => mailboxes::select(&reading, *login, name),
+        Query::QuotaRoots(login) => mailboxes::quota_roots(&reading, *login),
+        Query::Rows { login, mailbox, uids, changed_since, detail } => {
+            let wanted = messages::Wanted { uids, changed_since: *changed_since, detail: *detail };
+            messages::rows(&reading, *login, *mailbox, &wanted)
+        }
+        Query::Changes { login, mailbox, since } => changes::changes(&reading, *login, *mailbox, *since),
+        Query::CheckLogin(login) => logged_in(view, id, &reading.domain, *login).map(|_| Answer::Ok),
+        Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
+        _ => Err(Refusal::Unsupported.into()),
+    }
+}
+
+fn next_due<V: View>(view: &V) -> Outcome<Answer, V::Error> {
+    let mut next = view.first_key(&keys::forgets())?.map(|key| keys::parse_forget(&key).0);
+    for kind in [DueKind::Trash, DueKind::Vault, DueKind::Graves] {
+        let due = first_due(view, kind)?.map(|(due, _)| due);
+        next = [next, due].into_iter().flatten().min();
+    }
+    Ok(Answer::NextDue(next))
+}

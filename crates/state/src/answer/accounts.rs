@@ -1,0 +1,147 @@
+//! Recipients, logins, accounts and aliases.
+
+use yubin_types::{AccountId, LocalPart, QuotaScope, Refusal, Usage, limits};
+
+use super::Reading;
+use crate::command::Login;
+use crate::keys;
+use crate::kv::View;
+use crate::query::{Answer, Credentials, RecipientFacts};
+use crate::record::{AliasRecord, Standing};
+use crate::resolve;
+use crate::rows::{Account, Name};
+use crate::stop::Outcome;
+use crate::table::{Read as _, go_on_while};
+
+/// Would a delivery of this size be taken now? The delivery itself decides again.
+pub(super) fn recipient<V: View>(
+    reading: &Reading<'_, V>,
+    local: &LocalPart,
+    bytes: Option<u64>,
+) -> Outcome<Answer, V::Error> {
+    let domain = &reading.domain;
+    if let Standing::Suspended { reason, .. } = &domain.standing {
+        return Err(Refusal::DomainSuspended { reason: reason.clone() }.into());
+    }
+    let reached = resolve::recipient(reading.view, reading.id, domain, local)?;
+    let limit_bytes = domain.plan.message_bytes_max;
+    if bytes.is_some_and(|bytes| bytes > limit_bytes) {
+        return Err(Refusal::MessageTooBig { limit_bytes }.into());
+    }
+    let copy = Usage::of_message(bytes.unwrap_or(1).max(1));
+    let mut usage = reading.counters()?.usage;
+    for id in reached {
+        let Some(account) = reading.view.row(&keys::account(reading.id, id))? else { continue };
+        if !account.effective_quota(domain).admits(account.usage, copy) {
+            return Err(Refusal::OverQuota { scope: QuotaScope::Account }.into());
+        }
+        if !domain.effective_quota().admits(usage, copy) {
+            return Err(Refusal::OverQuota { scope: QuotaScope::Domain }.into());
+        }
+        usage = usage.plus(copy);
+    }
+    Ok(Answer::Recipient(RecipientFacts { message_bytes_max: limit_bytes }))
+}
+
+/// What a login needs, of an account by its own name.
+pub(super) fn credentials<V: View>(reading: &Reading<'_, V>, local: &LocalPart) -> Outcome<Answer, V::Error> {
+    let (id, account) = named(reading, local)?;
+    let stored = reading.view.row(&keys::credentials(reading.id, id))?.ok_or(Refusal::NoSuchAccount)?;
+    let refused = match (&reading.domain.standing, &account.standing) {
+        (Standing::Suspended { reason, .. }, _) => Some(Refusal::DomainSuspended { reason: reason.clone() }),
+        (Standing::Active, Standing::Suspended { .. }) => Some(Refusal::AccountSuspended),
+        (Standing::Active, Standing::Active) => None,
+    };
+    Ok(Answer::Credentials(Credentials {
+        domain: reading.id,
+        login: Login { account: id, generation: account.generation + reading.domain.generation },
+        local: account.local,
+        verifiers: stored.verifiers,
+        fast: stored.fast,
+        refused,
+    }))
+}
+
+pub(super) fn account<V: View>(reading: &Reading<'_, V>, local: &LocalPart) -> Outcome<Answer, V::Error> {
+    let (id, account) = named(reading, local)?;
+    Ok(Answer::Account(account.record(id, &reading.domain)))
+}
+
+pub(super) fn accounts<V: View>(
+    reading: &Reading<'_, V>,
+    after: Option<&LocalPart>,
+    limit: u32,
+) -> Outcome<Answer, V::Error> {
+    let mut found = Vec::new();
+    page(reading, after, limit, |name| match name {
+        Name::Account(id) => Some(id),
+        Name::Alias { .. } => None,
+    })?
+    .into_iter()
+    .try_for_each(|id| {
+        let account = reading.view.row(&keys::account(reading.id, id))?;
+        found.extend(account.map(|account| account.record(id, &reading.domain)));
+        Ok(())
+    })
+    .map(|()| Answer::Accounts(found))
+}
+
+pub(super) fn aliases<V: View>(
+    reading: &Reading<'_, V>,
+    after: Option<&LocalPart>,
+    limit: u32,
+) -> Outcome<Answer, V::Error> {
+    let found = page(reading, after, limit, |name| match name {
+        Name::Account(_) => None,
+        Name::Alias { local, targets } => Some(AliasRecord { local, targets }),
+    })?;
+    Ok(Answer::Aliases(found))
+}
+
+/// The account's own name, then every alias that leads to it and to nobody else.
+pub(super) fn addresses<V: View>(reading: &Reading<'_, V>, id: AccountId) -> Outcome<Answer, V::Error> {
+    let account = reading.view.row(&keys::account(reading.id, id))?.ok_or(Refusal::NoSuchAccount)?;
+    let mut found = vec![account.local];
+    let aliases = page(reading, None, u32::MAX, |name| match name {
+        Name::Account(_) => None,
+        Name::Alias { local, .. } => Some(local),
+    })?;
+    for alias in aliases {
+        match resolve::recipient(reading.view, reading.id, &reading.domain, &alias) {
+            Ok(reached) if *reached == [id] => found.push(alias),
+            Ok(_) | Err(crate::stop::Stop::Refused(_)) => {}
+            Err(disk) => return Err(disk),
+        }
+    }
+    Ok(Answer::Addresses(found))
+}
+
+/// Names after `after` in key order that `pick` takes; a limit above a page's is every name.
+fn page<V: View, T>(
+    reading: &Reading<'_, V>,
+    after: Option<&LocalPart>,
+    limit: u32,
+    pick: impl Fn(Name) -> Option<T>,
+) -> Outcome<Vec<T>, V::Error> {
+    let mut names = keys::names(reading.id);
+    if let Some(after) = after {
+        names = names.after(keys::name(reading.id, &after.key()).bytes());
+    }
+    let limit = if limit == u32::MAX { usize::MAX } else { (limit as usize).min(limits::PAGE_SIZE_MAX) };
+    let mut found = Vec::new();
+    if limit > 0 {
+        reading.view.each(&names, |_, name| {
+            found.extend(pick(name));
+            go_on_while(found.len() < limit)
+        })?;
+    }
+    Ok(found)
+}
+
+fn named<V: View>(reading: &Reading<'_, V>, local: &LocalPart) -> Outcome<(AccountId, Account), V::Error> {
+    let Some(Name::Account(id)) = resolve::exact(reading.view, reading.id, local)? else {
+        return Err(Refusal::NoSuchAccount.into());
+    };
+    let account = reading.view.row(&keys::account(reading.id, id))?.ok_or(Refusal::NoSuchAccount)?;
+    Ok((id, account))
+}

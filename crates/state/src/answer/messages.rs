@@ -1,0 +1,85 @@
+//! Message rows in UID order, in frames of [`limits::ROWS_PER_FRAME_MAX`].
+
+use yubin_types::{MailboxId, ModSeq, Uid, UidSet, limits};
+
+use super::Reading;
+use crate::command::Login;
+use crate::keys;
+use crate::kv::View;
+use crate::query::{Answer, MessageRow, RowDetail};
+use crate::stop::Outcome;
+use crate::table::{Read as _, go_on_while};
+use crate::work::{logged_in, mailbox_of};
+
+/// Which rows, and how much of them.
+pub(super) struct Wanted<'q> {
+    pub(super) uids: &'q UidSet,
+    pub(super) changed_since: Option<ModSeq>,
+    pub(super) detail: RowDetail,
+}
+
+pub(super) fn rows<V: View>(
+    reading: &Reading<'_, V>,
+    login: Login,
+    mailbox: MailboxId,
+    wanted: &Wanted<'_>,
+) -> Outcome<Answer, V::Error> {
+    logged_in(reading.view, reading.id, &reading.domain, login)?;
+    mailbox_of(reading.view, reading.id, login.account, mailbox)?;
+    let few = match wanted.changed_since {
+        Some(since) => few_changed(reading, mailbox, since)?,
+        None => None,
+    };
+    let narrowed = few.map(|changed| changed.intersection(wanted.uids));
+    let uids = narrowed.as_ref().unwrap_or(wanted.uids);
+    let (mut rows, next) = hot_rows(reading, mailbox, uids, wanted.changed_since)?;
+    if wanted.detail == RowDetail::HotAndCold {
+        for row in &mut rows {
+            row.cold = reading.view.row(&keys::cold(reading.id, mailbox, row.uid))?;
+        }
+    }
+    Ok(Answer::Rows { rows, next })
+}
+
+/// Messages changed since a MODSEQ, from the change index; `None` if there are so many that scanning rows is no worse.
+fn few_changed<V: View>(
+    reading: &Reading<'_, V>,
+    mailbox: MailboxId,
+    since: ModSeq,
+) -> Outcome<Option<UidSet>, V::Error> {
+    let mut uids = Vec::new();
+    reading.view.each_key(&keys::changes_after(reading.id, mailbox, since), |key| {
+        uids.push(keys::parse_change(key).1);
+        go_on_while(uids.len() <= limits::CHANGES_PER_ANSWER_MAX)
+    })?;
+    uids.sort_unstable();
+    Ok((uids.len() <= limits::CHANGES_PER_ANSWER_MAX).then(|| uids.into_iter().collect()))
+}
+
+fn hot_rows<V: View>(
+    reading: &Reading<'_, V>,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    changed_since: Option<ModSeq>,
+) -> Outcome<(Vec<MessageRow>, Option<Uid>), V::Error> {
+    let mut rows: Vec<MessageRow> = Vec::new();
+    let mut next = None;
+    for &(first, last) in uids.ranges() {
+        reading.view.each(&keys::hot_rows(reading.id, mailbox, first, last), |key, hot| {
+            if changed_since.is_some_and(|since| hot.modseq <= since) {
+                return go_on_while(true);
+            }
+            let uid = keys::parse_uid(key);
+            if rows.len() >= limits::ROWS_PER_FRAME_MAX {
+                next = Some(uid);
+            } else {
+                rows.push(MessageRow { uid, hot, cold: None });
+            }
+            go_on_while(next.is_none())
+        })?;
+        if next.is_some() {
+            break;
+        }
+    }
+    Ok((rows, next))
+}

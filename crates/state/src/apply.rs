@@ -1,0 +1,214 @@
+//! The way of an entry: decode, stamp, find an earlier outcome, fence by epoch, carry out, remember.
+//!
+//! Refusals are replies. `Err` means that the disk failed; the host then throws the transaction away. Time is max(stamp, last stamp), so
+//! it never goes back; how far a proposer's clock may run ahead of its peers is the proposer's check, because a group that rested for
+//! a week can't be told from a clock that jumped. Only a stamp that no clock shows is refused here: it would spoil the group's time for
+//! good.
+//!
+//! What is remembered: every outcome of a handler, refusals too, because a duplicate that comes late must not succeed after its sender was
+//! told no. Not remembered: refusals of the envelope, which ask for a retry, and "there is more", which asks for a repeat.
+
+use smallvec::SmallVec;
+use yubin_types::{Refusal, Timestamp, limits};
+
+use crate::codec::{Decode as _, Encode as _};
+use crate::command::{Command, DomainCommand, Entry, Envelope, MailCommand, MaintenanceCommand};
+use crate::kv::{BodyRef, Position, Txn, View};
+use crate::reply::{More, Reply};
+use crate::rows::Phase;
+use crate::stop::{Outcome, Stop};
+use crate::table::{Read as _, Write as _};
+use crate::topic::Topic;
+use crate::work::{Topics, Work};
+use crate::{
+    accounts, aliases, append, copy_move, dedupe, deliver, directory, domain, expiry, expunge, flags, keys, mailboxes,
+    rename, vault,
+};
+
+/// What an entry came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The reply, encoded ([`Reply`]).
+    pub reply: Vec<u8>,
+    /// What changed.
+    pub topics: SmallVec<[Topic; 2]>,
+}
+
+/// Applies an entry whose bodies are stored already. Deterministic: the same entries in the same order give the same rows and replies.
+///
+/// # Errors
+/// The disk failed; nothing of the entry may be kept.
+///
+/// # Panics
+/// A row is damaged or a counter is broken: the group must stop on this replica.
+pub fn apply<T: Txn>(txn: &mut T, position: Position, entry: &[u8], bodies: &[BodyRef]) -> Result<Applied, T::Error> {
+    let outcome = match Entry::decode(entry) {
+        Ok(entry) => step(txn, position, entry, bodies),
+        Err(_) => Err(Refusal::Unsupported.into()),
+    };
+    match outcome {
+        Ok(applied) => Ok(applied),
+        Err(Stop::Refused(refusal)) => {
+            bodies.iter().for_each(|body| txn.drop_body(body));
+            Ok(Applied { reply: Reply::Refused(refusal).encode(), topics: Topics::new() })
+        }
+        Err(Stop::Disk(error)) => Err(error),
+    }
+}
+
+/// The group's last stamp: what a proposer compares its clock with.
+///
+/// # Errors
+/// The disk failed.
+pub fn clock<V: View>(view: &V) -> Result<Timestamp, V::Error> {
+    match view.row(&keys::clock()) {
+        Ok(stamp) => Ok(stamp.unwrap_or_default()),
+        Err(Stop::Disk(error)) => Err(error),
+        Err(Stop::Refused(_)) => Ok(Timestamp::default()),
+    }
+}
+
+fn step<T: Txn>(txn: &mut T, position: Position, entry: Entry, bodies: &[BodyRef]) -> Outcome<Applied, T::Error> {
+    let Entry { envelope, command } = entry;
+    if envelope.stamp.millis() > limits::STAMP_MS_MAX {
+        return Err(Refusal::ClockOutOfBounds.into());
+    }
+    let last = txn.row(&keys::clock())?.unwrap_or_default();
+    let now = last.max(envelope.stamp);
+    if let Some(reply) = dedupe::recall(txn, &envelope)? {
+        bodies.iter().for_each(|body| txn.drop_body(body));
+        return Ok(Applied { reply, topics: Topics::new() });
+    }
+    let mut topics = Topics::new();
+    let reply = match carry_out(txn, position, &envelope, command, now, bodies, &mut topics) {
+        Ok(reply) => reply,
+        Err(Stop::Refused(refusal)) => {
+            bodies.iter().for_each(|body| txn.drop_body(body));
+            Reply::Refused(refusal)
+        }
+        Err(disk) => return Err(disk),
+    };
+    if now != last {
+        txn.set(&keys::clock(), &now);
+    }
+    let encoded = reply.encode();
+    if is_final(&reply) {
+        dedupe::remember(txn, &envelope, now, &encoded);
+    }
+    Ok(Applied { reply: encoded, topics })
+}
+
+fn is_final(reply: &Reply) -> bool {
+    let again = matches!(
+        reply,
+        Reply::Progress { more: More::Yes, .. } | Reply::Refused(Refusal::StaleEpoch | Refusal::DomainFrozen)
+    );
+    !again
+}
+
+fn carry_out<T: Txn>(
+    txn: &mut T,
+    position: Position,
+    envelope: &Envelope,
+    command: Command,
+    now: Timestamp,
+    bodies: &[BodyRef],
+    topics: &mut Topics,
+) -> Outcome<Reply, T::Error> {
+    let reply = match command {
+        Command::Domain(DomainCommand::Create { name, plan, quota }) => {
+            domain::create(txn, envelope, now, domain::New { name, plan, quota })?
+        }
+        Command::Domain(DomainCommand::Delete) => domain::delete(txn, envelope, now, topics)?,
+        Command::Domain(command) => {
+            return on_domain(txn, envelope, now, bodies, topics, |work| administer(work, command));
+        }
+        Command::Mail(command) => return on_domain(txn, envelope, now, bodies, topics, |work| mail(work, command)),
+        Command::Directory(command) => {
+            let reply = directory::carry_out(txn, position, command)?;
+            topics.push(Topic::Directory);
+            reply
+        }
+        Command::Maintenance(command) => maintain(txn, command, now, topics)?,
+    };
+    // Only mail takes bodies.
+    bodies.iter().for_each(|body| txn.drop_body(body));
+    Ok(reply)
+}
+
+/// Opens the envelope's domain, checks its epoch, runs the handler and finishes.
+fn on_domain<'t, T: Txn>(
+    txn: &'t mut T,
+    envelope: &Envelope,
+    now: Timestamp,
+    bodies: &'t [BodyRef],
+    topics: &mut Topics,
+    handler: impl FnOnce(&mut Work<'t, T>) -> Outcome<Reply, T::Error>,
+) -> Outcome<Reply, T::Error> {
+    // An unknown id has moved or is gone: only the directory knows which.
+    let mut work = Work::open(txn, envelope.domain, now, bodies)?.ok_or(Refusal::StaleEpoch)?;
+    if work.domain.epoch != envelope.epoch {
+        return Err(Refusal::StaleEpoch.into());
+    }
+    if work.domain.phase == Phase::Deleting {
+        return Err(Refusal::NoSuchDomain.into());
+    }
+    let reply = handler(&mut work)?;
+    *topics = work.finish();
+    Ok(reply)
+}
+
+fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand) -> Outcome<Reply, T::Error> {
+    match command {
+        // Both are handled before a domain is opened.
+        DomainCommand::Create { .. } | DomainCommand::Delete => Err(Refusal::Unsupported.into()),
+        DomainCommand::Update { plan, quota, catch_all } => domain::update(work, plan, quota, catch_all),
+        DomainCommand::Suspend { reason } => domain::suspend(work, reason),
+        DomainCommand::Resume => domain::resume(work),
+        DomainCommand::CreateAccount { local, verifiers, quota } => accounts::create(work, local, verifiers, quota),
+        DomainCommand::SetPassword { local, verifiers } => accounts::set_password(work, &local, verifiers),
+        DomainCommand::SetAccountQuota { local, quota } => accounts::set_quota(work, &local, quota),
+        DomainCommand::SuspendAccount { local, reason } => accounts::suspend(work, &local, reason),
+        DomainCommand::ResumeAccount { local } => accounts::resume(work, &local),
+        DomainCommand::DeleteAccount { local } => accounts::delete(work, &local),
+        DomainCommand::PutFastVerifier { account, generation, mac } => {
+            accounts::put_fast_verifier(work, crate::command::Login { account, generation }, mac)
+        }
+        DomainCommand::PutAlias { local, targets } => aliases::put(work, local, targets),
+        DomainCommand::RemoveAlias { local } => aliases::remove(work, &local),
+    }
+}
+
+fn mail<T: Txn>(work: &mut Work<'_, T>, command: MailCommand) -> Outcome<Reply, T::Error> {
+    match command {
+        MailCommand::Deliver { sender: _, recipients, message } => deliver::deliver(work, &recipients, &message),
+        MailCommand::Append { login, mailbox, messages } => append::append(work, login, &mailbox, messages),
+        MailCommand::StoreFlags { login, mailbox, uids, operation, flags, unchanged_since } => {
+            let change = flags::Change { operation, flags, unchanged_since };
+            flags::store(work, login, mailbox, &uids, &change)
+        }
+        MailCommand::Copy { login, mailbox, uids, to } => copy_move::copy(work, login, mailbox, &uids, &to),
+        MailCommand::Move { login, mailbox, uids, to } => copy_move::relocate(work, login, mailbox, &uids, &to),
+        MailCommand::Expunge { login, mailbox, uids, which } => expunge::expunge(work, login, mailbox, &uids, which),
+        MailCommand::CreateMailbox { login, name, special_use } => mailboxes::create(work, login, &name, special_use),
+        MailCommand::DeleteMailbox { login, name } => mailboxes::delete(work, login, &name),
+        MailCommand::RenameMailbox { login, from, to } => rename::rename(work, login, &from, &to),
+        MailCommand::SetSubscribed { login, name, subscription } => {
+            mailboxes::set_subscribed(work, login, &name, subscription)
+        }
+    }
+}
+
+fn maintain<T: Txn>(
+    txn: &mut T,
+    command: MaintenanceCommand,
+    now: Timestamp,
+    topics: &mut Topics,
+) -> Outcome<Reply, T::Error> {
+    match command {
+        MaintenanceCommand::ExpireTrash => expiry::expire_trash(txn, now, topics),
+        MaintenanceCommand::PurgeVault => vault::purge(txn, now, topics),
+        MaintenanceCommand::ForgetRequests => dedupe::forget(txn, now),
+        MaintenanceCommand::PutPlan(plan) => domain::put_plan(txn, now, &plan, topics),
+    }
+}

@@ -1,0 +1,151 @@
+//! Delivery: one message, recipients of one domain, for all of them or for none (RFC 5321 §6.1).
+//!
+//! Each account gets one copy, even if several recipients lead to it: that of the first. Refused here and nowhere else, so exactly: a
+//! suspended domain, an unknown recipient, a message larger than the plan allows, an account's quota, the domain's shared quota over
+//! the sum (SPPD-11, SHIN-09, SONET-20). A suspended account still gets its mail. If anyone is to blame nothing is stored, and
+//! the reply says for each recipient why not; whoever could have had the message has no reason there.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+use yubin_types::{AccountId, FlagSet, QuotaScope, Refusal, Usage, limits};
+
+use crate::command::{NewMessage, Recipient};
+use crate::keys;
+use crate::kv::Txn;
+use crate::opened::{Incoming, Opened, too_many};
+use crate::record::{ColdRow, Standing};
+use crate::reply::{Reply, StoredCopy};
+use crate::resolve::{self, Reached};
+use crate::rows::Account;
+use crate::stop::{Outcome, Stop};
+use crate::table::Read as _;
+use crate::work::Work;
+
+/// What is to be stored, while it is being weighed.
+struct Plan {
+    /// Accounts that get a copy.
+    accounts: BTreeMap<AccountId, Account>,
+    /// For each recipient, whom it reaches.
+    reached: Vec<Reached>,
+    /// Copies in the order of recipients: which recipient's, to whom.
+    copies: Vec<(usize, AccountId)>,
+}
+
+/// Delivers.
+pub(crate) fn deliver<T: Txn>(
+    work: &mut Work<'_, T>,
+    recipients: &[Recipient],
+    message: &NewMessage,
+) -> Outcome<Reply, T::Error> {
+    if recipients.is_empty() || recipients.len() > limits::SMTP_RECIPIENTS_MAX {
+        let why = format!("a delivery has 1 to {} recipients", limits::SMTP_RECIPIENTS_MAX);
+        return Err(Refusal::InvalidValue { why }.into());
+    }
+    work.body(message.body_ordinal)?;
+    if let Standing::Suspended { reason, .. } = &work.domain.standing {
+        let refusal = Refusal::DomainSuspended { reason: reason.clone() };
+        return Ok(Reply::DeliveryRefused(vec![Some(refusal); recipients.len()]));
+    }
+    let mut refusals: Vec<Option<Refusal>> = vec![None; recipients.len()];
+    let mut plan = Plan { accounts: BTreeMap::new(), reached: Vec::new(), copies: Vec::new() };
+    let mut domain_usage = work.counters.usage;
+    for ((index, recipient), refusal) in recipients.iter().enumerate().zip(&mut refusals) {
+        match weigh(work, &mut plan, index, recipient, message, &mut domain_usage) {
+            Ok(()) => {}
+            Err(Stop::Refused(why)) => *refusal = Some(why),
+            Err(disk) => return Err(disk),
+        }
+    }
+    if refusals.iter().any(Option::is_some) {
+        return Ok(Reply::DeliveryRefused(refusals));
+    }
+    store(work, recipients, message, plan)
+}
+
+/// Finds whom a recipient reaches and whether there is room; only then counts its copies in.
+fn weigh<T: Txn>(
+    work: &Work<'_, T>,
+    plan: &mut Plan,
+    index: usize,
+    recipient: &Recipient,
+    message: &NewMessage,
+    domain_usage: &mut Usage,
+) -> Outcome<(), T::Error> {
+    let bytes = message_bytes(recipient, message);
+    let limit_bytes = work.domain.plan.message_bytes_max;
+    if recipient.prefix.len() > limits::MESSAGE_PREFIX_BYTES_MAX {
+        let why = format!("a prefix has at most {} bytes", limits::MESSAGE_PREFIX_BYTES_MAX);
+        return Err(Refusal::InvalidValue { why }.into());
+    }
+    let reached = resolve::recipient(work.txn, work.id, &work.domain, &recipient.local)?;
+    if bytes > limit_bytes {
+        return Err(Refusal::MessageTooBig { limit_bytes }.into());
+    }
+    let mut new: SmallVec<[(AccountId, Account); 1]> = SmallVec::new();
+    let mut usage = *domain_usage;
+    for &id in reached.iter().filter(|id| !plan.accounts.contains_key(id)) {
+        let Some(account) = work.txn.row(&keys::account(work.id, id))? else { continue };
+        let copy = Usage::of_message(bytes);
+        if !account.effective_quota(&work.domain).admits(account.usage, copy) {
+            return Err(Refusal::OverQuota { scope: QuotaScope::Account }.into());
+        }
+        if !work.domain.effective_quota().admits(usage, copy) {
+            return Err(Refusal::OverQuota { scope: QuotaScope::Domain }.into());
+        }
+        usage = usage.plus(copy);
+        new.push((id, account));
+    }
+    if plan.copies.len() + new.len() > limits::MESSAGES_PER_COMMAND_MAX {
+        return Err(too_many("copies of one message", limits::MESSAGES_PER_COMMAND_MAX as u64).into());
+    }
+    *domain_usage = usage;
+    for (id, account) in new {
+        plan.copies.push((index, id));
+        plan.accounts.insert(id, account);
+    }
+    plan.reached.push(reached);
+    Ok(())
+}
+
+fn store<T: Txn>(
+    work: &mut Work<'_, T>,
+    recipients: &[Recipient],
+    message: &NewMessage,
+    plan: Plan,
+) -> Outcome<Reply, T::Error> {
+    let Plan { mut accounts, reached, copies } = plan;
+    let body = work.body(message.body_ordinal)?;
+    let mut stored: BTreeMap<AccountId, StoredCopy> = BTreeMap::new();
+    for (index, id) in copies {
+        let (Some(recipient), Some(mut account)) = (recipients.get(index), accounts.remove(&id)) else { continue };
+        let mailbox = account.mailbox_for(recipient.special_use);
+        let mut opened = Opened::new(mailbox, work.mailbox(id, mailbox)?);
+        let bytes = message_bytes(recipient, message);
+        let cold = ColdRow {
+            prefix: recipient.prefix.clone(),
+            body: body.clone(),
+            body_bytes: message.body_bytes,
+            facts: message.cold.clone(),
+        };
+        let incoming = Incoming {
+            flags: FlagSet::default(),
+            bytes,
+            internal_date: message.internal_date,
+            email_id: recipient.email_id,
+            cold,
+        };
+        let uid = opened.insert(work, incoming)?;
+        opened.save(work)?;
+        work.take_body(message.body_ordinal);
+        work.charge(&mut account, Usage::of_message(bytes));
+        work.save_account(id, &account);
+        stored.insert(id, StoredCopy { account: id, local: account.local, mailbox, uid });
+    }
+    let of_each = |reached: &Reached| reached.iter().filter_map(|id| stored.get(id).cloned()).collect();
+    Ok(Reply::Delivered(reached.iter().map(of_each).collect()))
+}
+
+fn message_bytes(recipient: &Recipient, message: &NewMessage) -> u64 {
+    message.body_bytes.saturating_add(recipient.prefix.len() as u64)
+}
