@@ -10,6 +10,7 @@
 //! - [`smtp`], [`pop3`], [`imap`]: the protocols.
 
 pub mod imap;
+mod line;
 pub mod pop3;
 pub mod sasl;
 pub mod security;

@@ -1,9 +1,24 @@
-//! SMTP server sessions (RFC 5321, RFC 6409).
+//! SMTP server sessions (RFC 5321, RFC 6409): MX and submission listeners.
 //!
-//! - [`contract`]: what a session asks of the rim.
+//! Offered, and nothing else: SIZE (RFC 1870), PIPELINING (RFC 2920), STARTTLS (RFC 3207), AUTH PLAIN and LOGIN (RFC 4954, submission
+//! only, only over TLS unless configured), ENHANCEDSTATUSCODES (RFC 2034), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), CHUNKING
+//! (RFC 3030). Not BINARYMIME: message text has lines. Only CRLF.CRLF ends DATA.
+//!
+//! - [`contract`]: what a session is told, asks and is answered.
+//! - [`session`]: the phases; `commands` and `receive` hold what happens in them.
+//! - `command`, `path`, `content`: command lines, addresses, message data.
+//! - `violation`: what a peer can do wrong, and the reply that the RFC names.
 
+mod command;
+mod commands;
+mod content;
 pub mod contract;
+mod path;
+mod receive;
+pub mod session;
+mod violation;
 
 pub use contract::{
     AddressEncoding, Answer, Ask, BodyType, Config, Listener, Mail, MessageFacts, Origin, Recipient, Verdict,
 };
+pub use session::SmtpSession;

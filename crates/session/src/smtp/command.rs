@@ -1,0 +1,186 @@
+//! Parses SMTP command lines (RFC 5321 §4.1.1 and the extensions that EHLO offers).
+//!
+//! Verbs and keywords in any case; trailing white space is ignored; a space after `FROM:` and `TO:` is forgiven, missing angle brackets
+//! are not. Addresses are in [`super::path`]. Nothing here depends on the session's state.
+
+use bytes::Bytes;
+
+use super::contract::{AddressEncoding, BodyType, Mail};
+use super::path::{self, Path};
+use super::violation::Violation;
+use crate::sasl::Mechanism;
+
+/// A command that was understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Ehlo(String),
+    Helo(String),
+    Mail(Mail),
+    /// Its path and whether that needs SMTPUTF8, which MAIL has declared or not.
+    Recipient(Path),
+    Data,
+    Chunk(Chunk),
+    Reset,
+    Noop,
+    Verify,
+    Help,
+    Quit,
+    StartTls,
+    Authenticate {
+        mechanism: Mechanism,
+        initial: Option<Bytes>,
+    },
+}
+
+/// BDAT (RFC 3030 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// Octets that follow the command.
+    pub(crate) bytes: u64,
+    pub(crate) last: Last,
+}
+
+/// BDAT's LAST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    Yes,
+    No,
+}
+
+/// Longest name in EHLO that is kept, octets.
+const HELO_BYTES_MAX: usize = 255;
+
+/// Parses a line without its CRLF.
+pub(crate) fn parse(line: &Bytes) -> Result<Command, Violation> {
+    let text = line.trim_ascii_end();
+    let (verb, arguments) = match text.iter().position(|&byte| byte == b' ') {
+        Some(space) => text.split_at(space),
+        None => (text, &[][..]),
+    };
+    let arguments = arguments.trim_ascii_start();
+    let mut upper = [0; 8];
+    let verb = upper.get_mut(..verb.len()).map(|upper| {
+        upper.copy_from_slice(verb);
+        upper.make_ascii_uppercase();
+        &*upper
+    });
+    match verb.unwrap_or_default() {
+        b"EHLO" => helo(arguments).map(Command::Ehlo),
+        b"HELO" => helo(arguments).map(Command::Helo),
+        b"MAIL" => mail(arguments).map(Command::Mail),
+        b"RCPT" => recipient(arguments).map(Command::Recipient),
+        b"DATA" => bare(arguments, Command::Data),
+        b"BDAT" => chunk(arguments).map(Command::Chunk),
+        b"RSET" => bare(arguments, Command::Reset),
+        b"NOOP" => Ok(Command::Noop),
+        b"HELP" => Ok(Command::Help),
+        b"VRFY" if arguments.is_empty() => Err(Violation::Arguments),
+        b"VRFY" => Ok(Command::Verify),
+        b"QUIT" => bare(arguments, Command::Quit),
+        b"STARTTLS" => bare(arguments, Command::StartTls),
+        b"AUTH" => authenticate(line, arguments),
+        b"EXPN" | b"ETRN" | b"ATRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => Err(Violation::NotImplemented),
+        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"CONNECT" | b"OPTIONS" | b"DELETE" | b"PATCH" | b"PRI" => {
+            Err(Violation::Http)
+        }
+        _ => Err(Violation::UnknownCommand),
+    }
+}
+
+fn bare(arguments: &[u8], command: Command) -> Result<Command, Violation> {
+    if arguments.is_empty() { Ok(command) } else { Err(Violation::Arguments) }
+}
+
+/// A name is taken as it comes, since nothing depends on it (RFC 5321 §4.1.4), but made harmless for headers and logs.
+fn helo(arguments: &[u8]) -> Result<String, Violation> {
+    if arguments.is_empty() || arguments.contains(&b' ') {
+        return Err(Violation::Arguments);
+    }
+    let harmless = |&byte: &u8| match byte {
+        b'.' | b'-' | b'_' | b':' | b'[' | b']' => char::from(byte),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte),
+        _ => '?',
+    };
+    Ok(arguments.iter().take(HELO_BYTES_MAX).map(harmless).collect())
+}
+
+fn mail(arguments: &[u8]) -> Result<Mail, Violation> {
+    let rest = path::after_keyword(arguments, b"FROM:").ok_or(Violation::Arguments)?;
+    let (path, parameters) = path::split(rest).ok_or(Violation::SenderSyntax)?;
+    let (mut size, mut body, mut encoding) = (None, None, None);
+    for (keyword, value) in parameters_of(parameters) {
+        match (keyword.to_ascii_uppercase().as_slice(), value) {
+            (b"SIZE", Some(value)) => set(&mut size, number(value).ok_or(Violation::Arguments)?)?,
+            (b"BODY", Some(value)) if value.eq_ignore_ascii_case(b"7BIT") => set(&mut body, BodyType::SevenBit)?,
+            (b"BODY", Some(value)) if value.eq_ignore_ascii_case(b"8BITMIME") => {
+                set(&mut body, BodyType::EightBitMime)?
+            }
+            (b"SMTPUTF8", None) => set(&mut encoding, AddressEncoding::Utf8)?,
+            // RFC 4954 §5: understood, and not believed.
+            (b"AUTH", Some(_)) => {}
+            (b"SIZE" | b"BODY" | b"AUTH", None) | (b"SMTPUTF8", Some(_)) => return Err(Violation::Arguments),
+            _ => return Err(Violation::UnknownParameter),
+        }
+    }
+    let encoding = encoding.unwrap_or_default();
+    let sender = path::reverse(path, encoding)?;
+    Ok(Mail { sender, size, body: body.unwrap_or_default(), encoding })
+}
+
+fn recipient(arguments: &[u8]) -> Result<Path, Violation> {
+    let rest = path::after_keyword(arguments, b"TO:").ok_or(Violation::Arguments)?;
+    let (path, parameters) = path::split(rest).ok_or(Violation::RecipientSyntax)?;
+    if parameters_of(parameters).next().is_some() {
+        return Err(Violation::UnknownParameter);
+    }
+    path::forward(path)
+}
+
+/// `KEYWORD` and `KEYWORD=value`, separated by spaces (RFC 5321 §4.1.2 esmtp-param).
+fn parameters_of(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).map(|word| {
+        match word.iter().position(|&byte| byte == b'=') {
+            Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
+            None => (word, None),
+        }
+    })
+}
+
+/// A parameter may be given once.
+fn set<T>(place: &mut Option<T>, value: T) -> Result<(), Violation> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Violation::Arguments),
+    }
+}
+
+/// A decimal number; one that doesn't fit is as large as it gets.
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit = |total: u64, byte: &u8| total.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+    Some(text.iter().fold(0, digit))
+}
+
+fn chunk(arguments: &[u8]) -> Result<Chunk, Violation> {
+    let mut words = arguments.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let bytes = words.next().and_then(number).ok_or(Violation::ChunkSize)?;
+    let last = match words.next() {
+        None => Last::No,
+        Some(word) if word.eq_ignore_ascii_case(b"LAST") && words.next().is_none() => Last::Yes,
+        Some(_) => return Err(Violation::ChunkSize),
+    };
+    Ok(Chunk { bytes, last })
+}
+
+fn authenticate(line: &Bytes, arguments: &[u8]) -> Result<Command, Violation> {
+    let mut words = arguments.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let name = words.next().ok_or(Violation::Arguments)?;
+    let mechanism = Mechanism::parse(name).ok_or(Violation::UnknownMechanism)?;
+    let initial = words.next().map(|word| line.slice_ref(word));
+    if words.next().is_some() {
+        return Err(Violation::Arguments);
+    }
+    Ok(Command::Authenticate { mechanism, initial })
+}

@@ -1,0 +1,159 @@
+//! A rim for SMTP tests: hosts `example.jp` with `tim` (password `tanstaaf`), `ann`, `full` (over quota) and `flaky` (temporary
+//! failure), keeps what it stored, and checks the order of the questions.
+
+use yubin_session::sasl::Credentials;
+use yubin_session::smtp::{Answer, Ask, Config, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession, Verdict};
+use yubin_session::{PlaintextLogin, Security};
+use yubin_types::{ReversePath, SmtpReply, TraceId};
+
+use crate::harness::{Connection, Rim};
+
+/// A message that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub sender: ReversePath,
+    pub recipients: Vec<Recipient>,
+    pub text: Vec<u8>,
+    pub facts: MessageFacts,
+}
+
+#[derive(Debug, Default)]
+pub struct SmtpRim {
+    pub stored: Vec<Stored>,
+    pub origin: Option<Origin>,
+    pub largest_piece: usize,
+    open: Option<(Mail, Vec<Recipient>)>,
+    receiving: Option<Vec<u8>>,
+    pub fail: Fail,
+}
+
+/// Where the rim fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fail {
+    #[default]
+    Nowhere,
+    Mail,
+    Begin,
+    Chunk,
+    Finish,
+}
+
+pub fn temporary() -> SmtpReply {
+    SmtpReply::new(451, (4, 3, 0), "Temporary failure; try again later")
+}
+
+fn verdict(recipient: &Recipient) -> Verdict {
+    let Recipient::Address(address) = recipient else { return Verdict::Accepted };
+    match (address.local.as_str(), address.domain.as_str()) {
+        ("tim" | "ann", "example.jp") => Verdict::Accepted,
+        ("full", "example.jp") => Verdict::Refused(SmtpReply::new(552, (5, 2, 2), "Over quota")),
+        ("flaky", "example.jp") => Verdict::Refused(temporary()),
+        (_, "example.jp") => Verdict::Refused(SmtpReply::new(550, (5, 1, 1), "User unknown")),
+        _ => Verdict::Refused(SmtpReply::new(550, (5, 7, 1), "Relaying denied")),
+    }
+}
+
+impl SmtpRim {
+    fn fails(&mut self, here: Fail) -> bool {
+        let fails = self.fail == here;
+        if fails {
+            self.open = None;
+            self.receiving = None;
+        }
+        fails
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.largest_piece = self.largest_piece.max(piece.len());
+        self.receiving.as_mut().expect("data after Begin").extend_from_slice(piece);
+    }
+}
+
+impl Rim<SmtpSession> for SmtpRim {
+    fn answer(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Authenticate(Credentials { user, password }) => {
+                if (user.as_str(), password.expose()) == ("tim@example.jp", b"tanstaaf") {
+                    Answer::Authenticated { user }
+                } else {
+                    Answer::Refused(SmtpReply::new(535, (5, 7, 8), "Authentication credentials invalid"))
+                }
+            }
+            Ask::Mail(mail) => {
+                assert!(self.open.is_none(), "one transaction at a time");
+                if self.fails(Fail::Mail) {
+                    return Answer::Refused(temporary());
+                }
+                self.open = Some((mail, Vec::new()));
+                Answer::Accepted
+            }
+            Ask::Recipients(recipients) => {
+                assert!(self.receiving.is_none());
+                let verdicts: Vec<Verdict> = recipients.iter().map(verdict).collect();
+                let (_, accepted) = self.open.as_mut().expect("Recipients after Mail");
+                let welcome = recipients.into_iter().zip(&verdicts).filter(|(_, v)| **v == Verdict::Accepted);
+                accepted.extend(welcome.map(|(recipient, _)| recipient));
+                Answer::Recipients(verdicts)
+            }
+            Ask::Begin(origin) => {
+                assert!(!self.open.as_ref().expect("Begin after Mail").1.is_empty(), "Begin needs a recipient");
+                assert!(self.receiving.is_none());
+                if self.fails(Fail::Begin) {
+                    return Answer::Refused(temporary());
+                }
+                self.origin = Some(origin);
+                self.receiving = Some(Vec::new());
+                Answer::Accepted
+            }
+            Ask::Chunk(piece) => {
+                self.take(&piece);
+                if self.fails(Fail::Chunk) { Answer::Refused(temporary()) } else { Answer::Accepted }
+            }
+            Ask::Finish { last, facts } => {
+                self.take(&last);
+                if self.fails(Fail::Finish) {
+                    return Answer::Refused(temporary());
+                }
+                let (mail, recipients) = self.open.take().expect("Finish after Mail");
+                let text = self.receiving.take().expect("Finish after Begin");
+                assert_eq!(facts.bytes, text.len() as u64);
+                self.stored.push(Stored { sender: mail.sender, recipients, text, facts });
+                Answer::Stored { id: TraceId([7; 16]) }
+            }
+            Ask::Abort => {
+                assert!(self.open.take().is_some(), "Abort of nothing");
+                self.receiving = None;
+                Answer::Accepted
+            }
+        }
+    }
+}
+
+pub fn config(listener: Listener, security: Security) -> Config {
+    Config {
+        listener,
+        hostname: "mx.example.jp".into(),
+        security,
+        plaintext_login: PlaintextLogin::Refuse,
+        message_bytes_max: 1_000_000,
+    }
+}
+
+pub fn connect(listener: Listener, security: Security) -> Connection<SmtpSession, SmtpRim> {
+    Connection::new(SmtpSession::new(config(listener, security)), SmtpRim::default())
+}
+
+/// An MX connection after EHLO.
+pub fn greeted() -> Connection<SmtpSession, SmtpRim> {
+    let mut connection = connect(Listener::Mx, Security::Clear);
+    connection.say("EHLO client.example\r\n");
+    connection
+}
+
+/// An MX connection after 354.
+pub fn in_data() -> Connection<SmtpSession, SmtpRim> {
+    let mut connection = greeted();
+    let said = connection.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n");
+    assert!(said.ends_with("354 End data with <CR><LF>.<CR><LF>\r\n"), "{said}");
+    connection
+}
