@@ -1,13 +1,20 @@
 //! What the tests of whole systems and the rigs share: starting systems, loading them, asking them what they hold.
 //!
 //! Nothing here links the mail system: every test and rig drives the built binary from outside, over its ports, as its
-//! users do. `load` sends mail fast and remembers what was acknowledged; `peer` starts Debian's Postfix and Dovecot in
-//! folders of their own; `process` and `memory` look after processes by their ids; `bench` compares systems.
+//! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
+//! mailboxes with that, `crash` kills in between; `peer` starts Debian's Postfix and Dovecot in folders of their own, and
+//! `bench` compares systems; `process` and `memory` look after processes by their ids.
 //!
 //! Everything listens on 127.0.0.0/8, on free ports, below one temporary folder that is removed at the end.
 
 pub mod bench;
+pub mod check;
+pub mod cluster;
+pub mod crash;
 pub mod load;
 pub mod memory;
 pub mod peer;
+pub mod pop3;
 pub mod process;
+pub mod system;
+pub mod tls;

@@ -16,8 +16,7 @@ use std::process::Command;
 /// When a package cannot be installed, the build fails, or the binary cannot be started.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     packages::require(&[Need::Build])?;
-    shell::step("building (the first build compiles RocksDB: allow about 20 minutes on two cores)");
-    shell::run(shell::cargo(&["build", "--locked", "--package", "yubin"])?)?;
+    shell::build()?;
     let binary = shell::built("yubin")?;
     let mut command = Command::new(&binary);
     command.arg("run");
@@ -36,8 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// When a package cannot be installed, the build fails, or a test fails.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     packages::require(&[Need::Build, Need::Clients])?;
-    shell::step("building the binaries that the tests start");
-    shell::run(shell::cargo(&["build", "--locked", "--workspace", "--bins"])?)?;
+    shell::build()?;
     shell::step("running the tests");
     let mut command = if has_nextest() {
         let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };

@@ -20,6 +20,7 @@ mod tidy;
 mod verify;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// The habits of the project, one command each.
 #[derive(Parser)]
@@ -87,8 +88,18 @@ enum Subject {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    match perform(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> anyhow::Result<()> {
+    match task {
         Task::Run { arguments } => launch::run(&arguments),
         Task::Test { arguments } => launch::test(&arguments),
         Task::Verify => verify::verify(),

@@ -38,7 +38,7 @@ impl Rig {
 /// When a package cannot be installed, the build fails, or the rig cannot be started.
 pub(crate) fn start(rig: Rig, arguments: &[String]) -> Result<()> {
     packages::require(&[Need::Build])?;
-    shell::run(shell::cargo(&["build", "--locked", "--workspace", "--bins"])?)?;
+    shell::build()?;
     let binary = shell::built(rig.binary())?;
     let error = Command::new(&binary).args(arguments).env("YUBIN_BIN", shell::built("yubin")?).exec();
     Err(error).with_context(|| format!("cannot start {}", binary.display()))

@@ -89,6 +89,19 @@ pub(crate) fn on_path(program: &str) -> bool {
     std::env::split_paths(&path).chain(sbin).any(|folder| folder.join(program).is_file())
 }
 
+/// Builds every binary of the workspace.
+///
+/// Always the same selection, whatever is to be started: what else is selected decides which features shared
+/// dependencies get, and RocksDB is compiled anew when those of its build script change. `--examples` is there because
+/// it makes cargo count the dependencies of tests as well, as testing and linting do.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn build() -> Result<()> {
+    step("building (the first build compiles RocksDB: allow about 20 minutes on two cores)");
+    run(cargo(&["build", "--locked", "--workspace", "--bins", "--examples"])?)
+}
+
 /// Opens a step of a longer task with a line that stands out.
 pub(crate) fn step(title: &str) {
     eprintln!("\n== {title}");

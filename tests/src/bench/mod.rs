@@ -5,8 +5,10 @@
 //! queues is not rewarded for what it put off. The load runs as a process of its own, the same program for all, on the
 //! same machine. What was counted in the mailboxes must equal what was acknowledged, else the measurement is an error.
 
+mod subjects;
 mod table;
 
+pub use subjects::Yubin;
 pub use table::table;
 
 use crate::load::Protocol;
@@ -135,62 +137,6 @@ fn load(subject: &dyn Subject, case: Case) -> Result<Value> {
 
 fn number(report: &Value, pointer: &str) -> f64 {
     report.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0)
-}
-
-/// Postfix in front of Dovecot.
-impl Subject for crate::peer::Peer {
-    fn name(&self) -> &'static str {
-        "Postfix+Dovecot"
-    }
-    fn targets(&self) -> Vec<SocketAddr> {
-        vec![self.smtp()]
-    }
-    fn protocol(&self) -> Protocol {
-        Protocol::Smtp
-    }
-    fn domain(&self) -> &str {
-        crate::peer::DOMAIN
-    }
-    fn accounts(&self) -> usize {
-        ACCOUNTS
-    }
-    fn ids(&self) -> Vec<u32> {
-        self.ids()
-    }
-    fn waiting(&self) -> usize {
-        self.queued()
-    }
-    fn stored(&self) -> Result<usize> {
-        Ok(self.stored())
-    }
-}
-
-/// Dovecot alone, by LMTP.
-impl Subject for crate::peer::Dovecot {
-    fn name(&self) -> &'static str {
-        "Dovecot LMTP"
-    }
-    fn targets(&self) -> Vec<SocketAddr> {
-        vec![self.lmtp()]
-    }
-    fn protocol(&self) -> Protocol {
-        Protocol::Lmtp
-    }
-    fn domain(&self) -> &str {
-        crate::peer::DOMAIN
-    }
-    fn accounts(&self) -> usize {
-        ACCOUNTS
-    }
-    fn ids(&self) -> Vec<u32> {
-        vec![self.id()]
-    }
-    fn waiting(&self) -> usize {
-        0
-    }
-    fn stored(&self) -> Result<usize> {
-        Ok(self.stored())
-    }
 }
 
 /// Accounts that every system under test has: u0 to u49.

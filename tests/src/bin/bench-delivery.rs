@@ -10,9 +10,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use yubin_tests::bench::{self, Case, Figures, Subject};
+use yubin_tests::bench::{self, Case, Figures, Subject, Yubin};
+use yubin_tests::cluster::Cluster;
 use yubin_tests::peer::{self, Dovecot, Peer};
 use yubin_tests::process;
+use yubin_tests::system::System;
 
 /// Measure delivery, system by system.
 #[derive(Parser)]
@@ -24,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// Systems, in this order; the first is what the others are compared with
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Peer, Kind::Lmtp])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Peer, Kind::Lmtp, Kind::Single, Kind::Cluster])]
     systems: Vec<Kind>,
     /// Sizes of messages in bytes, each at 50 connections
     #[arg(long, value_delimiter = ',', default_values_t = [4096, 51_200, 1_048_576])]
@@ -41,6 +43,10 @@ enum Kind {
     Peer,
     /// Debian's Dovecot alone, by LMTP
     Lmtp,
+    /// yubin, one process
+    Single,
+    /// yubin, three store nodes and two front ends on this machine
+    Cluster,
 }
 
 fn main() -> Result<()> {
@@ -103,5 +109,15 @@ fn start(kind: Kind, folder: &Path) -> Result<Box<dyn Subject>> {
     Ok(match kind {
         Kind::Peer => Box::new(Peer::start(folder)?),
         Kind::Lmtp => Box::new(Dovecot::start(folder)?),
+        Kind::Single => {
+            let system = System::start(folder)?;
+            let ids = vec![system.running.id()];
+            Box::new(Yubin::new("yubin", system, ids)?)
+        }
+        Kind::Cluster => {
+            let cluster = Cluster::start(folder)?;
+            let ids = cluster.ids();
+            Box::new(Yubin::new("yubin, three nodes", cluster, ids)?)
+        }
     })
 }

@@ -1,0 +1,86 @@
+//! `crash`: rounds of SIGKILL under load, on a single process and on a cluster; ends with an error if anything is wrong.
+//!
+//! Each round prints one line: who was killed, how many messages were acknowledged, how long nothing was. A lost, doubled
+//! or changed message, or usage that is not the sum, is a fault; all rounds are finished before it ends.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use anyhow::{Result, bail};
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+use yubin_tests::cluster::Cluster;
+use yubin_tests::crash::{self, Target};
+use yubin_tests::system::System;
+
+/// Kill under load, and compare.
+#[derive(Parser)]
+struct Arguments {
+    /// Rounds for each system
+    #[arg(long, default_value_t = 50)]
+    rounds: u64,
+    /// Seconds of load in a round
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Where the times of the kills are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Systems to kill
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster])]
+    systems: Vec<Kind>,
+    /// Folder for data and logs, kept at the end; a temporary one if not given
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// A system that can be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// One process with every role
+    Single,
+    /// Three store nodes, one of which is killed, and two front ends
+    Cluster,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let mut faults = 0;
+    for kind in &arguments.systems {
+        faults += rounds(*kind, &arguments)?;
+    }
+    if faults > 0 {
+        bail!("{faults} faults");
+    }
+    println!("no fault");
+    Ok(())
+}
+
+/// All rounds on one system; returns how many faults there were.
+fn rounds(kind: Kind, arguments: &Arguments) -> Result<usize> {
+    let temporary = tempfile::tempdir()?;
+    let folder = arguments.folder.as_deref().unwrap_or(temporary.path()).join(format!("{kind:?}").to_lowercase());
+    std::fs::create_dir_all(&folder)?;
+    let mut target: Box<dyn Target> = match kind {
+        Kind::Single => Box::new(System::start(&folder)?),
+        Kind::Cluster => Box::new(Cluster::start(&folder)?),
+    };
+    target.admin().populate(crash::DOMAIN, crash::ACCOUNTS, crash::PASSWORD)?;
+    let mut faults = 0;
+    for index in 0..arguments.rounds {
+        let round = crash::round(target.as_mut(), arguments.seed.wrapping_add(index), arguments.seconds)?;
+        println!(
+            "{kind:?} {}: killed {}; acknowledged {}, there {} and {} unacknowledged; silence {} ms; broken {:?}",
+            index + 1,
+            round.victim,
+            round.outcome.acknowledged.len(),
+            round.findings.kept,
+            round.findings.unacknowledged,
+            round.outcome.silence_max().as_millis(),
+            round.outcome.broken,
+        );
+        for fault in round.findings.faults.iter().take(20) {
+            println!("  FAULT: {fault}");
+        }
+        faults += round.findings.faults.len();
+    }
+    Ok(faults)
+}

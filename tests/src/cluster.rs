@@ -1,0 +1,193 @@
+//! A cluster on one machine: three store nodes and two front ends of the built binary.
+//!
+//! Each store node has an address of its own (127.0.0.11, .12, .13) and a data folder of its own; the front ends hold
+//! no mail. Every process can be killed and comes back as itself, on the same ports and data. The first front end
+//! serves the administration as well.
+
+use crate::crash::Target;
+use crate::process::{self, Running};
+use crate::system::{self, Admin, Ports, Program};
+use anyhow::{Context, Result};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Store nodes of a cluster.
+pub const NODES: usize = 3;
+/// Front ends of a cluster.
+pub const FRONT_ENDS: usize = 2;
+/// The id that all nodes of the cluster are told.
+const CLUSTER_ID: &str = "6d61696c6d61696c6d61696c6d61696c";
+/// What a front end offers to clients.
+const CLIENTS: [&str; 7] = ["smtp", "submission", "submissions", "pop3", "pop3s", "imap", "imaps"];
+
+/// A process of the cluster, and how it is started.
+#[derive(Debug)]
+pub struct Member {
+    /// How it is started, again and again.
+    pub program: Program,
+    /// The process.
+    pub running: Running,
+    /// What it bound.
+    pub ports: Ports,
+}
+
+impl Member {
+    fn start(program: Program) -> Result<Self> {
+        let (running, ports) = program.start()?;
+        Ok(Self { program, running, ports })
+    }
+
+    /// Starts it again on the same ports and data.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        let (running, ports) = self.program.start()?;
+        self.running = running;
+        self.ports = ports;
+        Ok(())
+    }
+
+    /// Where a service listens.
+    ///
+    /// # Errors
+    /// When the process did not bind it.
+    pub fn port(&self, name: &str) -> Result<SocketAddr> {
+        self.ports.get(name).copied().with_context(|| format!("{} has no port {name}", self.program.name))
+    }
+}
+
+/// Three store nodes and two front ends, running.
+#[derive(Debug)]
+pub struct Cluster {
+    // Front ends end first.
+    /// The front ends.
+    pub front_ends: Vec<Member>,
+    /// The store nodes.
+    pub nodes: Vec<Member>,
+    admin: Admin,
+}
+
+impl Cluster {
+    /// Starts all five below `folder`.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub fn start(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let secret = folder.join("cluster-secret");
+        if !secret.exists() {
+            std::fs::write(&secret, format!("{}\n", "5a".repeat(32)))?;
+        }
+        let places = Places::find()?;
+        let programs: Vec<Program> = (0..NODES).map(|index| places.node(index, folder)).collect::<Result<_>>()?;
+        // A node tells its ports when it serves, which takes a majority: all must be started before one is waited for.
+        let starts: Vec<_> =
+            programs.into_iter().map(|program| std::thread::spawn(|| Member::start(program))).collect();
+        let nodes: Vec<Member> = starts
+            .into_iter()
+            .map(|start| start.join().map_err(|_| anyhow::anyhow!("a node's start failed"))?)
+            .collect::<Result<_>>()?;
+        let front_ends: Vec<Member> =
+            (0..FRONT_ENDS).map(|index| Member::start(places.front_end(index, folder)?)).collect::<Result<_>>()?;
+        let first = front_ends.first().context("no front end")?;
+        let admin = Admin { address: first.port("admin")?, token: first.program.data().join("admin-token") };
+        Ok(Self { front_ends, nodes, admin })
+    }
+
+    /// The ids of all processes.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u32> {
+        self.nodes.iter().chain(&self.front_ends).map(|member| member.running.id()).collect()
+    }
+}
+
+/// The addresses that all processes are told.
+struct Places {
+    peers: Vec<String>,
+    stores: Vec<String>,
+}
+
+impl Places {
+    fn find() -> Result<Self> {
+        let mut places = Self { peers: Vec::new(), stores: Vec::new() };
+        for index in 0..NODES {
+            let address = format!("127.0.0.1{}", index + 1);
+            places.peers.push(format!("{address}:{}", process::free_port(&address)?));
+            places.stores.push(format!("{address}:{}", process::free_port(&address)?));
+        }
+        Ok(places)
+    }
+
+    fn members(&self) -> String {
+        let mut text = String::new();
+        for (index, (peer, store)) in self.peers.iter().zip(&self.stores).enumerate() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n[[store.members]]\nid = {}\npeer = \"{peer}\"\nstore = \"{store}\"\n", index + 1);
+        }
+        text
+    }
+
+    fn node(&self, index: usize, folder: &Path) -> Result<Program> {
+        let peer = self.peers.get(index).context("no such node")?;
+        let store = self.stores.get(index).context("no such node")?;
+        let address = format!("127.0.0.1{}", index + 1);
+        let config = format!(
+            "hostname = \"node{number}.cluster.example\"\nroles = [\"store\"]\n\n[listen]\n{listen}store = [\"{store}\"]\n\n\
+             [store]\nnode = {number}\ncluster_id = \"{CLUSTER_ID}\"\npeer_listen = \"{peer}\"\n{members}\n\
+             [secrets]\ncluster_secret = \"{secret}\"\n",
+            number = index + 1,
+            listen = system::listen(&address, &["http"])?,
+            members = self.members(),
+            secret = folder.join("cluster-secret").display(),
+        );
+        Program::new(&format!("node{}", index + 1), folder, &config)
+    }
+
+    fn front_end(&self, index: usize, folder: &Path) -> Result<Program> {
+        let mut services = [CLIENTS.as_slice(), &["http"]].concat();
+        let mut roles = "\"frontend\"".to_owned();
+        if index == 0 {
+            services.push("admin");
+            roles.push_str(", \"admin\"");
+        }
+        let config = format!(
+            "hostname = \"mx{number}.cluster.example\"\nroles = [{roles}]\n\n[listen]\n{listen}\n\
+             [store]\ncluster_id = \"{CLUSTER_ID}\"\n{members}\n[secrets]\ncluster_secret = \"{secret}\"\n",
+            number = index + 1,
+            listen = system::listen("127.0.0.1", &services)?,
+            members = self.members(),
+            secret = folder.join("cluster-secret").display(),
+        );
+        Program::new(&format!("frontend{}", index + 1), folder, &config)
+    }
+}
+
+impl Target for Cluster {
+    fn smtp(&self) -> Vec<SocketAddr> {
+        self.front_ends.iter().filter_map(|member| member.port("smtp").ok()).collect()
+    }
+
+    fn pop3s(&self) -> Result<SocketAddr> {
+        self.front_ends.first().context("no front end")?.port("pop3s")
+    }
+
+    fn admin(&self) -> Admin {
+        self.admin.clone()
+    }
+
+    fn victims(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn kill(&mut self, victim: usize) -> Result<String> {
+        let member = self.nodes.get_mut(victim).context("no such node")?;
+        member.running.kill()?;
+        Ok(member.program.name.clone())
+    }
+
+    fn revive(&mut self, victim: usize) -> Result<()> {
+        self.nodes.get_mut(victim).context("no such node")?.start_again()
+    }
+}
