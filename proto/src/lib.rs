@@ -1,1 +1,24 @@
-//! yubin-proto
+//! The contract between the roles: what a front end, the admin API and the queue may ask of the store.
+//!
+//! One trait, [`StoreNode`], is what a store node offers; it has two implementations: `store`'s own, called directly in one process,
+//! and [`grpc::RemoteNode`], which speaks to another process. [`StoreClient`] stands on top: it knows where domains live, finds each
+//! group's leader, retries what is safe to retry, and is all that a role sees. Commands and queries travel in the encoding of the
+//! replicated log (`yubin-state`), so nothing is converted between the front end and the disk.
+//!
+//! - [`contract`]: the trait, its requests and its errors.
+//! - [`client`]: routing, retries; [`placement`]: the cache of places; [`watch`]: wake-ups for sessions.
+//! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
+
+pub mod client;
+pub mod contract;
+pub mod r#gen;
+pub mod grpc;
+pub mod placement;
+pub mod watch;
+
+pub use client::{Caller, ClientSettings, StoreClient};
+pub use contract::{
+    Body, BodyStream, GroupStatus, LargeBody, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome,
+    SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
+};
+pub use placement::Hosted;

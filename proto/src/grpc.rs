@@ -1,0 +1,22 @@
+//! Both ends of the wire: [`RemoteNode`] calls a store node in another process, [`serve`] lets others call one of ours.
+//!
+//! Failures travel as gRPC status codes with one detail header, so that a caller tells "not done" from "not known":
+//!
+//! | [`StoreError`](crate::StoreError) | code |
+//! |---|---|
+//! | `NotLeader` | `FAILED_PRECONDITION`, header `yubin-leader` |
+//! | `Unavailable` | `UNAVAILABLE`, header `yubin-outcome: none` |
+//! | `Overloaded` | `RESOURCE_EXHAUSTED` |
+//! | `Unknown` | `ABORTED`; also any `UNAVAILABLE` without our header, since the request may have arrived |
+//! | `Malformed` | `INVALID_ARGUMENT` |
+
+mod client;
+mod convert;
+mod errors;
+mod server;
+
+pub use client::RemoteNode;
+pub use server::{StoreService, serve};
+
+/// Largest message either side takes, bytes: a frame of rows with their prefixes, or an inline body with its command.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;

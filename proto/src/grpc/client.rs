@@ -1,0 +1,162 @@
+//! A store node in another process.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tonic::transport::{Channel, Endpoint};
+use yubin_state::{Answer, Query, Reply};
+use yubin_types::{AccountId, GroupNumber, Refusal};
+
+use super::convert::{decode, encode, read_request};
+use super::errors::from_status;
+use crate::contract::{
+    Body, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError, StoreNode,
+    WatchStream,
+};
+use crate::r#gen::store as wire;
+
+/// The gRPC side of [`StoreNode`]. Connects on first use and again after a failure.
+#[derive(Clone, Debug)]
+pub struct RemoteNode {
+    client: wire::store_client::StoreClient<Channel>,
+}
+
+impl RemoteNode {
+    /// A node at `http://host:port`.
+    ///
+    /// # Errors
+    /// The address is not a URI.
+    pub fn new(address: &str) -> Result<Self, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(address.to_owned())?
+            .connect_timeout(Duration::from_secs(2))
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(5))
+            .keep_alive_timeout(Duration::from_secs(3))
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(4 * 1024 * 1024)
+            .initial_connection_window_size(16 * 1024 * 1024);
+        let client = wire::store_client::StoreClient::new(endpoint.connect_lazy())
+            .max_decoding_message_size(super::MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(super::MESSAGE_BYTES_MAX);
+        Ok(RemoteNode { client })
+    }
+}
+
+#[async_trait]
+impl StoreNode for RemoteNode {
+    async fn propose(&self, proposal: Proposal) -> Result<Reply, StoreError> {
+        let mut client = self.client.clone();
+        let (request, parts) = split(proposal);
+        let reply = if parts.is_empty() {
+            client.propose(request).await
+        } else {
+            client.propose_stream(stream(request, parts)).await
+        };
+        decode(&reply.map_err(|status| from_status(&status))?.into_inner().reply)
+    }
+
+    async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {
+        let request = wire::QueryRequest { scope: Some(scope.into()), query: encode(&query) };
+        let reply = self.client.clone().query(request).await.map_err(|status| read_error(&status))?;
+        decode(&reply.into_inner().answer)
+    }
+
+    async fn search(&self, scope: Scope, request: SearchRequest) -> Result<SearchOutcome, StoreError> {
+        let request = wire::SearchRequest { scope: Some(scope.into()), search: encode(&request) };
+        let reply = self.client.clone().search(request).await.map_err(|status| read_error(&status))?;
+        decode(&reply.into_inner().outcome)
+    }
+
+    async fn read_message(&self, scope: Scope, piece: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
+        let request = read_request(scope, piece);
+        let reply = self.client.clone().read_message(request).await.map_err(|status| read_error(&status))?;
+        match reply.into_inner().outcome {
+            Some(wire::read_message_reply::Outcome::Octets(octets)) => Ok(Ok(octets)),
+            Some(wire::read_message_reply::Outcome::Refusal(refusal)) => Ok(Err(decode(&refusal)?)),
+            None => Err(StoreError::Malformed("no outcome".to_owned())),
+        }
+    }
+
+    async fn watch(&self, group: GroupNumber) -> Result<WatchStream, StoreError> {
+        let request = wire::WatchRequest { group: group.0 };
+        let news = self.client.clone().watch(request).await.map_err(|status| read_error(&status))?.into_inner();
+        Ok(Box::pin(
+            news.take_while(|event| std::future::ready(event.is_ok()))
+                .filter_map(|event| async { event.ok().map(Into::into) }),
+        ))
+    }
+
+    async fn lock(
+        &self,
+        scope: Scope,
+        account: AccountId,
+        token: [u8; 16],
+        action: LockAction,
+    ) -> Result<bool, StoreError> {
+        let request = wire::LockRequest {
+            scope: Some(scope.into()),
+            account: account.0,
+            token: Bytes::copy_from_slice(&token),
+            action: wire::LockAction::from(action).into(),
+        };
+        let reply = self.client.clone().lock(request).await.map_err(|status| read_error(&status))?;
+        Ok(reply.into_inner().granted)
+    }
+
+    async fn status(&self) -> Result<NodeStatus, StoreError> {
+        let reply = self.client.clone().status(wire::StatusRequest {}).await.map_err(|status| read_error(&status))?;
+        Ok(reply.into_inner().into())
+    }
+}
+
+/// A read that failed was not done, whatever the connection went through.
+fn read_error(status: &tonic::Status) -> StoreError {
+    match from_status(status) {
+        StoreError::Unknown(why) => StoreError::Unavailable(why),
+        error => error,
+    }
+}
+
+/// The request with its inline bodies, or without bodies and then all of them as parts.
+fn split(proposal: Proposal) -> (wire::ProposeRequest, Vec<Body>) {
+    let inline = proposal.bodies.iter().all(|body| matches!(body, Body::Inline(_)));
+    let length = |body: &Body| match body {
+        Body::Inline(bytes) => bytes.len() as u64,
+        Body::Large(large) => large.length(),
+    };
+    let mut request = wire::ProposeRequest {
+        group: proposal.group.0,
+        envelope: encode(&proposal.envelope),
+        command: proposal.command,
+        bodies: Vec::new(),
+        body_lengths: Vec::new(),
+    };
+    if inline {
+        request.bodies = proposal
+            .bodies
+            .into_iter()
+            .filter_map(|body| if let Body::Inline(bytes) = body { Some(bytes) } else { None })
+            .collect();
+        return (request, Vec::new());
+    }
+    request.body_lengths = proposal.bodies.iter().map(length).collect();
+    (request, proposal.bodies)
+}
+
+/// The request, then the bodies in pieces. A body that can't be read ends the stream early, which the server refuses.
+fn stream(
+    request: wire::ProposeRequest,
+    bodies: Vec<Body>,
+) -> impl futures::Stream<Item = wire::ProposePart> + Send + 'static {
+    use wire::propose_part::Part;
+    let part = |part| wire::ProposePart { part: Some(part) };
+    let pieces = futures::stream::iter(bodies).flat_map(|body| match body {
+        Body::Inline(bytes) => futures::stream::once(std::future::ready(Ok(bytes))).boxed(),
+        Body::Large(large) => large.open(),
+    });
+    let whole = pieces.take_while(|piece| std::future::ready(piece.is_ok())).filter_map(|piece| async { piece.ok() });
+    futures::stream::once(std::future::ready(part(Part::Request(request))))
+        .chain(whole.map(move |bytes| part(Part::Body(bytes))))
+}

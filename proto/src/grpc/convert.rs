@@ -1,0 +1,123 @@
+//! Between the contract's values and the generated messages.
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use yubin_state::command::Login;
+use yubin_state::{Decode as _, Encode as _};
+use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, Uid};
+
+use crate::contract::{GroupHealth, GroupStatus, LockAction, MessagePiece, NodeStatus, Scope, StoreError, WatchEvent};
+use crate::r#gen::store as wire;
+
+/// A value in the log's encoding.
+pub(super) fn encode<T: Serialize>(value: &T) -> Bytes {
+    value.encode().into()
+}
+
+/// A value in the log's encoding, from a peer.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    T::decode(bytes).map_err(|error| StoreError::Malformed(error.to_string()))
+}
+
+impl From<Scope> for wire::Scope {
+    fn from(scope: Scope) -> Self {
+        wire::Scope { group: scope.group.0, domain: scope.domain.0, epoch: scope.epoch.0 }
+    }
+}
+
+/// A request's scope; it must be there.
+pub(super) fn scope(scope: Option<wire::Scope>) -> Result<Scope, StoreError> {
+    let scope = scope.ok_or_else(|| StoreError::Malformed("no scope".to_owned()))?;
+    Ok(Scope { group: GroupNumber(scope.group), domain: DomainId(scope.domain), epoch: Epoch(scope.epoch) })
+}
+
+/// The request for a piece of a message.
+pub(super) fn read_request(scope: Scope, piece: MessagePiece) -> wire::ReadMessageRequest {
+    wire::ReadMessageRequest {
+        scope: Some(scope.into()),
+        account: piece.login.account.0,
+        generation: piece.login.generation,
+        mailbox: piece.mailbox.0,
+        uid: piece.uid.0,
+        offset: piece.offset,
+        length: piece.length,
+    }
+}
+
+/// The piece that a request asks for.
+pub(super) fn piece(request: &wire::ReadMessageRequest) -> MessagePiece {
+    MessagePiece {
+        login: Login { account: AccountId(request.account), generation: request.generation },
+        mailbox: MailboxId(request.mailbox),
+        uid: Uid(request.uid),
+        offset: request.offset,
+        length: request.length,
+    }
+}
+
+impl From<LockAction> for wire::LockAction {
+    fn from(action: LockAction) -> Self {
+        match action {
+            LockAction::Take => wire::LockAction::Take,
+            LockAction::Renew => wire::LockAction::Renew,
+            LockAction::Release => wire::LockAction::Release,
+        }
+    }
+}
+
+/// A request's lock action; it must be a known one.
+pub(super) fn lock_action(action: wire::LockAction) -> Result<LockAction, StoreError> {
+    match action {
+        wire::LockAction::Take => Ok(LockAction::Take),
+        wire::LockAction::Renew => Ok(LockAction::Renew),
+        wire::LockAction::Release => Ok(LockAction::Release),
+        wire::LockAction::Unspecified => Err(StoreError::Malformed("no lock action".to_owned())),
+    }
+}
+
+impl From<WatchEvent> for wire::WatchEvent {
+    fn from(event: WatchEvent) -> Self {
+        match event {
+            WatchEvent::Changed(topics) => wire::WatchEvent { topics, resync: false },
+            WatchEvent::Resync => wire::WatchEvent { topics: Vec::new(), resync: true },
+        }
+    }
+}
+
+impl From<wire::WatchEvent> for WatchEvent {
+    fn from(event: wire::WatchEvent) -> Self {
+        if event.resync { WatchEvent::Resync } else { WatchEvent::Changed(event.topics) }
+    }
+}
+
+impl From<NodeStatus> for wire::StatusReply {
+    fn from(status: NodeStatus) -> Self {
+        let groups = status.groups.into_iter().map(|group| wire::GroupStatus {
+            group: group.group.0,
+            leader: group.leader,
+            term: group.term,
+            last_log_index: group.last_log_index,
+            applied_index: group.applied_index,
+            voters: group.voters,
+            learners: group.learners,
+            faulted: group.health == GroupHealth::Faulted,
+        });
+        wire::StatusReply { node: status.node, groups: groups.collect() }
+    }
+}
+
+impl From<wire::StatusReply> for NodeStatus {
+    fn from(status: wire::StatusReply) -> Self {
+        let groups = status.groups.into_iter().map(|group| GroupStatus {
+            group: GroupNumber(group.group),
+            leader: group.leader,
+            term: group.term,
+            last_log_index: group.last_log_index,
+            applied_index: group.applied_index,
+            voters: group.voters,
+            learners: group.learners,
+            health: if group.faulted { GroupHealth::Faulted } else { GroupHealth::Healthy },
+        });
+        NodeStatus { node: status.node, groups: groups.collect() }
+    }
+}

@@ -1,0 +1,154 @@
+//! Wake-ups for sessions: one stream per group that anybody here listens to, fanned out by topic.
+//!
+//! A wake-up says "look", never what changed: the listener asks for changes since the MODSEQ it knows, so a spurious or merged wake-up
+//! costs a question and a lost one can't happen: whenever the stream breaks or overflows, everybody is woken. The stream of a group is
+//! opened with its first subscription and closed after its last.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use yubin_types::GroupNumber;
+
+use crate::client::StoreClient;
+use crate::contract::WatchEvent;
+
+/// Pause before a broken stream is opened again.
+const REOPEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who listens, by group and topic.
+#[derive(Debug, Default)]
+pub(crate) struct WatchHub {
+    groups: Mutex<BTreeMap<GroupNumber, Arc<GroupListeners>>>,
+}
+
+#[derive(Debug, Default)]
+struct GroupListeners {
+    topics: Mutex<HashMap<u64, Vec<Weak<Notify>>>>,
+}
+
+/// A place in the hub; dropping it leaves.
+#[derive(Debug)]
+pub struct Subscription {
+    bell: Arc<Notify>,
+    listeners: Arc<GroupListeners>,
+    topics: Vec<u64>,
+}
+
+impl Subscription {
+    /// Waits until something may have changed since the last call.
+    pub async fn changed(&self) {
+        self.bell.notified().await;
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut topics = self.listeners.topics.lock();
+        for topic in &self.topics {
+            if let Some(bells) = topics.get_mut(topic) {
+                bells.retain(|bell| !std::ptr::eq(bell.as_ptr(), Arc::as_ptr(&self.bell)));
+                if bells.is_empty() {
+                    topics.remove(topic);
+                }
+            }
+        }
+    }
+}
+
+impl WatchHub {
+    pub(crate) fn new() -> Self {
+        WatchHub::default()
+    }
+
+    pub(crate) fn subscribe(&self, client: &Arc<StoreClient>, group: GroupNumber, topics: &[u64]) -> Subscription {
+        let bell = Arc::new(Notify::new());
+        let mut groups = self.groups.lock();
+        let listeners = Arc::clone(groups.entry(group).or_insert_with(|| {
+            let listeners = Arc::new(GroupListeners::default());
+            tokio::spawn(listen(Arc::downgrade(client), group, Arc::clone(&listeners)));
+            listeners
+        }));
+        {
+            let mut by_topic = listeners.topics.lock();
+            for &topic in topics {
+                by_topic.entry(topic).or_default().push(Arc::downgrade(&bell));
+            }
+        }
+        Subscription { bell, listeners, topics: topics.to_vec() }
+    }
+
+    /// Closes the group's place if nobody listens any more; the lock makes that final.
+    fn retire(&self, group: GroupNumber, listeners: &Arc<GroupListeners>) -> bool {
+        let mut groups = self.groups.lock();
+        let idle = listeners.topics.lock().is_empty();
+        if idle {
+            groups.remove(&group);
+        }
+        idle
+    }
+}
+
+impl GroupListeners {
+    fn wake(&self, topics: &[u64]) {
+        let by_topic = self.topics.lock();
+        for bell in topics.iter().filter_map(|topic| by_topic.get(topic)).flatten().filter_map(Weak::upgrade) {
+            bell.notify_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        let bells: Vec<_> = self.topics.lock().values().flatten().filter_map(Weak::upgrade).collect();
+        bells.iter().for_each(|bell| bell.notify_one());
+    }
+}
+
+/// Keeps one group's stream open while anybody listens.
+async fn listen(client: Weak<StoreClient>, group: GroupNumber, listeners: Arc<GroupListeners>) {
+    let mut attempt = 0;
+    while let Some(alive) = client.upgrade() {
+        if alive.watch_retire(group, &listeners) {
+            return;
+        }
+        let node = alive.some_node(group, attempt);
+        drop(alive);
+        if let Some(node) = node
+            && let Ok(mut news) = node.watch(group).await
+        {
+            // Whatever was applied before the stream began has to be looked for.
+            listeners.wake_all();
+            while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(30), news.next())
+                .await
+                .or_else(|_| idle(&client, group, &listeners))
+            {
+                match event {
+                    WatchEvent::Changed(topics) => listeners.wake(&topics),
+                    WatchEvent::Resync => listeners.wake_all(),
+                }
+            }
+        }
+        attempt += 1;
+        tokio::time::sleep(REOPEN_PAUSE).await;
+    }
+}
+
+/// Nothing came for a while: go on unless nobody listens any more.
+fn idle(
+    client: &Weak<StoreClient>,
+    group: GroupNumber,
+    listeners: &Arc<GroupListeners>,
+) -> Result<Option<WatchEvent>, ()> {
+    match client.upgrade() {
+        Some(alive) if !alive.watch_retire(group, listeners) => Ok(Some(WatchEvent::Changed(Vec::new()))),
+        _ => Err(()),
+    }
+}
+
+impl StoreClient {
+    fn watch_retire(&self, group: GroupNumber, listeners: &Arc<GroupListeners>) -> bool {
+        self.hub().retire(group, listeners)
+    }
+}
