@@ -4,6 +4,7 @@
 //! and no time zone database here. Years 1900 to 9999; a leap second counts as the second before it.
 
 use serde::{Deserialize, Serialize};
+use yubin_types::time::Timestamp;
 
 use crate::lex::Cursor;
 
@@ -23,10 +24,10 @@ pub struct DateTime {
 
 /// A day of the calendar, as IMAP's SEARCH compares: without time and zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Day {
+pub struct Day(
     /// Days since 1970-01-01.
-    pub days: i64,
-}
+    pub i64,
+);
 
 impl DateTime {
     /// Reads the body of a Date field.
@@ -85,7 +86,7 @@ impl DateTime {
             return None;
         }
         let day = Day::from_calendar(year, month, day)?;
-        let local_s = day.days * DAY_S + hour * 3600 + minute * MINUTE_S + second.min(59);
+        let local_s = day.0 * DAY_S + hour * 3600 + minute * MINUTE_S + second.min(59);
         Some(DateTime { epoch_s: local_s - i64::from(offset_minutes) * MINUTE_S, offset_minutes })
     }
 
@@ -96,13 +97,13 @@ impl DateTime {
 
     /// The day as written, its time and zone disregarded (SENTBEFORE, SENTON, SENTSINCE, BEFORE, ON, SINCE).
     pub fn day(self) -> Day {
-        Day { days: self.local_s().div_euclid(DAY_S) }
+        Day(self.local_s().div_euclid(DAY_S))
     }
 
     /// `Fri, 21 Nov 1997 09:55:06 -0600`, for a Date or Received field.
     pub fn to_rfc5322(self) -> String {
         let (year, month, day) = self.day().calendar();
-        let weekday = name(&DAYS, (self.day().days + 4).rem_euclid(7));
+        let weekday = name(&DAYS, (self.day().0 + 4).rem_euclid(7));
         format!("{weekday}, {day} {} {year:04} {} {}", name(&MONTHS, month - 1), self.clock(), self.zone())
     }
 
@@ -128,6 +129,13 @@ impl DateTime {
     }
 }
 
+impl From<Timestamp> for DateTime {
+    /// The second the stamp lies in, written in UTC.
+    fn from(stamp: Timestamp) -> Self {
+        DateTime::utc(i64::try_from(stamp.seconds()).unwrap_or(i64::MAX))
+    }
+}
+
 impl Day {
     /// The day of the Gregorian calendar; `None` if there is no such day or its year is outside 1900 to 9999.
     pub fn from_calendar(year: i64, month: i64, day: i64) -> Option<Self> {
@@ -145,7 +153,7 @@ impl Day {
         // Years that begin in March put the leap day last.
         let (shifted_year, shifted_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
         let year_days = shifted_year * 365 + shifted_year / 4 - shifted_year / 100 + shifted_year / 400;
-        Some(Day { days: year_days + (shifted_month * 153 + 2) / 5 + day - 1 - 719_468 })
+        Some(Day(year_days + (shifted_month * 153 + 2) / 5 + day - 1 - 719_468))
     }
 
     /// Reads IMAP's date, as in `1-Feb-1994`; without its quotes.
@@ -159,7 +167,7 @@ impl Day {
 
     /// Year, month and day.
     fn calendar(self) -> (i64, i64, i64) {
-        let shifted = self.days + 719_468;
+        let shifted = self.0 + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
         let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -297,9 +305,9 @@ mod tests {
     fn every_day_goes_there_and_back() {
         let (mut year, mut month, mut day) = (1900, 1, 1);
         let first = Day::from_calendar(year, month, day).expect("a day");
-        for days in first.days..first.days + 365 * 250 {
-            assert_eq!(Day { days }.calendar(), (year, month, day));
-            assert_eq!(Day::from_calendar(year, month, day), Some(Day { days }));
+        for days in first.0..first.0 + 365 * 250 {
+            assert_eq!(Day(days).calendar(), (year, month, day));
+            assert_eq!(Day::from_calendar(year, month, day), Some(Day(days)));
             let next = [(year, month, day + 1), (year, month + 1, 1), (year + 1, 1, 1)];
             let Some(&found) = next.iter().find(|it| Day::from_calendar(it.0, it.1, it.2).is_some()) else {
                 panic!("no next day")
@@ -315,6 +323,7 @@ mod tests {
             "Fri, 21 Nov 1997 09:55:06 -0600"
         );
         assert_eq!(DateTime::utc(0).to_rfc5322(), "Thu, 1 Jan 1970 00:00:00 +0000");
+        assert_eq!(DateTime::from(Timestamp(880_127_706_999)).to_rfc5322(), "Fri, 21 Nov 1997 15:55:06 +0000");
         assert_eq!(DateTime::utc(-1).to_rfc5322(), "Wed, 31 Dec 1969 23:59:59 +0000");
     }
 }

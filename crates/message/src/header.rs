@@ -4,6 +4,7 @@
 //! space before the colon is allowed (§4.5), lines that are no field are passed over. Ends at the empty line.
 
 use memchr::memchr;
+use yubin_types::limits::HEADER_FIELD_BYTES_MAX;
 
 use crate::lex::{Cursor, is_space, trim, unfold};
 use crate::scan::field_name;
@@ -93,17 +94,103 @@ pub enum FieldSelection {
 /// The chosen fields as they stand in the message, and the empty line (RFC 9051 §6.4.5.1).
 pub fn select_fields(header: &[u8], selection: FieldSelection, names: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut out = Vec::new();
-    for field in HeaderFields::new(header) {
-        let named = names.iter().any(|name| name.as_ref().eq_ignore_ascii_case(field.name));
-        if named == (selection == FieldSelection::Only) {
-            out.extend_from_slice(field.raw);
-            if !field.raw.ends_with(b"\n") {
-                out.extend_from_slice(b"\r\n");
+    let mut selector = FieldSelector::new(selection, names);
+    selector.feed(header, &mut out);
+    selector.finish(&mut out);
+    out
+}
+
+/// [`select_fields`] over a header that comes in chunks: holds the name of a field until it is decided.
+#[derive(Debug, Clone)]
+pub struct FieldSelector {
+    selection: FieldSelection,
+    names: Vec<Vec<u8>>,
+    state: Copying,
+    /// The line so far, while it is undecided.
+    held: Vec<u8>,
+    last: u8,
+}
+
+/// What becomes of the bytes that come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    /// At the start of a line; what it was before counts if the line is folded.
+    LineStart(bool),
+    /// In the name of a field.
+    Undecided,
+    /// In a line that is copied, or that is not.
+    Decided(bool),
+    /// Behind the empty line.
+    Done,
+}
+
+impl FieldSelector {
+    /// A selection at the start of a header.
+    pub fn new(selection: FieldSelection, names: &[impl AsRef<[u8]>]) -> Self {
+        let names = names.iter().map(|name| name.as_ref().to_vec()).collect();
+        FieldSelector { selection, names, state: Copying::LineStart(false), held: Vec::new(), last: b'\n' }
+    }
+
+    /// Takes in the next bytes of the header and appends the chosen ones to `out`.
+    pub fn feed(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
+        while let Some((&first, after_first)) = chunk.split_first() {
+            match self.state {
+                Copying::Done => return,
+                Copying::LineStart(before) if matches!(first, b' ' | b'\t') => self.state = Copying::Decided(before),
+                Copying::LineStart(_) => self.state = Copying::Undecided,
+                Copying::Undecided => {
+                    self.held.push(first);
+                    chunk = after_first;
+                    self.decide(first, out);
+                }
+                Copying::Decided(copied) => {
+                    let end = memchr(b'\n', chunk).map_or(chunk.len(), |at| at + 1);
+                    let (line, rest) = chunk.split_at_checked(end).unwrap_or((chunk, b""));
+                    if copied {
+                        out.extend_from_slice(line);
+                        self.last = line.last().copied().unwrap_or(self.last);
+                    }
+                    if line.ends_with(b"\n") {
+                        self.state = Copying::LineStart(copied);
+                    }
+                    chunk = rest;
+                }
             }
         }
     }
-    out.extend_from_slice(b"\r\n");
-    out
+
+    /// Ends the header: adds the empty line.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        if self.last != b'\n' {
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// A byte has come to the undecided beginning of a line.
+    fn decide(&mut self, byte: u8, out: &mut Vec<u8>) {
+        let copied = match byte {
+            b':' => field_name(&self.held).is_some_and(|name| {
+                let named = self.names.iter().any(|it| it.eq_ignore_ascii_case(name));
+                named == (self.selection == FieldSelection::Only)
+            }),
+            // A line that is no field; the empty one ends the header.
+            b'\n' => {
+                let is_empty = matches!(self.held.as_slice(), b"\n" | b"\r\n");
+                self.state = if is_empty { Copying::Done } else { Copying::LineStart(false) };
+                return self.held.clear();
+            }
+            // No name is so long.
+            _ if self.held.len() > HEADER_FIELD_BYTES_MAX => false,
+            _ => return,
+        };
+        if copied {
+            out.extend_from_slice(&self.held);
+            self.last = b':';
+        }
+        self.held.clear();
+        self.state = Copying::Decided(copied);
+    }
 }
 
 /// Fields named Received: how many hops the message says it has made (RFC 5321 §6.3).
@@ -158,6 +245,14 @@ mod tests {
         );
         assert_eq!(select_fields(b"A: b", FieldSelection::Only, &["a"]), b"A: b\r\n\r\n");
         assert_eq!(select_fields(b"", FieldSelection::Except, &["a"]), b"\r\n");
+        assert_eq!(select_fields(b"A: b\r\n c", FieldSelection::Except, &["b"]), b"A: b\r\n c\r\n\r\n");
+        for size in 1..HEADER.len() {
+            let mut selector = FieldSelector::new(FieldSelection::Only, &["to", "received"]);
+            let mut out = Vec::new();
+            HEADER.chunks(size).for_each(|chunk| selector.feed(chunk, &mut out));
+            selector.finish(&mut out);
+            assert_eq!(out, b"RECEIVED: one\r\nTo: x\nreceived: two\r\n three\r\n\r\n");
+        }
     }
 
     #[test]

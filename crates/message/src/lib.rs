@@ -28,7 +28,9 @@ pub use charset::{CharsetDecoder, decode_text, encoding_for};
 pub use date::{DateTime, Day};
 pub use encoded_word::decode_header;
 pub use envelope::{Envelope, message_ids};
-pub use header::{FieldSelection, HeaderField, HeaderFields, count_received, select_fields, was_delivered_to};
+pub use header::{
+    FieldSelection, FieldSelector, HeaderField, HeaderFields, count_received, select_fields, was_delivered_to,
+};
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use scan::{ScanLimits, Scanner, scan};

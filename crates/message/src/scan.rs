@@ -9,13 +9,15 @@
 //! with an empty line, or with a boundary. A message/rfc822 with a transfer encoding is opaque (RFC 2046 §5.2.1 forbids
 //! it). Nothing is refused: see [`Defects`] for what was wrong.
 
+mod decide;
 mod fields;
 
 use memchr::{memchr, memchr_iter};
 
-use crate::mime::{ContentType, TransferEncoding};
+use crate::mime::ContentType;
 use crate::tree::{Defects, Part, PartKind, PartTree};
 
+use decide::{Body, Room, decide, end_childless};
 use fields::FieldReader;
 pub(crate) use fields::field_name;
 use yubin_types::limits;
@@ -293,7 +295,7 @@ impl Scanner {
                     part.defects.add(Defects::NOT_CLOSED);
                 }
                 if count == index + 1 {
-                    childless(part);
+                    end_childless(part);
                 }
             }
         }
@@ -306,43 +308,32 @@ impl Scanner {
         }
     }
 
-    /// The header of the innermost part ends, its body begins at `at`: decides what the part is.
+    /// The header of the innermost part ends, its body begins at `at`.
     fn end_header(&mut self, at: u64, defect: Defects) {
         self.end_field();
         self.state = State::Body;
-        let room = self.parts.len() < self.limits.parts_max && self.open.len() < self.limits.depth_max;
+        let room = if self.parts.len() < self.limits.parts_max && self.open.len() < self.limits.depth_max {
+            Room::Enough
+        } else {
+            Room::None
+        };
         let in_digest = self.in_digest();
-        let lines = self.lines_before;
         let Some(open) = self.open.last_mut() else { return };
-        let index = open.index;
-        let Some(part) = self.parts.get_mut(index) else { return };
-        open.lines_at_body = lines;
+        let Some(part) = self.parts.get_mut(open.index) else { return };
+        open.lines_at_body = self.lines_before;
         part.body = at;
         part.defects.add(defect);
         if in_digest && part.mime.content_type.is_none() {
             part.mime.content_type = Some(ContentType::plain("message", "rfc822"));
         }
-        let Some(content_type) = &part.mime.content_type else { return };
-        if content_type.is_kind("multipart") {
-            let boundary = content_type.param("boundary").map(|it| it.trim_ascii_end());
-            match boundary {
-                Some(boundary) if (1..=limits::MIME_BOUNDARY_BYTES_MAX).contains(&boundary.len()) && room => {
-                    open.boundary = Some(boundary.into());
-                    part.kind = PartKind::Multipart;
-                }
-                Some(_) if !room => opaque(part),
-                _ => childless(part),
-            }
-        } else if content_type.is("message", "rfc822") || content_type.is("message", "global") {
-            if part.mime.transfer_encoding() != TransferEncoding::Identity {
-                part.mime.content_type = Some(ContentType::plain("application", "octet-stream"));
-            } else if room {
-                part.kind = PartKind::Message;
+        match decide(part, room) {
+            Body::Opaque => {}
+            Body::Parts(boundary) => open.boundary = Some(boundary),
+            Body::Message => {
+                let index = open.index;
                 self.open_part(Some(index), at);
                 self.envelope_here();
                 self.state = State::Header;
-            } else {
-                opaque(part);
             }
         }
     }
@@ -382,23 +373,6 @@ impl Scanner {
             self.fields.end(part);
         }
     }
-}
-
-/// A multipart in which no part can be found is read as text, so that its content can be.
-fn childless(part: &mut Part) {
-    let limited = part.defects.contains(Defects::TOO_MANY_PARTS);
-    part.kind = PartKind::Leaf;
-    if limited {
-        return opaque(part);
-    }
-    part.defects.add(Defects::NO_BOUNDARY);
-    part.mime.content_type = None;
-}
-
-fn opaque(part: &mut Part) {
-    part.kind = PartKind::Leaf;
-    part.defects.add(Defects::TOO_MANY_PARTS);
-    part.mime.content_type = Some(ContentType::plain("application", "octet-stream"));
 }
 
 fn strip_eol(line: &[u8]) -> Line<'_> {

@@ -154,6 +154,30 @@ fn what_imap_writes_parses() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn what_imap_writes_of_anything_parses(
+        message in "((To|From|Subject|Message-ID|Content-(Type|ID|Disposition|Language|Transfer-Encoding)): ([ -~\u{5c71}\u{0}\u{1}\t]|multipart/mixed; boundary=b|message/rfc822|\r\n ){0,12}\r\n){0,4}(\r\n(--b)?\r\n.{0,5}){0,3}",
+        broken in proptest::collection::vec((0_usize..400, proptest::prelude::any::<u8>()), 0..6),
+    ) {
+        let mut message = message.into_bytes();
+        for (at, byte) in broken {
+            if let Some(place) = message.get_mut(at) {
+                *place = byte;
+            }
+        }
+        let tree = scan(&message);
+        for utf8 in [Utf8::No, Utf8::Accepted] {
+            let mut out = Vec::new();
+            imap::write_envelope(&mut out, tree.envelope(), utf8);
+            proptest::prop_assert_eq!(grammar::check_envelope(&out, utf8), Ok(()));
+            out.clear();
+            imap::write_body(&mut out, &tree, BodyForm::BodyStructure, utf8);
+            proptest::prop_assert_eq!(grammar::check_body(&out, BodyForm::BodyStructure, utf8), Ok(()));
+        }
+    }
+}
+
 #[test]
 fn all_text_can_be_searched() {
     for (name, message) in corpus() {

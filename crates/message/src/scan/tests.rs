@@ -192,4 +192,25 @@ proptest! {
             prop_assert_eq!(&scanner.finish(), &whole, "chunks of {}", size);
         }
     }
+
+    #[test]
+    fn a_prefix_moves_the_tree(message in pieces()) {
+        let prefix = b"Return-Path: <a@b>\r\nDelivered-To: c@d\r\n";
+        let together = [&prefix[..], &message].concat();
+        prop_assert_eq!(scan(&message).with_prefix(prefix.len() as u64), scan(&together));
+    }
+
+    #[test]
+    fn a_damaged_row_is_an_error_or_a_sound_tree(message in pieces(), at in 0_usize..2_000, byte in any::<u8>()) {
+        let mut row = scan(&message).to_bytes();
+        let at = at % row.len();
+        row[at] = byte;
+        if let Ok(tree) = PartTree::from_bytes(&row) {
+            prop_assert!(tree.is_sound());
+            let mut out = Vec::new();
+            crate::imap::write_body(&mut out, &tree, crate::imap::BodyForm::BodyStructure, crate::imap::Utf8::No);
+            prop_assert!(!out.is_empty());
+        }
+        prop_assert!(PartTree::from_bytes(&row[..at]).is_err());
+    }
 }
