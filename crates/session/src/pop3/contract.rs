@@ -33,16 +33,18 @@ pub enum Ask {
         /// The lowest UID of interest.
         from: Uid,
     },
-    /// A piece of a message. → [`Answer::Body`], at most `BODY_CHUNK_BYTES`, empty only at the end of the message.
+    /// A piece of a message. → [`Answer::Body`], not empty.
     Body {
         /// Which.
         uid: Uid,
         /// From this octet on.
         offset: u64,
+        /// At most so many octets; fewer are fine.
+        bytes_max: usize,
     },
-    /// QUIT: remove these messages if the lock still holds; all or none of a bounded batch. → [`Answer::Committed`].
+    /// QUIT: remove these messages if the lock still holds, all or none. → [`Answer::Committed`].
     Commit {
-        /// Never empty.
+        /// Never empty, at most `MESSAGES_PER_COMMAND_MAX`; the session asks again for the rest.
         uids: UidSet,
     },
 }

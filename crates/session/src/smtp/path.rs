@@ -24,7 +24,7 @@ pub(crate) fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = text.strip_prefix(b"<")?;
     let close = closing_bracket(inner)?;
     let (path, rest) = (inner.get(..close)?, inner.get(close + 1..)?);
-    if close + 2 > limits::PATH_BYTES_MAX || !rest.first().is_none_or(|&byte| byte == b' ') {
+    if close + 2 > limits::PATH_BYTES_MAX || rest.first().is_some_and(|&byte| byte != b' ') {
         return None;
     }
     let path = match path.first() {
