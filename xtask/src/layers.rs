@@ -11,20 +11,29 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// House crate, and the house crates it may import.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("yubin-types", &[]),
     ("yubin-message", &["yubin-types"]),
     ("yubin-session", &["yubin-types", "yubin-message"]),
     ("yubin-policy", &["yubin-types"]),
     ("yubin-state", &["yubin-types"]),
+    ("yubin-password", &["yubin-types", "yubin-state"]),
     ("yubin-proto", &["yubin-types", "yubin-state"]),
     ("yubin-consensus", &[]),
     ("yubin-store", &["yubin-types", "yubin-state", "yubin-message", "yubin-proto", "yubin-consensus"]),
     (
         "yubin-frontend",
-        &["yubin-types", "yubin-message", "yubin-session", "yubin-policy", "yubin-state", "yubin-proto"],
+        &[
+            "yubin-types",
+            "yubin-message",
+            "yubin-session",
+            "yubin-policy",
+            "yubin-password",
+            "yubin-state",
+            "yubin-proto",
+        ],
     ),
-    ("yubin-admin", &["yubin-types", "yubin-state", "yubin-proto"]),
+    ("yubin-admin", &["yubin-types", "yubin-password", "yubin-state", "yubin-proto"]),
     (
         "yubin",
         &[
