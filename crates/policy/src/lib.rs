@@ -1,1 +1,19 @@
-//! yubin-policy
+//! Hosting rules as functions from facts to a permit or a denial, and the one table from a denial to what a peer is told.
+//!
+//! No I/O, no clock: the rim gathers the facts, `policy` decides, and the store obeys. A permit can be made nowhere else, so that
+//! what demands one can't be reached past the rules. What has to be exact under concurrency (quotas, sizes, who exists) is decided
+//! again in the state machine; its [`Refusal`](yubin_types::Refusal)s are put into words here.
+//!
+//! - [`recipient`]: whom mail may go to, from other servers and from users.
+//! - [`sender`]: whom a user may send as.
+//! - [`login`]: why a login fails, and who is told what.
+//! - [`refusal_text`]: the table.
+
+pub mod login;
+pub mod recipient;
+pub mod refusal_text;
+pub mod sender;
+
+pub use login::LoginDenial;
+pub use recipient::{DeliverPermit, Hosting, Origin, RecipientDenial, RecipientFacts};
+pub use sender::SenderPermit;
