@@ -117,7 +117,7 @@ impl Parser<'_> {
             }
             let spaced = self.cursor.rest().len() != before;
             let quoted = self.cursor.eat(b'"');
-            let word = if quoted { self.cursor.quoted_body() } else { self.cursor.take_while(is_atom).to_vec() };
+            let word = if quoted { self.cursor.quoted_body() } else { self.cursor.atom() };
             match self.cursor.peek() {
                 _ if quoted || !word.is_empty() => {
                     if spaced && !words.spaced.is_empty() {
@@ -149,11 +149,11 @@ impl Parser<'_> {
                 local.extend(self.cursor.quoted_body());
                 continue;
             }
-            let word = self.cursor.take_while(is_atom);
+            let word = self.cursor.atom();
             if word.is_empty() {
                 break;
             }
-            local.extend_from_slice(word);
+            local.extend(word);
         }
         let domain = if self.cursor.eat(b'@') { self.domain() } else { Bytes::new() };
         Mailbox { name: None, route, local: local.into(), domain }
@@ -261,6 +261,10 @@ mod tests {
             (b"u@[127.0.0.1]", &["-|-|u|[127.0.0.1]"]),
             (b"=?ISO-2022-JP?B?GyRC?= =?x?q?y?= <a@b>", &["=?ISO-2022-JP?B?GyRC?= =?x?q?y?=|-|a|b"]),
             (b"\xe5\xb1\xb1 <a@b>", &["\u{5c71}|-|a|b"]),
+            // Japanese sent raw, its bytes full of punctuation.
+            (b"\x1b$B;3<\"\x1b(B <a@b>, c@d", &["\x1b$B;3<\"\x1b(B|-|a|b", "-|-|c|d"]),
+            (b"\"\x1b$B!\"\\!\x1b(B\" <a@b> (\x1b$B!)\x1b(B)", &["\x1b$B!\"\\!\x1b(B|-|a|b"]),
+            (b"\x1b$B;x <a@b>", &["-|-|\x1b$B|", "x|-|a|b"]),
             (b"root", &["-|-|root|"]),
             (b"a@b\r\n ,\r\n\tc@d", &["-|-|a|b", "-|-|c|d"]),
             (b", ,a@b,,", &["-|-|a|b"]),

@@ -4,6 +4,9 @@
 //! parser built of them is linear in the field. Comments nest by a counter, not by recursion. Input may be folded or
 //! not: CR and LF are white space here. Nothing is refused: unterminated comments and strings end with the field.
 
+/// Begins the escape sequences of ISO-2022-JP.
+const ESCAPE: u8 = 0x1b;
+
 /// A place in the bytes of one header field body.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
@@ -50,6 +53,32 @@ impl<'a> Cursor<'a> {
         taken
     }
 
+    /// An atom; what a shift into Japanese holds (`ESC $ B ... ESC ( B`, sent raw by old mailers) belongs to it,
+    /// although its bytes look like punctuation.
+    pub(crate) fn atom(&mut self) -> Vec<u8> {
+        let mut atom = Vec::new();
+        loop {
+            atom.extend_from_slice(self.take_while(|byte| is_atom(byte) && byte != ESCAPE));
+            match self.shifted() {
+                Some(shifted) => atom.extend_from_slice(shifted),
+                None if self.eat(ESCAPE) => atom.push(ESCAPE),
+                None => return atom,
+            }
+        }
+    }
+
+    /// ISO-2022-JP from the escape into a double-byte set to behind the escape out of it, if that is what comes next.
+    fn shifted(&mut self) -> Option<&'a [u8]> {
+        let inside = self.rest.strip_prefix(b"\x1b$")?;
+        let end = memchr::memchr(ESCAPE, inside)?;
+        if !matches!(inside.get(end..end + 3)?, [_, b'(', _]) {
+            return None;
+        }
+        let (shifted, rest) = self.rest.split_at_checked(end + 5)?;
+        self.rest = rest;
+        Some(shifted)
+    }
+
     /// Skips white space and comments (CFWS).
     pub(crate) fn skip_cfws(&mut self) {
         while self.skip_cfws_keeping_comment().is_some() {}
@@ -70,7 +99,9 @@ impl<'a> Cursor<'a> {
     fn comment_body(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
         let mut depth = 0_usize;
-        while let Some(byte) = self.bump() {
+        loop {
+            text.extend_from_slice(self.shifted().unwrap_or_default());
+            let Some(byte) = self.bump() else { break };
             match byte {
                 b'\\' => text.extend(self.bump()),
                 b'(' => {
@@ -92,7 +123,9 @@ impl<'a> Cursor<'a> {
     /// The content of a quoted string whose opening quote has been consumed, without its backslashes and line ends.
     pub(crate) fn quoted_body(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
-        while let Some(byte) = self.bump() {
+        loop {
+            text.extend_from_slice(self.shifted().unwrap_or_default());
+            let Some(byte) = self.bump() else { break };
             match byte {
                 b'"' => break,
                 b'\\' => text.extend(self.bump()),

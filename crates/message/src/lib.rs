@@ -17,6 +17,7 @@ mod header_writer;
 pub mod imap;
 mod lex;
 mod mime;
+mod param_text;
 mod scan;
 pub mod search;
 mod section;
@@ -33,6 +34,7 @@ pub use header::{
 };
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
+pub use param_text::param_texts;
 pub use scan::{ScanLimits, Scanner, scan};
 pub use section::SectionText;
 pub use transfer::TransferDecoder;

@@ -112,7 +112,7 @@ mod tests {
 
     const MESSAGE: &str = "Subject: =?iso-2022-jp?B?GyRCJDQwRjZiGyhC?=\r\nTo: team@example.jp\r\nX-Empty:\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
         preamble\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n44GU55m65rOo44GC44KK44GM44Go44GG\r\n\
-        --b\r\nContent-Type: image/png; name=\"=?utf-8?q?Sch=C3=B6n.png?=\"\r\n\r\nSECRET\r\n\
+        --b\r\nContent-Type: image/png; name=\"=?utf-8?q?Sch=C3=B6n.png?=\"\r\nContent-Disposition: attachment; filename*=utf-8''%E5%9C%B0%E5%9B%B3.png\r\n\r\nSECRET\r\n\
         --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner subject\r\n\r\nＩｎｎｅｒ ﾃｷｽﾄ\r\n--b--\r\n";
 
     fn found(scope: Scope<'_>, needle: &str) -> bool {
@@ -135,6 +135,7 @@ mod tests {
             (Scope::Header("X-None"), "", false),
             (Scope::Body, "ご発注", true),
             (Scope::Body, "schön.PNG", true),
+            (Scope::Body, "地図.png", true),
             (Scope::Body, "inner テキスト", true),
             (Scope::Body, "inner subject", true),
             (Scope::Body, "team@example.jp", false),

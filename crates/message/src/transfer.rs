@@ -44,40 +44,67 @@ impl TransferDecoder {
 
     /// Ends the body: what was held back is content.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if let State::QuotedPrintable { held } = &mut self.state {
-            // A `=` at the very end is a soft line break without its line.
-            let is_break = held.first() == Some(&b'=') && held.iter().skip(1).all(u8::is_ascii_whitespace);
-            let is_blank = held.iter().all(u8::is_ascii_whitespace);
-            if !is_break && !is_blank {
-                out.append(held);
+        match &mut self.state {
+            State::Identity => {}
+            State::Base64 { bits, bit_count } => end_quantum(*bits, bit_count, out),
+            State::QuotedPrintable { held } => {
+                // A `=` at the very end is a soft line break without its line; white space there is deleted.
+                let blanks = held.strip_prefix(b"=").unwrap_or(held);
+                if !blanks.iter().all(u8::is_ascii_whitespace) {
+                    out.append(held);
+                }
+                held.clear();
             }
-            held.clear();
         }
     }
 }
 
+/// What a byte is in base64: a value below 64, or one of these two.
+const PADDING: u8 = 64;
+const NOTHING: u8 = 65;
+
+/// The meaning of each byte.
+#[allow(clippy::indexing_slicing)] // In a constant: checked by the compiler.
+static BASE64: [u8; 256] = {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NOTHING; 256];
+    let mut value = 0;
+    while value < PADDING {
+        table[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    table[b'=' as usize] = PADDING;
+    table
+};
+
 fn base64(chunk: &[u8], bits: &mut u32, bit_count: &mut u32, out: &mut Vec<u8>) {
+    out.reserve(chunk.len() / 4 * 3 + 3);
     for &byte in chunk {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                *bit_count = 0;
-                continue;
+        match BASE64.get(usize::from(byte)).copied().unwrap_or(NOTHING) {
+            PADDING => end_quantum(*bits, bit_count, out),
+            NOTHING => {}
+            value => {
+                *bits = (*bits << 6) | u32::from(value);
+                *bit_count += 6;
+                if *bit_count == 24 {
+                    let [_, quantum @ ..] = bits.to_be_bytes();
+                    out.extend_from_slice(&quantum);
+                    *bit_count = 0;
+                }
             }
-            _ => continue,
-        };
-        *bits = (*bits << 6) | u32::from(value);
-        *bit_count += 6;
-        if *bit_count >= 8 {
-            *bit_count -= 8;
-            let [.., low] = (*bits >> *bit_count).to_be_bytes();
-            out.push(low);
         }
     }
+}
+
+/// A quantum ends early, before padding or at the end: 12 bits are one byte, 18 are two.
+fn end_quantum(bits: u32, bit_count: &mut u32, out: &mut Vec<u8>) {
+    let [_, first, second, _] = (bits << (24 - *bit_count)).to_be_bytes();
+    match bit_count {
+        12 => out.push(first),
+        18 => out.extend_from_slice(&[first, second]),
+        _ => {}
+    }
+    *bit_count = 0;
 }
 
 /// `held` is a beginning that may yet turn out to be `=XX`, a soft line break, or white space before a line end.
@@ -157,6 +184,8 @@ mod tests {
             (b"aGVsbG8=aGVsbG8=", b"hellohello"),
             (b"YQ==YQ==", b"aa"),
             (b"=", b""),
+            (b"YWI", b"ab"),
+            (b"YWJjZ", b"abc"),
             (b"/+//", b"\xff\xef\xff"),
         ];
         for (body, want) in table {

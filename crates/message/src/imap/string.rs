@@ -18,12 +18,13 @@ pub enum Utf8 {
 pub fn write_string(out: &mut impl BufMut, text: &[u8], utf8: Utf8) {
     if is_quotable(text, utf8) {
         out.put_u8(b'"');
-        for &byte in text {
-            if matches!(byte, b'"' | b'\\') {
-                out.put_u8(b'\\');
-            }
-            out.put_u8(byte);
+        let mut written = 0;
+        for at in memchr::memchr2_iter(b'"', b'\\', text) {
+            out.put_slice(text.get(written..at).unwrap_or_default());
+            out.put_u8(b'\\');
+            written = at;
         }
+        out.put_slice(text.get(written..).unwrap_or_default());
         out.put_u8(b'"');
     } else {
         // A literal can't carry NUL (RFC 9051 §4.3); the scanner keeps none.

@@ -98,6 +98,19 @@ fn an_outer_boundary_ends_all_inside() {
 }
 
 #[test]
+fn the_innermost_of_equal_boundaries_counts() {
+    let message = format!("{MIXED}--b\r\n{MIXED}--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n--b\r\n\r\nz\r\n--b--");
+    let want = [
+        "multipart/mixed [Content-Type: multipart/mixed; boundary=b//][..] 13",
+        " multipart/mixed [Content-Type: multipart/mixed; boundary=b//][..] 6",
+        "  text/plain [/][x] 0",
+        "  text/plain [/][y] 0",
+        " text/plain [/][z] 0",
+    ];
+    check(&message, &want);
+}
+
+#[test]
 fn messages_inside() {
     let digest = "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: s\r\n\r\nx\r\n--b\r\nContent-Type: text/html\r\n\r\ny\r\n--b--";
     let want = [

@@ -8,8 +8,9 @@ use yubin_types::limits::HEADER_FIELD_BYTES_MAX;
 use super::html::HtmlText;
 use crate::charset::CharsetDecoder;
 use crate::encoded_word::decode_header;
-use crate::header::HeaderFields;
-use crate::mime::TransferEncoding;
+use crate::header::{HeaderField, HeaderFields};
+use crate::mime::{ContentType, Disposition, TransferEncoding};
+use crate::param_text::param_texts;
 use crate::transfer::TransferDecoder;
 use crate::tree::Part;
 
@@ -99,8 +100,25 @@ impl HeaderText {
             }
             out.push_str(&decode_header(field.body));
             out.push('\n');
+            if self.only.is_none() {
+                file_names(&field, out);
+            }
         }
         self.pending.clear();
+    }
+}
+
+/// The parameters of a Content field whose text is not plain in the field itself (RFC 2231).
+fn file_names(field: &HeaderField<'_>, out: &mut String) {
+    let params = match field {
+        _ if memchr(b'*', field.body).is_none() => return,
+        _ if field.is("Content-Disposition") => Disposition::parse(field.body).map(|it| it.params),
+        _ if field.is("Content-Type") => ContentType::parse(field.body).map(|it| it.params),
+        _ => return,
+    };
+    for (_, text) in param_texts(&params.unwrap_or_default()) {
+        out.push_str(&text);
+        out.push('\n');
     }
 }
 

@@ -36,11 +36,49 @@ impl Folder {
     }
 }
 
+/// Folds text that begins anew. Runs of plain characters are only copied; what lies between two runs, the character
+/// before it included because a mark may join it, is normalised.
 fn fold(text: &str, after_space: &mut bool, out: &mut Vec<u8>) {
-    if text.is_ascii() {
-        text.bytes().for_each(|byte| put(char::from(byte.to_ascii_lowercase()), after_space, out));
-    } else {
-        text.chars().map(unify).nfkc().flat_map(char::to_lowercase).for_each(|c| put(c, after_space, out));
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (plain, others) = split_where(rest, |c| !is_plain(c));
+        let joined = if others.is_empty() { None } else { plain.char_indices().next_back() };
+        let (plain, from_joined) =
+            rest.split_at_checked(joined.map_or(plain.len(), |(at, _)| at)).unwrap_or((rest, ""));
+        copy(plain, after_space, out);
+        let (_, others_only) = split_where(from_joined, |c| !is_plain(c));
+        let (_, after) = split_where(others_only, is_plain);
+        let (mixed, after) = from_joined.split_at_checked(from_joined.len() - after.len()).unwrap_or((from_joined, ""));
+        mixed.chars().map(unify).nfkc().flat_map(char::to_lowercase).for_each(|c| put(c, after_space, out));
+        rest = after;
+    }
+}
+
+/// `text` before and from the first character that `ends` it.
+fn split_where(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
+    let at = text.char_indices().find(|&(_, c)| ends(c)).map_or(text.len(), |(at, _)| at);
+    text.split_at_checked(at).unwrap_or((text, ""))
+}
+
+/// Characters that are their own folding but for ASCII case: ASCII, kana, ideographs, and Japanese punctuation.
+/// All of them start anew.
+fn is_plain(c: char) -> bool {
+    c.is_ascii()
+        || matches!(c, '\u{3001}' | '\u{3002}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}' | '\u{4e00}'..='\u{9fff}')
+}
+
+fn copy(plain: &str, after_space: &mut bool, out: &mut Vec<u8>) {
+    out.reserve(plain.len());
+    for &byte in plain.as_bytes() {
+        if matches!(byte, b' ' | b'\t'..=b'\r') {
+            if !*after_space {
+                out.push(b' ');
+            }
+            *after_space = true;
+        } else {
+            out.push(byte.to_ascii_lowercase());
+            *after_space = false;
+        }
     }
 }
 
@@ -126,7 +164,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn plain_characters_are_what_they_claim() {
+        for c in (0..0x11_0000).filter_map(char::from_u32).filter(|&c| is_plain(c)) {
+            assert!(starts_anew(c), "{c:?}");
+            let folded: String = std::iter::once(c).nfkc().flat_map(char::to_lowercase).collect();
+            assert_eq!(folded, c.to_ascii_lowercase().to_string());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn runs_fold_as_the_whole_does(text in "[a-cＡ-Ｃｶﾞﾟか゛゙e\\u{301}\\u{327}山 \r]{0,30}") {
+            let whole: String = text.chars().map(unify).nfkc().flat_map(char::to_lowercase).collect();
+            let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(squeezed(&folded(&text, 100)), squeezed(&whole));
+        }
+
         #[test]
         fn chunks_make_no_difference(text in "[a-zＡ-Ｚｦ-ﾟあ-ん゙゚é́\\u{300}\\u{327}가-각\\u{1100}-\\u{1112}\\u{1161}-\\u{1175}\\u{11a8}-\\u{11c2} \\r\\n]{0,40}") {
             let whole = folded(&text, 1_000);

@@ -3,6 +3,8 @@
 //! Not an HTML parser: it serves searching, where a little too much text does no harm. A tag that breaks a line or a
 //! cell separates words. State between chunks is a tag's name or a reference, bounded; work is linear.
 
+use memchr::{memchr, memchr2};
+
 /// Longest character reference that is decoded, and longest tag name that matters.
 const HELD_BYTES_MAX: usize = 32;
 
@@ -35,7 +37,25 @@ enum State {
 impl HtmlText {
     /// Takes in the next piece of HTML and appends its text to `out`.
     pub(crate) fn feed(&mut self, html: &str, out: &mut String) {
-        html.chars().for_each(|c| self.step(c, out));
+        let mut rest = html;
+        while let Some(c) = rest.chars().next() {
+            // What no step looks at is passed in one go.
+            let skipped = match self.state {
+                State::Text => memchr2(b'<', b'&', rest.as_bytes()),
+                State::Quoted(quote) => rest.find(quote),
+                State::Comment(0) => memchr(b'-', rest.as_bytes()),
+                _ => Some(0),
+            };
+            let (passed, next) = rest.split_at_checked(skipped.unwrap_or(rest.len())).unwrap_or((rest, ""));
+            if self.state == State::Text && self.hidden.is_none() {
+                out.push_str(passed);
+            }
+            rest = next;
+            if passed.is_empty() {
+                self.step(c, out);
+                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            }
+        }
     }
 
     /// Ends the document.
