@@ -75,6 +75,12 @@ pub const IMAP_SEARCH_KEYS_MAX: usize = 1_000;
 pub const IMAP_SEARCH_DEPTH_MAX: usize = 100;
 /// Items of one sequence set.
 pub const IMAP_SET_ITEMS_MAX: usize = 10_000;
+/// Data items of one FETCH: each may show a whole message.
+pub const IMAP_FETCH_ITEMS_MAX: usize = 200;
+/// Field names of one HEADER.FIELDS; real clients send about twenty.
+pub const IMAP_FETCH_FIELDS_MAX: usize = 256;
+/// Patterns of one LIST.
+pub const IMAP_LIST_PATTERNS_MAX: usize = 100;
 /// Silence after which an IMAP client is logged out, seconds (RFC 9051 §5.4: at least thirty minutes).
 pub const IMAP_IDLE_SECONDS_MAX: u64 = 1_800;
 /// Silence allowed before login, seconds.

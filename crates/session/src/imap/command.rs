@@ -5,14 +5,12 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use yubin_types::Timestamp;
-
 use super::ask::{Answer, Ask, Refusal};
 use super::config::Config;
 use super::output::Output;
 use super::parser::{Parsed, Parser};
 use super::state::{Selected, State};
+use bytes::Bytes;
 
 /// An entry of the registry.
 #[derive(Debug)]
@@ -30,8 +28,8 @@ pub(super) struct Command {
 pub(super) enum Parse {
     /// The usual.
     Arguments(fn(&mut Parser<'_>) -> Parsed<Box<dyn Running>>),
-    /// It takes message numbers, and after UID their unique identifiers.
-    Numbered(fn(&mut Parser<'_>, Numbering) -> Parsed<Box<dyn Running>>),
+    /// It names messages of the selected mailbox by number, and after UID by unique identifier.
+    Numbered(fn(&mut Parser<'_>, Numbering, &Selected) -> Parsed<Box<dyn Running>>),
     /// A literal in it is a message, which is not gathered: read as far as it has come at each announced literal.
     Streamed(fn(&mut Parser<'_>) -> Parsed<Streamed>),
 }
@@ -81,23 +79,21 @@ pub(super) enum Reject {
 /// What a command works with.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
+    pub(super) tag: &'a str,
     pub(super) out: &'a mut Output,
     pub(super) state: &'a mut State,
     pub(super) config: &'a Config,
-    pub(super) now: Timestamp,
-}
-
-impl Context<'_> {
-    /// The selected mailbox. Commands that need one are only parsed while there is one; the error ends such a command if not.
-    pub(super) fn selected(&mut self) -> Result<&mut Selected, Turn> {
-        self.state.selected_mut().ok_or_else(Turn::broken)
-    }
 }
 
 /// A command at work.
 pub(super) trait Running: Send + std::fmt::Debug {
     /// Begins.
     fn start(&mut self, cx: &mut Context<'_>) -> Turn;
+
+    /// Goes on after [`Turn::Again`].
+    fn proceed(&mut self, _cx: &mut Context<'_>) -> Turn {
+        Turn::broken()
+    }
 
     /// The answer after [`Turn::Ask`], if it is none of the refusing kinds.
     fn answer(&mut self, _answer: Answer, _cx: &mut Context<'_>) -> Turn {
@@ -130,6 +126,8 @@ pub(super) trait Running: Send + std::fmt::Debug {
 pub(super) enum Turn {
     /// An answer.
     Ask(Ask),
+    /// To go on when what it has written so far is handed over, if that is much: [`Running::proceed`].
+    Again,
     /// A line of the client.
     Line,
     /// At most so many octets of the client, as they are.
@@ -203,6 +201,11 @@ impl Completion {
 
     pub(super) fn bad(text: &'static str) -> Completion {
         Completion::new(Status::Bad, None, text)
+    }
+
+    /// The mailbox was opened with EXAMINE.
+    pub(super) fn read_only() -> Completion {
+        Completion::no(Some("READ-ONLY"), "The mailbox is open read-only").without_sync()
     }
 
     pub(super) fn refused(refusal: Refusal) -> Completion {

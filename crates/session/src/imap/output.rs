@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use yubin_message::imap::{Utf8, write_string};
+
+use super::parser::is_atom_byte;
 use super::utf7;
 
 /// Octets from this length on are passed through, not copied.
@@ -69,19 +72,32 @@ impl Output {
 
     /// `string`: quoted where it can be, else a literal.
     pub(super) fn string(&mut self, text: &[u8]) -> &mut Self {
-        let quotable = |&byte: &u8| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
-        if text.iter().all(quotable) {
-            return self.text("\"").bytes(text).text("\"");
-        }
-        self.text("{").show(text.len()).text("}\r\n").bytes(text)
+        write_string(&mut self.tail, text, Utf8::No);
+        self
+    }
+
+    /// `astring`.
+    pub(super) fn astring(&mut self, text: &[u8]) -> &mut Self {
+        let atom =
+            !text.is_empty() && text.iter().all(|&byte| is_atom_byte(byte)) && !text.eq_ignore_ascii_case(b"NIL");
+        if atom { self.bytes(text) } else { self.string(text) }
     }
 
     /// A mailbox name.
     pub(super) fn mailbox(&mut self, name: &str) -> &mut Self {
-        let wire = utf7::encode(name);
-        let plain =
-            !wire.is_empty() && wire.bytes().all(super::parser::is_atom_byte) && !wire.eq_ignore_ascii_case("NIL");
-        if plain { self.text(&wire) } else { self.string(wire.as_bytes()) }
+        self.astring(utf7::encode(name).as_bytes())
+    }
+
+    /// For what `message` writes.
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.tail
+    }
+
+    /// Takes over all that `other` has.
+    pub(super) fn append(&mut self, other: &mut Output) {
+        while let Some(bytes) = other.take() {
+            self.octets(bytes);
+        }
     }
 
     /// `(a b c)`.
@@ -110,7 +126,7 @@ mod tests {
     fn strings_take_the_form_that_holds_them() {
         let mut out = Output::default();
         out.string(b"a b").text(" ").string(b"a\"b").text(" ").string("é".as_bytes()).text(" ").string(b"");
-        assert_eq!(written(out), "\"a b\" {3}\r\na\"b {2}\r\né \"\"");
+        assert_eq!(written(out), "\"a b\" \"a\\\"b\" {2}\r\né \"\"");
         let mut out = Output::default();
         out.mailbox("INBOX").text(" ").mailbox("a b").text(" ").mailbox("ゴミ箱").text(" ").mailbox("nil");
         assert_eq!(written(out), "INBOX \"a b\" &MLQw33ux- \"nil\"");

@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 
-use yubin_types::{Flag, FlagSet, MailboxName, limits};
+use yubin_types::{Flag, FlagSet, MailboxName, UidSet, limits};
 
-use super::command::{Completion, Reject};
+use super::command::{Completion, Numbering, Reject};
 use super::framer::announced_literal;
 use super::sequence_set::SequenceSet;
+use super::state::Selected;
 use super::utf7;
 
 /// What a parse function gives.
@@ -32,11 +33,6 @@ enum StringError {
 impl<'a> Parser<'a> {
     pub(super) fn new(command: &'a [u8]) -> Self {
         Parser { rest: command }
-    }
-
-    /// What was not read yet.
-    pub(super) fn rest(&self) -> &'a [u8] {
-        self.rest
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -233,6 +229,12 @@ impl<'a> Parser<'a> {
     pub(super) fn sequence_set(&mut self) -> Parsed<SequenceSet> {
         let text = self.take_while(|byte| byte.is_ascii_digit() || b"*:,".contains(&byte));
         SequenceSet::parse(text).ok_or(Reject::Bad("Invalid message set"))
+    }
+
+    /// `sequence-set`, as messages that the client knows.
+    pub(super) fn messages(&mut self, numbering: Numbering, selected: &Selected) -> Parsed<UidSet> {
+        let set = self.sequence_set()?;
+        selected.named(&set, numbering).ok_or(Reject::Bad("Message number out of range"))
     }
 
     /// `flag-list`.

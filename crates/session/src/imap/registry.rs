@@ -42,6 +42,17 @@ const FAMILIES: &[&Family] = &[
     &commands::enable::FAMILY,
     &commands::namespace::FAMILY,
     &commands::idle::FAMILY,
+    &commands::mailboxes::FAMILY,
+    &commands::list::FAMILY,
+    &commands::status::FAMILY,
+    &commands::quota::FAMILY,
+    &commands::append::FAMILY,
+    &commands::select::FAMILY,
+    &commands::fetch::FAMILY,
+    &commands::store::FAMILY,
+    &commands::copy::FAMILY,
+    &commands::expunge::FAMILY,
+    &commands::search::FAMILY,
 ];
 
 /// The command of this name, in any case.

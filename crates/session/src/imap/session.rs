@@ -16,7 +16,7 @@ use super::framer::{Frame, Framer, Literal, LiteralKind};
 use super::output::Output;
 use super::parser::Parser;
 use super::registry;
-use super::state::State;
+use super::state::{Expunges, State};
 use crate::step::{Session, Step, TlsFacts};
 
 /// An IMAP server session.
@@ -59,6 +59,7 @@ enum Activity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Start,
+    Again,
     Answer,
     Line,
     Octets(u64),
@@ -105,7 +106,7 @@ impl ImapSession {
         }
     }
 
-    fn advance(&mut self, now: Timestamp) -> Next {
+    fn advance(&mut self) -> Next {
         match std::mem::replace(&mut self.activity, Activity::Closed) {
             Activity::Closed | Activity::Handshake => Next::Step(Step::Close),
             Activity::Greeting => {
@@ -119,7 +120,7 @@ impl ImapSession {
                 Some(ending) if ending != Ending::EndOfInput => self.bye(ending.text()),
                 _ => self.take_command(),
             },
-            Activity::Running { tag, command, waiting } => self.resume(tag, command, waiting, now),
+            Activity::Running { tag, command, waiting } => self.resume(tag, command, waiting),
             Activity::Syncing { tag, completion } => self.synced(&tag, &completion),
         }
     }
@@ -145,7 +146,10 @@ impl ImapSession {
         let (tag, found) = self.identify(&mut parser);
         let command = found.and_then(|(command, numbering)| match (command.parse, numbering) {
             (Parse::Arguments(parse), Numbering::Sequence) => parse(&mut parser),
-            (Parse::Numbered(parse), numbering) => parse(&mut parser, numbering),
+            (Parse::Numbered(parse), numbering) => match self.state.selected() {
+                Some(selected) => parse(&mut parser, numbering, selected),
+                None => Err(Reject::Bad("No mailbox selected")),
+            },
             (Parse::Streamed(parse), Numbering::Sequence) => {
                 parse(&mut parser).and(Err(Reject::Bad("Missing message literal")))
             }
@@ -168,10 +172,7 @@ impl ImapSession {
             Ok(_) => Ok(Streamed::NotYet),
         };
         match streamed {
-            Err(reject) => {
-                self.framer.refuse_literal();
-                self.reject(&tag, reject)
-            }
+            Err(reject) => self.refuse_literal(literal, bytes_max, |session| session.reject(&tag, reject)),
             Ok(Streamed::Message(command)) => {
                 self.framer.split_at_literal();
                 self.run(tag, command)
@@ -180,8 +181,7 @@ impl ImapSession {
                 let literal_bytes = usize::try_from(literal.bytes).unwrap_or(usize::MAX);
                 let command_bytes = assembled.len().saturating_add(literal_bytes);
                 if literal_bytes > limits::IMAP_LITERAL_BYTES_MAX || command_bytes > bytes_max {
-                    self.framer.refuse_literal();
-                    return self.too_big(&tag);
+                    return self.refuse_literal(literal, bytes_max, |session| session.too_big(&tag));
                 }
                 self.framer.accept_literal();
                 if literal.kind == LiteralKind::Synchronizing {
@@ -190,6 +190,16 @@ impl ImapSession {
                 Next::Again
             }
         }
+    }
+
+    /// What the client sends unasked is skipped, unless it is more than a command may be.
+    fn refuse_literal(&mut self, literal: Literal, bytes_max: usize, reply: impl FnOnce(&mut Self) -> Next) -> Next {
+        let skipped = usize::try_from(literal.bytes).unwrap_or(usize::MAX);
+        if literal.kind == LiteralKind::NonSynchronizing && skipped > bytes_max {
+            return self.bye("Literal too large to be skipped");
+        }
+        self.framer.refuse_literal();
+        reply(self)
     }
 
     /// Reads tag and name, and UID before a name; finds the command, if it may be given now.
@@ -222,11 +232,12 @@ impl ImapSession {
     }
 
     /// Hands the command what it waits for, if it is there.
-    fn resume(&mut self, tag: String, mut command: Box<dyn Running>, waiting: Waiting, now: Timestamp) -> Next {
+    fn resume(&mut self, tag: String, mut command: Box<dyn Running>, waiting: Waiting) -> Next {
         let interrupted = self.ending.filter(|&ending| ending != Ending::EndOfInput);
-        let cx = &mut Context { out: &mut self.out, state: &mut self.state, config: &self.config, now };
+        let cx = &mut Context { tag: &tag, out: &mut self.out, state: &mut self.state, config: &self.config };
         let turn = match waiting {
             Waiting::Start => command.start(cx),
+            Waiting::Again => command.proceed(cx),
             Waiting::Answer => match self.arrived.take() {
                 None => {
                     self.activity = Activity::Running { tag, command, waiting };
@@ -276,6 +287,7 @@ impl ImapSession {
                 self.activity = Activity::Running { tag, command, waiting: Waiting::Answer };
                 return Next::Step(Step::Ask(ask));
             }
+            Turn::Again => Waiting::Again,
             Turn::Line => Waiting::Line,
             Turn::Octets(bytes) => Waiting::Octets(bytes),
             Turn::Finish(completion) => return self.finish(tag, completion),
@@ -301,7 +313,7 @@ impl ImapSession {
             Some(Answer::Changes(changes)) => {
                 let condstore = self.state.condstore();
                 if let Some(selected) = self.state.selected_mut() {
-                    selected.apply(&changes, condstore, &mut self.out);
+                    selected.apply(&changes, Expunges::Show, condstore, &mut self.out);
                 }
             }
             // Deleted under the session: the numbers mean nothing any more.
@@ -409,15 +421,14 @@ impl Session for ImapSession {
     fn next(&mut self, now: Timestamp) -> Step<Ask> {
         self.opened.get_or_insert(now);
         loop {
-            if self.out.is_full() || self.pending.is_some() {
-                if let Some(bytes) = self.out.take() {
-                    return Step::Write(bytes);
-                }
+            let handing_over = self.out.is_full() || self.pending.is_some();
+            if let Some(bytes) = handing_over.then(|| self.out.take()).flatten() {
+                return Step::Write(bytes);
             }
             if let Some(step) = self.pending.take() {
                 return step;
             }
-            match self.advance(now) {
+            match self.advance() {
                 Next::Again => {}
                 Next::Step(step) => self.pending = Some(step),
                 // Not kept: what happens until it is carried out may change it.

@@ -61,6 +61,16 @@ pub(super) struct Selected {
     pub(super) modseq: ModSeq,
     /// Changes after `modseq` that this session made and has shown.
     shown: Vec<ModSeq>,
+    /// Messages that went while their numbers were in use; the client still counts them.
+    gone: UidSet,
+}
+
+/// May EXPUNGE responses be sent now? (RFC 9051 §7.5.1)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expunges {
+    Show,
+    /// A command with message numbers is in progress: another time.
+    Hold,
 }
 
 impl State {
@@ -92,7 +102,7 @@ impl State {
 
 impl Selected {
     pub(super) fn new(id: MailboxId, access: Access, uids: UidSet, uid_next: Uid, modseq: ModSeq) -> Self {
-        Selected { id, access, uids, uid_next, modseq, shown: Vec::new() }
+        Selected { id, access, uids, uid_next, modseq, shown: Vec::new(), gone: UidSet::new() }
     }
 
     /// This session's own command got this MODSEQ, and its client knows what it did.
@@ -155,13 +165,16 @@ impl Selected {
         numbers
     }
 
-    /// Shows what changed, and takes it over. Everything that was expunged is shown: for commands that let numbers move.
-    pub(super) fn apply(&mut self, changes: &Changes, condstore: Condstore, out: &mut Output) {
+    /// Shows what changed, and takes it over.
+    pub(super) fn apply(&mut self, changes: &Changes, expunges: Expunges, condstore: Condstore, out: &mut Output) {
         let gone = match &changes.live {
             Some(live) => self.uids.difference(live),
             None => changes.vanished.intersection(&self.uids),
         };
-        self.expunge(&gone, out);
+        self.gone = if self.gone.is_empty() { gone } else { self.gone.iter().chain(gone.iter()).collect() };
+        if expunges == Expunges::Show {
+            self.expunge(out);
+        }
         let exists_before = self.exists();
         for message in changes.changed.iter().filter(|message| message.uid >= self.uid_next) {
             self.uids.insert(message.uid);
@@ -188,16 +201,17 @@ impl Selected {
     }
 
     /// From the highest number down, so that no number moves before it is said (RFC 9051 §7.5.1).
-    fn expunge(&mut self, gone: &UidSet, out: &mut Output) {
+    fn expunge(&mut self, out: &mut Output) {
+        let gone = std::mem::take(&mut self.gone);
         if gone.is_empty() {
             return;
         }
-        for &(first, last) in self.numbers_of(gone).ranges().iter().rev() {
+        for &(first, last) in self.numbers_of(&gone).ranges().iter().rev() {
             for number in (first..=last).rev() {
                 out.text("* ").show(number).text(" EXPUNGE\r\n");
             }
         }
-        self.uids = self.uids.difference(gone);
+        self.uids = self.uids.difference(&gone);
     }
 }
 
@@ -231,7 +245,7 @@ mod tests {
     use proptest::prelude::*;
     use yubin_types::{FlagSet, MailboxId, ModSeq, Uid, UidSet};
 
-    use super::{Access, Condstore, NumberCursor, Selected};
+    use super::{Access, Condstore, Expunges, NumberCursor, Selected};
     use crate::imap::ask::{ChangedMessage, Changes};
     use crate::imap::output::Output;
 
@@ -252,7 +266,7 @@ mod tests {
 
     fn shown(mailbox: &mut Selected, changes: &Changes, condstore: Condstore) -> Vec<String> {
         let mut out = Output::default();
-        mailbox.apply(changes, condstore, &mut out);
+        mailbox.apply(changes, Expunges::Show, condstore, &mut out);
         let text = out.take().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -274,6 +288,19 @@ mod tests {
             shown(&mut mailbox, &live, Condstore::Off),
             ["* 5 EXPUNGE", "* 4 EXPUNGE", "* 3 EXPUNGE", "* 1 EXPUNGE"]
         );
+    }
+
+    #[test]
+    fn expunges_wait_while_numbers_are_in_use() {
+        let mut mailbox = selected(UidSet::range(1, 4));
+        let mut out = Output::default();
+        mailbox.apply(&changes(UidSet::range(2, 2), &[(5, 11)], 6), Expunges::Hold, Condstore::Off, &mut out);
+        assert_eq!(out.take().unwrap(), "* 5 EXISTS\r\n");
+        assert_eq!(
+            shown(&mut mailbox, &changes(UidSet::range(4, 4), &[], 6), Condstore::Off),
+            ["* 4 EXPUNGE", "* 2 EXPUNGE"]
+        );
+        assert_eq!(mailbox.uids.to_string(), "1,3,5");
     }
 
     proptest! {

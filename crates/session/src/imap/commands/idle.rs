@@ -5,6 +5,7 @@
 use crate::imap::ask::{Answer, Ask, Refusal};
 use crate::imap::command::{Allowed, Command, Completion, Context, Parse, Running, Turn};
 use crate::imap::registry::{Capability, Family, When};
+use crate::imap::state::Expunges;
 
 pub(in crate::imap) const FAMILY: Family = Family {
     commands: &[Command {
@@ -53,7 +54,7 @@ impl Running for Idle {
             (Step::Looking, Answer::Changes(changes)) => {
                 let condstore = cx.state.condstore();
                 if let Some(selected) = cx.state.selected_mut() {
-                    selected.apply(&changes, condstore, cx.out);
+                    selected.apply(&changes, Expunges::Show, condstore, cx.out);
                 }
                 Turn::Line
             }
