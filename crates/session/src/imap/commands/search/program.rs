@@ -189,7 +189,7 @@ fn interval(parser: &mut Parser<'_>) -> Parsed<u64> {
 /// `date`, quoted or not.
 fn day(parser: &mut Parser<'_>) -> Parsed<i64> {
     let text = parser.astring()?;
-    Day::parse_imap(text.trim_ascii()).map(|day| day.days).ok_or(Reject::Bad("Invalid date"))
+    Day::parse_imap(text.trim_ascii()).map(|day| day.0).ok_or(Reject::Bad("Invalid date"))
 }
 
 /// RFC 7162 §3.1.5: the name and type of a metadata item are allowed and mean nothing more here.
