@@ -1,0 +1,87 @@
+//! What a call of the administration returned has happened: on every port, for sessions that are open, at once.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used)]
+
+use yubin_tests::imap::Imap;
+use yubin_tests::pop3::Pop3;
+use yubin_tests::smtp::Smtp;
+use yubin_tests::system::System;
+
+const DOMAIN: &str = "admin.example";
+const USER: &str = "u0@admin.example";
+const SENDER: &str = "friend@elsewhere.example";
+const PASSWORD: &str = "correct horse battery";
+
+fn system(folder: &tempfile::TempDir) -> System {
+    let system = System::start(folder.path()).unwrap();
+    system.admin.populate(DOMAIN, 1, PASSWORD).unwrap();
+    system
+}
+
+#[test]
+fn a_new_address_receives_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = system(&folder);
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    let unknown = smtp.send(SENDER, "new@admin.example", b"Subject: a\r\n\r\nb\r\n").unwrap();
+    assert!(unknown.starts_with("550 5.1.1"), "{unknown}");
+    system.admin.ctl(&["account", "create", "new@admin.example", "--password-stdin"], PASSWORD).unwrap();
+    let known = smtp.send(SENDER, "new@admin.example", b"Subject: a\r\n\r\nb\r\n").unwrap();
+    assert!(known.starts_with("250"), "{known}");
+}
+
+#[test]
+fn a_changed_password_is_refused_and_ends_open_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = system(&folder);
+    let imaps = system.port("imaps").unwrap();
+    let mut open = Imap::login(imaps, USER, PASSWORD).unwrap();
+    open.ok("SELECT INBOX").unwrap();
+    // A second login takes the fast way; it must be refused just as well.
+    drop(Imap::login(imaps, USER, PASSWORD).unwrap());
+
+    system.admin.ctl(&["account", "set-password", USER, "--password-stdin"], "another long password").unwrap();
+
+    let refused = Imap::login(imaps, USER, PASSWORD).unwrap_err().to_string();
+    assert!(refused.contains("NO [AUTHENTICATIONFAILED]"), "{refused}");
+    assert!(Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).is_err());
+    Imap::login(imaps, USER, "another long password").unwrap();
+    // The open session either ends or refuses; it serves nothing more.
+    let more = open.command("FETCH 1:* FLAGS");
+    assert!(more.is_err() || more.is_ok_and(|reply| !reply.status.starts_with("OK")));
+}
+
+#[test]
+fn a_suspended_domain_stops_everywhere_and_resumes_with_its_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = system(&folder);
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    assert!(smtp.send(SENDER, USER, b"Subject: kept\r\n\r\nb\r\n").unwrap().starts_with("250"));
+    let mut open = Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
+    open.ok("SELECT INBOX").unwrap();
+
+    system.admin.ctl(&["domain", "suspend", DOMAIN, "--reason", "invoice 123 unpaid"], "").unwrap();
+
+    let refused = smtp.send(SENDER, USER, b"Subject: b\r\n\r\nb\r\n").unwrap();
+    assert!(!refused.starts_with('2'), "{refused}");
+    assert!(Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).is_err());
+    assert!(Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).is_err());
+    let more = open.command("FETCH 1 FLAGS");
+    assert!(more.is_err() || more.is_ok_and(|reply| !reply.status.starts_with("OK")));
+
+    system.admin.ctl(&["domain", "resume", DOMAIN], "").unwrap();
+    let mut pop3 = Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).unwrap();
+    assert_eq!(pop3.stat().unwrap().0, 1);
+    assert!(smtp.send(SENDER, USER, b"Subject: b\r\n\r\nb\r\n").unwrap().starts_with("250"));
+}
+
+#[test]
+fn nodes_are_listed_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = system(&folder);
+    let listed = system.admin.ctl(&["node", "list", "--json"], "").unwrap();
+    let nodes: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let nodes = nodes.as_array().or_else(|| nodes.get("nodes")?.as_array()).unwrap();
+    assert_eq!(nodes.len(), 1, "{listed}");
+}

@@ -1,0 +1,116 @@
+//! Real and deliberately broken mail goes in by SMTP and comes out byte for byte by IMAP and by POP3.
+//!
+//! The collection is too big to commit; it is looked for beside the repository, and where it is absent a message of 30 MiB
+//! and a few made here are all that is sent.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::path::{Path, PathBuf};
+use yubin_tests::imap::Imap;
+use yubin_tests::pop3::Pop3;
+use yubin_tests::smtp::Smtp;
+use yubin_tests::system::System;
+
+const DOMAIN: &str = "corpus.example";
+const PASSWORD: &str = "correct horse battery";
+const COLLECTION: &str = "../shared/corpus";
+
+#[test]
+fn what_goes_in_by_smtp_comes_out_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::start(folder.path()).unwrap();
+    system.admin.populate(DOMAIN, 1, PASSWORD).unwrap();
+    let user = format!("u0@{DOMAIN}");
+    let messages = messages();
+
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    let mut sent = Vec::new();
+    for (name, message) in &messages {
+        let reply = smtp.send("friend@elsewhere.example", &user, message).unwrap();
+        // A line beyond the limit may be refused (RFC 5321 §4.5.3.1.6); anything else is to be taken as it is.
+        assert!(reply.starts_with("250"), "{name}: {reply}");
+        sent.push((name, message));
+    }
+
+    let mut imap = Imap::login(system.port("imaps").unwrap(), &user, PASSWORD).unwrap();
+    imap.ok("SELECT INBOX").unwrap();
+    for (index, (name, message)) in sent.iter().enumerate() {
+        let reply = imap.ok(&format!("FETCH {} (UID BODY.PEEK[])", index + 1)).unwrap();
+        let literals = reply.literals();
+        let fetched = literals.first().unwrap_or_else(|| panic!("{name}: nothing fetched"));
+        assert!(fetched.ends_with(message), "{name} differs over IMAP");
+        // What stands before it are the trace fields of delivery, and nothing else.
+        let added = fetched.len() - message.len();
+        assert!(added > 0 && added < 2000, "{name}: {added} bytes were added");
+    }
+    let mut pop3 = Pop3::login(system.port("pop3s").unwrap(), &user, PASSWORD).unwrap();
+    pop3.read_all(|number, fetched| {
+        let (name, message) = sent[number - 1];
+        assert!(fetched.ends_with(message), "{name} differs over POP3");
+        Ok(())
+    })
+    .unwrap();
+    // Structure is answered for every one of them, whatever it looks like.
+    let reply = imap.ok("FETCH 1:* (ENVELOPE BODYSTRUCTURE RFC822.SIZE INTERNALDATE FLAGS)").unwrap();
+    assert_eq!(reply.untagged.len(), sent.len());
+}
+
+/// Name and content of every message, lines ended by CRLF.
+fn messages() -> Vec<(String, Vec<u8>)> {
+    let mut messages = vec![
+        ("empty body".to_owned(), b"Subject: a\r\n\r\n".to_vec()),
+        ("dots".to_owned(), b"Subject: b\r\n\r\n.\r\n..\r\n.a\r\n".to_vec()),
+        ("eight bits".to_owned(), b"Subject: c\r\n\r\n\x1b$B%F%9%H\x1b(B \xe3\x83\x86\xff\xfe\r\n".to_vec()),
+        ("no header".to_owned(), b"\r\nonly a body\r\n".to_vec()),
+        ("no empty line".to_owned(), b"Subject: only a header\r\n".to_vec()),
+        ("30 MiB".to_owned(), large(30 << 20)),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(COLLECTION);
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    if files.is_empty() {
+        println!("the collection {COLLECTION} is absent: only {} messages are sent", messages.len());
+    } else {
+        assert!(files.len() >= 200, "only {} messages in the collection", files.len());
+    }
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        messages.push((file.display().to_string(), with_crlf(&bytes)));
+    }
+    messages
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if !path.ends_with("licences") {
+                collect(&path, files);
+            }
+        } else if path.extension().is_some_and(|ending| ending != "md") || path.extension().is_none() {
+            files.push(path);
+        }
+    }
+}
+
+/// The same lines, each ended by CRLF, as a client would send them.
+fn with_crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(bytes.len() + bytes.len() / 40);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        // A bare CR inside a line has no place in mail (RFC 5322 §2.3).
+        lines.extend(line.iter().filter(|byte| **byte != b'\r'));
+        lines.extend_from_slice(b"\r\n");
+    }
+    lines
+}
+
+fn large(size_bytes: usize) -> Vec<u8> {
+    let mut message = b"Subject: large\r\nContent-Type: text/plain\r\n\r\n".to_vec();
+    while message.len() < size_bytes {
+        message.extend_from_slice(format!("{:076}\r\n", message.len()).as_bytes());
+    }
+    message
+}

@@ -1,0 +1,40 @@
+//! IDLE (RFC 2177) is woken by the replicated log: by mail, flags and expunges that came through another front end.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used)]
+
+use yubin_tests::cluster::Cluster;
+use yubin_tests::crash::{PASSWORD, Target};
+use yubin_tests::imap::Imap;
+use yubin_tests::smtp::Smtp;
+
+#[test]
+fn what_happens_on_one_front_end_wakes_a_client_on_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(folder.path()).unwrap();
+    cluster.admin().populate("idle.example", 1, PASSWORD).unwrap();
+    let user = "u0@idle.example";
+    let [first, second] = cluster.front_ends.as_slice() else { unreachable!() };
+
+    let mut waiting = Imap::login(first.port("imaps").unwrap(), user, PASSWORD).unwrap();
+    waiting.ok("SELECT INBOX").unwrap();
+    let tag = waiting.idle().unwrap();
+
+    let mut smtp = Smtp::hello(second.port("smtp").unwrap()).unwrap();
+    let reply = smtp.send("friend@elsewhere.example", user, b"Subject: wake up\r\n\r\na\r\n").unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    wait_for(&mut waiting, "* 1 EXISTS");
+
+    let mut other = Imap::login(second.port("imaps").unwrap(), user, PASSWORD).unwrap();
+    other.ok("SELECT INBOX").unwrap();
+    other.ok("STORE 1 +FLAGS.SILENT (\\Flagged \\Deleted)").unwrap();
+    wait_for(&mut waiting, "\\Flagged");
+    other.ok("EXPUNGE").unwrap();
+    wait_for(&mut waiting, "* 1 EXPUNGE");
+    waiting.done(&tag).unwrap();
+}
+
+/// Reads what comes until a response holds this text; the connection's time limit ends a wait that is in vain.
+fn wait_for(session: &mut Imap, text: &str) {
+    while !String::from_utf8_lossy(&session.response().unwrap()).contains(text) {}
+}

@@ -1,0 +1,40 @@
+//! A few rounds of the kill test on every change; `cargo xtask crash` runs fifty.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use yubin_tests::cluster::Cluster;
+use yubin_tests::crash::{self, Round, Target};
+use yubin_tests::system::System;
+
+/// Longest time without any acknowledgement while one of three nodes is killed.
+const SILENCE_SECONDS_MAX: u64 = 3;
+
+fn rounds(target: &mut dyn Target, count: u64) -> Vec<Round> {
+    target.admin().populate(crash::DOMAIN, crash::ACCOUNTS, crash::PASSWORD).unwrap();
+    (1..=count).map(|seed| crash::round(target, seed, 4).unwrap()).collect()
+}
+
+#[test]
+fn a_killed_process_loses_nothing_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = System::start(folder.path()).unwrap();
+    for round in rounds(&mut system, 2) {
+        assert!(!round.outcome.acknowledged.is_empty(), "{:?}", round.outcome.refused);
+        assert_eq!(round.findings.faults, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_killed_node_of_three_loses_nothing_and_pauses_deliveries_briefly() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::start(folder.path()).unwrap();
+    for round in rounds(&mut cluster, 2) {
+        assert!(!round.outcome.acknowledged.is_empty(), "{:?}", round.outcome.refused);
+        assert_eq!(round.findings.faults, Vec::<String>::new());
+        let permanent = round.outcome.refused.keys().find(|reply| reply.starts_with('5'));
+        assert_eq!(permanent, None, "a permanent refusal while a node was away");
+        let silence = round.outcome.silence_max();
+        assert!(silence.as_secs() < SILENCE_SECONDS_MAX, "{} ms without a delivery", silence.as_millis());
+    }
+}
