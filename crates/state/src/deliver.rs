@@ -24,8 +24,8 @@ use crate::work::Work;
 
 /// What is to be stored, while it is being weighed.
 struct Plan {
-    /// Accounts that get a copy.
-    accounts: BTreeMap<AccountId, Account>,
+    /// Accounts that get a copy, and where.
+    targets: BTreeMap<AccountId, (Account, Opened)>,
     /// For each recipient, whom it reaches.
     reached: Vec<Reached>,
     /// Copies in the order of recipients: which recipient's, to whom.
@@ -48,7 +48,7 @@ pub(crate) fn deliver<T: Txn>(
         return Ok(Reply::DeliveryRefused(vec![Some(refusal); recipients.len()]));
     }
     let mut refusals: Vec<Option<Refusal>> = vec![None; recipients.len()];
-    let mut plan = Plan { accounts: BTreeMap::new(), reached: Vec::new(), copies: Vec::new() };
+    let mut plan = Plan { targets: BTreeMap::new(), reached: Vec::new(), copies: Vec::new() };
     let mut domain_usage = work.counters.usage;
     for ((index, recipient), refusal) in recipients.iter().enumerate().zip(&mut refusals) {
         match weigh(work, &mut plan, index, recipient, message, &mut domain_usage) {
@@ -82,9 +82,9 @@ fn weigh<T: Txn>(
     if bytes > limit_bytes {
         return Err(Refusal::MessageTooBig { limit_bytes }.into());
     }
-    let mut new: SmallVec<[(AccountId, Account); 1]> = SmallVec::new();
+    let mut new: SmallVec<[(AccountId, (Account, Opened)); 1]> = SmallVec::new();
     let mut usage = *domain_usage;
-    for &id in reached.iter().filter(|id| !plan.accounts.contains_key(id)) {
+    for &id in reached.iter().filter(|id| !plan.targets.contains_key(id)) {
         let Some(account) = work.txn.row(&keys::account(work.id, id))? else { continue };
         let copy = Usage::of_message(bytes);
         if !account.effective_quota(&work.domain).admits(account.usage, copy) {
@@ -94,15 +94,18 @@ fn weigh<T: Txn>(
             return Err(Refusal::OverQuota { scope: QuotaScope::Domain }.into());
         }
         usage = usage.plus(copy);
-        new.push((id, account));
+        let mailbox = account.mailbox_for(recipient.special_use);
+        let opened = Opened::new(mailbox, work.mailbox(id, mailbox)?);
+        opened.admits(1)?;
+        new.push((id, (account, opened)));
     }
     if plan.copies.len() + new.len() > limits::MESSAGES_PER_COMMAND_MAX {
         return Err(too_many("copies of one message", limits::MESSAGES_PER_COMMAND_MAX as u64).into());
     }
     *domain_usage = usage;
-    for (id, account) in new {
+    for (id, target) in new {
         plan.copies.push((index, id));
-        plan.accounts.insert(id, account);
+        plan.targets.insert(id, target);
     }
     plan.reached.push(reached);
     Ok(())
@@ -114,13 +117,13 @@ fn store<T: Txn>(
     message: &NewMessage,
     plan: Plan,
 ) -> Outcome<Reply, T::Error> {
-    let Plan { mut accounts, reached, copies } = plan;
+    let Plan { mut targets, reached, copies } = plan;
     let body = work.body(message.body_ordinal)?;
     let mut stored: BTreeMap<AccountId, StoredCopy> = BTreeMap::new();
     for (index, id) in copies {
-        let (Some(recipient), Some(mut account)) = (recipients.get(index), accounts.remove(&id)) else { continue };
-        let mailbox = account.mailbox_for(recipient.special_use);
-        let mut opened = Opened::new(mailbox, work.mailbox(id, mailbox)?);
+        let (Some(recipient), Some(target)) = (recipients.get(index), targets.remove(&id)) else { continue };
+        let (mut account, mut opened) = target;
+        let mailbox = opened.id;
         let bytes = message_bytes(recipient, message);
         let cold = ColdRow {
             prefix: recipient.prefix.clone(),

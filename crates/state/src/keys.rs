@@ -228,6 +228,18 @@ pub fn request(domain: DomainId, request: RequestId) -> Key<Remembered> {
     key(Table::Request, &[&b8(domain.0), &request.0])
 }
 
+/// All remembered outcomes.
+#[must_use]
+pub fn requests() -> Span<Remembered> {
+    prefix(Table::Request, &[])
+}
+
+/// Domain and request of a key of [`requests`].
+#[must_use]
+pub fn parse_request(key: &[u8]) -> (DomainId, RequestId) {
+    (DomainId(u64_at(key, 1)), RequestId(id_at(key, 9)))
+}
+
 /// When to forget it.
 #[must_use]
 pub fn forget(expires: Timestamp, domain: DomainId, request: RequestId) -> Key<()> {
@@ -243,8 +255,7 @@ pub fn forgets() -> Span<()> {
 /// Expiry, domain and request of a key of [`forgets`].
 #[must_use]
 pub fn parse_forget(key: &[u8]) -> (Timestamp, DomainId, RequestId) {
-    let request = key.get(17..33).and_then(|id| id.try_into().ok()).unwrap_or_default();
-    (Timestamp(u64_at(key, 1)), DomainId(u64_at(key, 9)), RequestId(request))
+    (Timestamp(u64_at(key, 1)), DomainId(u64_at(key, 9)), RequestId(id_at(key, 17)))
 }
 
 // The directory.
@@ -339,6 +350,12 @@ pub fn domains() -> Span<Domain> {
 #[must_use]
 pub fn parse_domain(key: &[u8]) -> DomainId {
     DomainId(u64_at(key, 1))
+}
+
+/// All rows of a table, whatever they hold.
+#[must_use]
+pub fn all_rows(table: Table) -> Span<()> {
+    prefix(table, &[])
 }
 
 /// All rows of a domain in a table, whatever they hold.
@@ -571,6 +588,18 @@ pub fn body_count(id: DomainId, body: &BodyRef) -> Key<u32> {
     key(Table::BodyCount, &[&b8(id.0), &body.0])
 }
 
+/// All such counts of a domain.
+#[must_use]
+pub fn body_counts(id: DomainId) -> Span<u32> {
+    prefix(Table::BodyCount, &[&b8(id.0)])
+}
+
+/// The body in a key of [`body_counts`].
+#[must_use]
+pub fn parse_body(key: &[u8]) -> BodyRef {
+    BodyRef(SmallVec::from_slice(key.get(9..).unwrap_or_default()))
+}
+
 // What waits.
 
 /// A Trash mailbox by date.
@@ -619,6 +648,10 @@ pub fn graves(id: DomainId) -> Span<Grave> {
 #[must_use]
 pub fn parse_grave(key: &[u8]) -> (AccountId, MailboxId) {
     (AccountId(u32_at(key, 9)), MailboxId(u32_at(key, 13)))
+}
+
+fn id_at(key: &[u8], at: usize) -> [u8; 16] {
+    key.get(at..at + 16).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
 }
 
 fn u64_at(key: &[u8], at: usize) -> u64 {

@@ -8,11 +8,13 @@
 //! - [`query`]: what can be asked of a [`kv::View`]; [`answer()`]: a pure function too.
 //! - [`kv`]: the two traits that the state machine needs of its storage; [`memory`]: both in a map.
 //! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
+//! - [`invariants`]: what must always hold, checked over a whole state.
 //!
 //! One file per verb or family behind that. The rows of messages change in `opened` alone.
 
 pub mod codec;
 pub mod command;
+pub mod invariants;
 pub mod keys;
 pub mod kv;
 pub mod memory;
