@@ -1,0 +1,15 @@
+//! What a user may rely on, rule by rule, and a model that tries everything at once. Every step of every test checks all invariants,
+//! that a refusal changes nothing, and that each body is either held or dropped.
+
+mod accounts;
+mod delivery;
+mod directory;
+mod domains;
+mod flags;
+mod lab;
+mod mailboxes;
+mod messages;
+mod model;
+mod resync;
+mod retries;
+mod trash;
