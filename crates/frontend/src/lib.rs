@@ -1,1 +1,34 @@
-//! yubin-frontend
+//! The front end: listeners, TLS, the one async driver loop, and what each protocol asks of store and policy.
+//!
+//! A connection is a session (a value without I/O, crate `session`) and a rim that answers its questions; [`driver`] runs the two. Front
+//! ends hold nothing that matters: whatever was answered with success is in the store, and any front end serves any user.
+//!
+//! - [`server`]: start and shutdown; [`config`]: what it is told.
+//! - [`listener`], [`connection`], [`driver`]: from accept to close; [`transport`], [`outgoing`], [`tls`]: its bytes.
+//! - [`auth`]: logins; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
+//! - [`spool`]: incoming messages.
+//! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
+//!
+//! What it doesn't do: protocol syntax (`session`), rules (`policy`), storage (`store`), outbound mail.
+
+mod account;
+mod auth;
+pub mod config;
+mod connection;
+mod domain;
+mod driver;
+mod imap;
+mod listener;
+mod metrics;
+mod outgoing;
+mod pop3;
+pub mod server;
+mod smtp;
+mod spool;
+pub mod tls;
+mod transport;
+
+pub use config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol};
+pub use server::{Frontend, RunningFrontend, StartError};
+pub use tls::{CertificateFiles, TlsSource};
+pub use yubin_session::PlaintextLogin;

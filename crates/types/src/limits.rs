@@ -165,6 +165,14 @@ pub const STAMP_MS_MAX: u64 = 7_258_118_400_000;
 /// How far ahead of the last stamp of its group a new stamp may lie, milliseconds; the proposer's check.
 pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
 
+/// What a front end gathers for a peer before it sends and waits, bytes; a peer that does not read stops its session here.
+pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;
+/// How long a peer may take to read what is sent to it, seconds, and one more for each [`WRITE_BYTES_PER_SECOND_MIN`].
+pub const WRITE_SECONDS_MAX: u64 = 60;
+/// A peer that reads more slowly is given up, bytes per second.
+pub const WRITE_BYTES_PER_SECOND_MIN: u64 = 1_024;
+/// Logins that wait for Argon2id; more are answered that the server is busy.
+pub const SLOW_LOGINS_QUEUED_MAX: usize = 100;
 /// Concurrent connections of one front end; below the file descriptor limit of a plain machine.
 pub const CONNECTIONS_MAX: usize = 18_000;
 /// Items in one page of a listing, default and bound (AIP-158).

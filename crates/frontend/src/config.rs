@@ -1,0 +1,90 @@
+//! What a front end is told when it starts: checked values, no files, no environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use yubin_session::PlaintextLogin;
+use yubin_types::Address;
+
+use crate::tls::TlsSource;
+
+/// A front end.
+#[derive(Clone, Debug)]
+pub struct FrontendConfig {
+    /// Our name in greetings, in `Received` and in message ids: a host name.
+    pub hostname: String,
+    /// Where it listens; never empty.
+    pub listeners: Vec<ListenerConfig>,
+    /// Certificates; without them listeners that need TLS refuse to start.
+    pub tls: Option<TlsSource>,
+    /// Where incoming messages go that are too large for memory; created if missing.
+    pub spool_directory: PathBuf,
+    /// Memory for incoming messages, bytes, all connections together; what exceeds it goes to the spool directory.
+    pub spool_memory_bytes_max: usize,
+    /// Connections at a time; more wait in the system's queue. At most [`yubin_types::limits::CONNECTIONS_MAX`].
+    pub connections_max: usize,
+    /// Largest message taken, bytes; plans lower it. At most [`yubin_types::limits::MESSAGE_BYTES_MAX`].
+    pub message_bytes_max: u64,
+    /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
+    pub postmaster: Option<Address>,
+}
+
+/// A listener.
+#[derive(Clone, Debug)]
+pub struct ListenerConfig {
+    /// Its name in logs and metrics, such as `submissions`.
+    pub name: String,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Where; port 0 takes any free one.
+    pub address: SocketAddr,
+    /// How connections are protected.
+    pub tls: ListenerTls,
+    /// May a password be sent without TLS?
+    pub plaintext_login: PlaintextLogin,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// SMTP from other servers (port 25).
+    Mx,
+    /// SMTP from users (ports 587 and 465).
+    Submission,
+    /// POP3 (ports 110 and 995).
+    Pop3,
+    /// IMAP (ports 143 and 993).
+    Imap,
+}
+
+impl Protocol {
+    /// Its ALPN name.
+    pub(crate) const fn alpn(self) -> &'static [u8] {
+        match self {
+            Protocol::Mx | Protocol::Submission => b"smtp",
+            Protocol::Pop3 => b"pop3",
+            Protocol::Imap => b"imap",
+        }
+    }
+
+    /// Its name in logs and metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Protocol::Mx => "smtp",
+            Protocol::Submission => "submission",
+            Protocol::Pop3 => "pop3",
+            Protocol::Imap => "imap",
+        }
+    }
+}
+
+/// How a listener's connections are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerTls {
+    /// TLS from the first octet (RFC 8314).
+    Implicit,
+    /// STARTTLS or STLS is offered.
+    Upgrade,
+    /// None.
+    Off,
+}

@@ -1,0 +1,221 @@
+//! A connection from its first octet to its last: handshake, session, driver, and the line in the log.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use yubin_policy::LoginDenial;
+use yubin_proto::{Caller, StoreClient};
+use yubin_session::imap::ImapSession;
+use yubin_session::pop3::Pop3Session;
+use yubin_session::sasl::Credentials;
+use yubin_session::smtp::SmtpSession;
+use yubin_session::{Security, Session, imap, pop3, smtp};
+use yubin_types::{Address, TraceId};
+
+use crate::auth::{Authenticator, Identity};
+use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol};
+use crate::driver::{Ended, Rim, drive};
+use crate::imap::ImapRim;
+use crate::listener::Accepted;
+use crate::metrics::{LoginResult, Metrics, SessionResult};
+use crate::pop3::Pop3Rim;
+use crate::smtp::SmtpRim;
+use crate::spool::Spooler;
+use crate::transport::Transport;
+
+/// What all connections of a process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: FrontendConfig,
+    /// Who gets mail for `<postmaster>`.
+    pub(crate) postmaster: Address,
+    pub(crate) store: Arc<StoreClient>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) spooler: Arc<Spooler>,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: CancellationToken,
+}
+
+/// What all connections of a listener share.
+pub(crate) struct Service {
+    pub(crate) listener: ListenerConfig,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// One connection, as its rim sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) protocol: Protocol,
+    pub(crate) peer: SocketAddr,
+    pub(crate) trace: TraceId,
+}
+
+impl Connection {
+    /// The peer's address, IPv4 as IPv4.
+    pub(crate) fn peer_ip(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
+    }
+
+    /// Who calls the store, for its records.
+    pub(crate) fn caller(&self, principal: &str) -> Caller {
+        Caller { principal: principal.to_owned(), peer: Some(self.peer_ip()), trace: self.trace }
+    }
+
+    /// Checks a login, counts it and says so in the log.
+    pub(crate) async fn login(&self, credentials: &Credentials) -> Result<Identity, LoginDenial> {
+        let caller = self.caller(&credentials.user);
+        let outcome = self.shared.authenticator.login(&credentials.user, &credentials.password, &caller).await;
+        let result = match &outcome {
+            Ok(_) => LoginResult::Accepted,
+            Err(LoginDenial::WrongCredentials) => LoginResult::Rejected,
+            Err(LoginDenial::Suspended { .. } | LoginDenial::Locked) => LoginResult::Refused,
+            Err(LoginDenial::Unavailable) => LoginResult::Unavailable,
+        };
+        self.shared.metrics.login(self.protocol.name(), result);
+        tracing::info!(user = credentials.user, result = ?result, "login");
+        outcome
+    }
+}
+
+impl Service {
+    /// Runs a connection to its end.
+    pub(crate) async fn serve(self: Arc<Self>, accepted: Accepted) {
+        let trace = TraceId(rand::random());
+        let span = tracing::info_span!(
+            "session",
+            listener = self.listener.name,
+            protocol = self.listener.protocol.name(),
+            peer.addr = %accepted.peer(),
+            trace.id = %trace,
+        );
+        async {
+            let _open = self.shared.metrics.connected(&self.listener.name);
+            let ended = self.run(accepted, trace).await;
+            let result = match &ended {
+                Ended::Closed => SessionResult::Closed,
+                Ended::Failed(_) => SessionResult::Failed,
+                Ended::Handshake(_) => SessionResult::Handshake,
+            };
+            self.shared.metrics.session_ended(&self.listener.name, result);
+            match ended {
+                Ended::Closed => tracing::debug!("session closed"),
+                Ended::Failed(error) => tracing::debug!(%error, "connection lost"),
+                Ended::Handshake(error) => tracing::info!(%error, "TLS handshake failed"),
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn run(&self, accepted: Accepted, trace: TraceId) -> Ended {
+        let (stream, peer, _place) = accepted.into_parts();
+        let mut transport = Transport::Clear(stream);
+        let security = match (self.listener.tls, &self.tls) {
+            (ListenerTls::Implicit, Some(acceptor)) => match transport.start_tls(acceptor).await {
+                Ok(facts) => Security::Encrypted(facts),
+                Err(error) => return Ended::Handshake(error),
+            },
+            (ListenerTls::Upgrade, Some(_)) => Security::Upgradable,
+            _ => Security::Clear,
+        };
+        let protocol = self.listener.protocol;
+        let connection = Connection { shared: Arc::clone(&self.shared), protocol, peer, trace };
+        // Boxed, so that a connection takes the memory of its own protocol and not of the largest.
+        match protocol {
+            Protocol::Mx => Box::pin(self.smtp(smtp::Listener::Mx, security, connection, transport)).await,
+            Protocol::Submission => {
+                Box::pin(self.smtp(smtp::Listener::Submission, security, connection, transport)).await
+            }
+            Protocol::Pop3 => Box::pin(self.pop3(security, connection, transport)).await,
+            Protocol::Imap => Box::pin(self.imap(&security, connection, transport)).await,
+        }
+    }
+
+    async fn smtp(
+        &self,
+        listener: smtp::Listener,
+        security: Security,
+        connection: Connection,
+        transport: Transport<TcpStream>,
+    ) -> Ended {
+        let session = SmtpSession::new(smtp::Config {
+            listener,
+            hostname: self.shared.config.hostname.clone(),
+            security,
+            plaintext_login: self.listener.plaintext_login,
+            message_bytes_max: self.shared.config.message_bytes_max,
+        });
+        self.drive(session, SmtpRim::new(listener, connection), transport).await
+    }
+
+    async fn pop3(&self, security: Security, connection: Connection, transport: Transport<TcpStream>) -> Ended {
+        let session = Pop3Session::new(pop3::Config {
+            hostname: self.shared.config.hostname.clone(),
+            security,
+            plaintext_login: self.listener.plaintext_login,
+        });
+        self.drive(session, Pop3Rim::new(connection), transport).await
+    }
+
+    async fn imap(&self, security: &Security, connection: Connection, transport: Transport<TcpStream>) -> Ended {
+        let session = ImapSession::new(imap::Config {
+            host: self.shared.config.hostname.clone(),
+            tls: match security {
+                Security::Clear => imap::Tls::None,
+                Security::Upgradable => imap::Tls::Offered,
+                Security::Encrypted(_) => imap::Tls::Active,
+            },
+            cleartext: match self.listener.plaintext_login {
+                yubin_session::PlaintextLogin::Refuse => imap::Cleartext::Refused,
+                yubin_session::PlaintextLogin::Allow => imap::Cleartext::Allowed,
+            },
+            message_bytes_max: self.shared.config.message_bytes_max,
+        });
+        self.drive(session, ImapRim::new(connection), transport).await
+    }
+
+    async fn drive<S: Session, R: Rim<S>>(&self, session: S, rim: R, mut transport: Transport<TcpStream>) -> Ended
+    where
+        S::Ask: Send,
+    {
+        let mut rim = Timed { rim, asks: self.shared.metrics.asks(self.listener.protocol.name()) };
+        let ended = drive(session, &mut rim, &mut transport, self.tls.as_ref(), &self.shared.drain).await;
+        Rim::<S>::close(&mut rim).await;
+        ended
+    }
+}
+
+/// A rim whose answers are timed.
+struct Timed<R> {
+    rim: R,
+    asks: Histogram,
+}
+
+impl<S: Session, R: Rim<S>> Rim<S> for Timed<R>
+where
+    S::Ask: Send,
+{
+    async fn ask(&mut self, ask: S::Ask) -> S::Answer {
+        let started = Instant::now();
+        let answer = self.rim.ask(ask).await;
+        self.asks.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    fn event(&mut self) -> impl Future<Output = S::Answer> + Send {
+        self.rim.event()
+    }
+
+    fn close(&mut self) -> impl Future<Output = ()> + Send {
+        self.rim.close()
+    }
+}

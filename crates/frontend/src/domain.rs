@@ -1,0 +1,34 @@
+//! Asks a domain wherever it lives now.
+
+use std::sync::Arc;
+
+use yubin_proto::{Hosted, StoreClient, StoreError};
+use yubin_state::{Answer, Query};
+use yubin_types::{DomainName, Refusal};
+
+/// A domain's answer and its place; `None`: it is not hosted here, as the directory or the domain's own group just confirmed.
+///
+/// # Errors
+/// The directory or the group can't be reached.
+pub(crate) async fn ask(
+    store: &StoreClient,
+    name: &DomainName,
+    query: Query,
+) -> Result<Option<(Arc<Hosted>, Answer)>, StoreError> {
+    let Some(hosted) = store.resolve(name).await? else { return Ok(None) };
+    let answer = store.query(hosted.scope(), query.clone()).await?;
+    if !is_stale(&answer) {
+        return Ok(Some((hosted, answer)));
+    }
+    // The place was remembered from before a move; the directory knows better.
+    store.forget(name);
+    let Some(hosted) = store.resolve(name).await? else { return Ok(None) };
+    match store.query(hosted.scope(), query).await? {
+        Answer::Refused(Refusal::NoSuchDomain) => Ok(None),
+        answer => Ok(Some((hosted, answer))),
+    }
+}
+
+fn is_stale(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused(Refusal::StaleEpoch | Refusal::NoSuchDomain))
+}

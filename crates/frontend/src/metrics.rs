@@ -1,0 +1,152 @@
+//! What a front end counts. Few label values, none of them chosen by peers.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Counters, gauges and histograms of one process. Cloning shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    connections: Family<ListenerLabel, Gauge>,
+    sessions: Family<SessionLabels, Counter>,
+    handshake_failures: Counter,
+    logins: Family<LoginLabels, Counter>,
+    deliveries: Family<ResultLabel, Counter>,
+    rejects: Family<ReasonLabel, Counter>,
+    asks: Family<ProtocolLabel, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ListenerLabel {
+    listener: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SessionLabels {
+    listener: String,
+    result: SessionResult,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+pub(crate) enum SessionResult {
+    /// As it should.
+    Closed,
+    /// The connection broke, or the peer did not read.
+    Failed,
+    /// TLS could not be established.
+    Handshake,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LoginLabels {
+    protocol: &'static str,
+    result: LoginResult,
+}
+
+/// What came of a login.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+pub(crate) enum LoginResult {
+    /// Accepted.
+    Accepted,
+    /// No such account, or another password.
+    Rejected,
+    /// The right password, and no admittance.
+    Refused,
+    /// The store could not be asked.
+    Unavailable,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabel {
+    result: DeliveryResult,
+}
+
+/// What came of a message that was taken in whole.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+pub(crate) enum DeliveryResult {
+    /// On a majority.
+    Stored,
+    /// Refused when it was to be stored.
+    Refused,
+    /// The store could not take it now.
+    Unavailable,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProtocolLabel {
+    protocol: &'static str,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Metrics {
+            connections: Family::default(),
+            sessions: Family::default(),
+            handshake_failures: Counter::default(),
+            logins: Family::default(),
+            deliveries: Family::default(),
+            rejects: Family::default(),
+            asks: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_1, 4.0, 10))),
+        };
+        let yubin = registry.sub_registry_with_prefix("yubin");
+        yubin.register("connections", "Open connections", metrics.connections.clone());
+        yubin.register("sessions", "Ended sessions", metrics.sessions.clone());
+        yubin.register("tls_handshake_failures", "Failed TLS handshakes", metrics.handshake_failures.clone());
+        yubin.register("auth_attempts", "Logins", metrics.logins.clone());
+        yubin.register("smtp_deliveries", "Messages received by SMTP", metrics.deliveries.clone());
+        yubin.register("smtp_rejects", "Refused senders, recipients and messages", metrics.rejects.clone());
+        yubin.register("ask_duration_seconds", "Time to answer what a session asked", metrics.asks.clone());
+        metrics
+    }
+
+    /// Counts an open connection until the guard is dropped.
+    pub(crate) fn connected(&self, listener: &str) -> ConnectionGuard {
+        let gauge = self.connections.get_or_create_owned(&ListenerLabel { listener: listener.to_owned() });
+        gauge.inc();
+        ConnectionGuard(gauge)
+    }
+
+    pub(crate) fn session_ended(&self, listener: &str, result: SessionResult) {
+        self.sessions.get_or_create(&SessionLabels { listener: listener.to_owned(), result }).inc();
+        if result == SessionResult::Handshake {
+            self.handshake_failures.inc();
+        }
+    }
+
+    pub(crate) fn login(&self, protocol: &'static str, result: LoginResult) {
+        self.logins.get_or_create(&LoginLabels { protocol, result }).inc();
+    }
+
+    pub(crate) fn delivery(&self, result: DeliveryResult) {
+        self.deliveries.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    pub(crate) fn reject(&self, reason: &'static str) {
+        self.rejects.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// The histogram of a protocol's questions, for a session to keep.
+    pub(crate) fn asks(&self, protocol: &'static str) -> Histogram {
+        self.asks.get_or_create_owned(&ProtocolLabel { protocol })
+    }
+}
+
+/// An open connection, counted.
+#[derive(Debug)]
+pub(crate) struct ConnectionGuard(Gauge);
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,165 @@
+//! The front end as a whole: starts its listeners, stops them in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use yubin_proto::StoreClient;
+use yubin_types::{Address, AddressError, Secret, limits};
+
+use crate::auth::Authenticator;
+use crate::config::{FrontendConfig, ListenerConfig, ListenerTls};
+use crate::connection::{Service, Shared};
+use crate::listener::{Acceptance, accept, bind};
+use crate::metrics::Metrics;
+use crate::spool::Spooler;
+use crate::tls::{Tls, TlsError};
+
+/// Why a front end does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address can't be listened on.
+    #[error("listener {name} on {address}: {error}")]
+    Listen {
+        /// The listener.
+        name: String,
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The spool directory can't be made or written.
+    #[error("spool directory: {0}")]
+    Spool(std::io::Error),
+    /// Certificates can't be loaded.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The host name is none.
+    #[error("host name {0}: {1}")]
+    Hostname(String, AddressError),
+    /// A listener needs TLS and no certificate is configured.
+    #[error("listener {name} needs a certificate")]
+    NoCertificate {
+        /// The listener.
+        name: String,
+    },
+}
+
+/// Listeners, TLS and sessions of one process.
+#[derive(Debug)]
+pub struct Frontend;
+
+/// A front end at work.
+#[derive(Debug)]
+pub struct RunningFrontend {
+    addresses: Vec<(String, SocketAddr)>,
+    acceptance: Acceptance,
+    background: TaskTracker,
+}
+
+impl Frontend {
+    /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers and is the same on all
+    /// front ends of a cluster.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub async fn start(
+        config: FrontendConfig,
+        store: Arc<StoreClient>,
+        cluster_secret: &Secret,
+        registry: &mut Registry,
+    ) -> Result<RunningFrontend, StartError> {
+        prepare_spool(&config).map_err(StartError::Spool)?;
+        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
+        let acceptance = Acceptance {
+            places: Arc::new(Semaphore::new(config.connections_max.min(limits::CONNECTIONS_MAX))),
+            connections: TaskTracker::new(),
+            drain: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        };
+        let listeners = config.listeners.clone();
+        let shared = Arc::new(Shared {
+            authenticator: Authenticator::new(Arc::clone(&store), cluster_secret),
+            store,
+            spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),
+            postmaster: postmaster(&config)?,
+            metrics: Metrics::register(registry),
+            drain: acceptance.drain.clone(),
+            config,
+        });
+        let mut bound = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            let service = service(listener, tls.as_ref().map(|(tls, _)| tls), &shared)?;
+            bound.push((listen(&service.listener)?, service));
+        }
+        let background = TaskTracker::new();
+        let mut addresses = Vec::with_capacity(bound.len());
+        for ((socket, address), service) in bound {
+            let name = service.listener.name.clone();
+            tracing::info!(listener = name, %address, protocol = service.listener.protocol.name(), "listening");
+            addresses.push((name.clone(), address));
+            let acceptance = acceptance.clone();
+            background.spawn(async move {
+                accept(socket, &name, acceptance, |accepted| Arc::clone(&service).serve(accepted)).await;
+            });
+        }
+        if let Some((tls, stamp)) = tls {
+            background.spawn(tls.keep_fresh(stamp, acceptance.drain.clone()));
+        }
+        Ok(RunningFrontend { addresses, acceptance, background })
+    }
+}
+
+impl RunningFrontend {
+    /// Each listener's name and the address that it was given, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Stops accepting, lets sessions finish what they accepted, and ends those that have not after `grace`.
+    pub async fn shutdown(self, grace: Duration) {
+        self.acceptance.drain.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.acceptance.connections.close();
+        if tokio::time::timeout(grace, self.acceptance.connections.wait()).await.is_err() {
+            tracing::warn!(connections = self.acceptance.connections.len(), "connections are cut off");
+            self.acceptance.abort.cancel();
+            self.acceptance.connections.wait().await;
+        }
+    }
+}
+
+/// The configured one, or that of our own name.
+fn postmaster(config: &FrontendConfig) -> Result<Address, StartError> {
+    match &config.postmaster {
+        Some(address) => Ok(address.clone()),
+        None => Address::parse(&format!("postmaster@{}", config.hostname))
+            .map_err(|error| StartError::Hostname(config.hostname.clone(), error)),
+    }
+}
+
+fn prepare_spool(config: &FrontendConfig) -> std::io::Result<()> {
+    std::fs::create_dir_all(&config.spool_directory)?;
+    // Said now rather than at the first large message.
+    tempfile::tempfile_in(&config.spool_directory).map(drop)
+}
+
+fn service(listener: ListenerConfig, tls: Option<&Tls>, shared: &Arc<Shared>) -> Result<Arc<Service>, StartError> {
+    let acceptor = match (listener.tls, tls) {
+        (ListenerTls::Off, _) => None,
+        (_, Some(tls)) => Some(tls.acceptor(listener.protocol)?),
+        (_, None) => return Err(StartError::NoCertificate { name: listener.name }),
+    };
+    Ok(Arc::new(Service { listener, tls: acceptor, shared: Arc::clone(shared) }))
+}
+
+fn listen(listener: &ListenerConfig) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    let bound = bind(listener.address).and_then(|socket| socket.local_addr().map(|address| (socket, address)));
+    bound.map_err(|error| StartError::Listen { name: listener.name.clone(), address: listener.address, error })
+}

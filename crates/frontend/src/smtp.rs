@@ -1,0 +1,197 @@
+//! What an SMTP session asks, answered: logins, senders and recipients by the store, messages through the spool into one `Deliver`.
+//!
+//! One transaction at a time; dropping it drops its spool. A transaction names one domain (a delivery is one command of one group): a
+//! recipient of a second one is told `452 4.5.3`, and the sender comes again for it. Faults of the infrastructure are 451 and never a
+//! verdict about an address.
+//!
+//! - [`envelope`]: who may send, who may receive.
+//! - [`deliver`]: storing the message; [`trace`]: the fields written before it.
+//! - [`completion`]: what a submission lacks.
+
+mod completion;
+mod deliver;
+mod envelope;
+mod trace;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use yubin_policy::refusal_text::{self, Stage};
+use yubin_policy::{DeliverPermit, SenderPermit};
+use yubin_proto::{Hosted, StoreError};
+use yubin_session::sasl::Credentials;
+use yubin_session::smtp::{Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
+use yubin_types::{QuotaScope, Refusal, ReversePath, SmtpReply, TraceId};
+
+use crate::auth::Identity;
+use crate::connection::Connection;
+use crate::driver::Rim;
+use crate::spool::Spool;
+use completion::Completion;
+
+/// Answers one SMTP session.
+pub(crate) struct SmtpRim {
+    listener: Listener,
+    connection: Connection,
+    identity: Option<Identity>,
+    transaction: Option<Transaction>,
+}
+
+/// From MAIL to the answer to the message.
+struct Transaction {
+    sender: Sender,
+    /// As declared in MAIL, bytes.
+    size: Option<u64>,
+    /// The one domain of all recipients.
+    hosted: Option<Arc<Hosted>>,
+    recipients: Vec<DeliverPermit>,
+    incoming: Option<Incoming>,
+    trace: TraceId,
+}
+
+/// In whose name the message comes.
+enum Sender {
+    /// Another server's claim.
+    Claimed(ReversePath),
+    /// An address of the account that logged in.
+    Owned(SenderPermit),
+}
+
+impl Sender {
+    const fn path(&self) -> &ReversePath {
+        match self {
+            Sender::Claimed(path) => path,
+            Sender::Owned(permit) => permit.sender(),
+        }
+    }
+}
+
+/// The message as it comes in.
+struct Incoming {
+    origin: Origin,
+    spool: Spool,
+    /// On submission, until the header is complete.
+    completion: Option<Completion>,
+}
+
+impl SmtpRim {
+    pub(crate) fn new(listener: Listener, connection: Connection) -> Self {
+        SmtpRim { listener, connection, identity: None, transaction: None }
+    }
+
+    async fn authenticate(&mut self, credentials: &Credentials) -> Result<Answer, SmtpReply> {
+        let identity = self.connection.login(credentials).await.map_err(|denial| refusal_text::smtp_login(&denial))?;
+        let user = identity.address.to_string();
+        self.identity = Some(identity);
+        Ok(Answer::Authenticated { user })
+    }
+
+    fn begin(&mut self, origin: Origin) -> Result<Answer, SmtpReply> {
+        let completion = (self.listener == Listener::Submission).then(Completion::default);
+        let spool = Spool::new(&self.connection.shared.spooler);
+        self.open()?.incoming = Some(Incoming { origin, spool, completion });
+        Ok(Answer::Accepted)
+    }
+
+    async fn chunk(&mut self, piece: Bytes) -> Result<Answer, SmtpReply> {
+        let hostname = self.connection.shared.config.hostname.clone();
+        let incoming = self.open()?.incoming.as_mut().ok_or_else(out_of_order)?;
+        incoming.push(piece, &hostname).await.map_err(|error| spool_failed(&error))?;
+        Ok(Answer::Accepted)
+    }
+
+    async fn finish(&mut self, last: Bytes, facts: MessageFacts) -> Result<Answer, SmtpReply> {
+        let mut transaction = self.transaction.take().ok_or_else(out_of_order)?;
+        let incoming = transaction.incoming.take().ok_or_else(out_of_order)?;
+        let id = transaction.trace;
+        self.deliver(transaction, incoming, last, facts).await.map(|()| Answer::Stored { id })
+    }
+
+    fn open(&mut self) -> Result<&mut Transaction, SmtpReply> {
+        self.transaction.as_mut().ok_or_else(out_of_order)
+    }
+
+    /// The reply to a refusal, counted.
+    fn refused(&self, refusal: &Refusal, stage: Stage) -> SmtpReply {
+        self.connection.shared.metrics.reject(reason(refusal));
+        refusal_text::smtp(refusal, stage)
+    }
+}
+
+impl Incoming {
+    /// Takes the next octets; a submission's header is held until it is complete.
+    async fn push(&mut self, piece: Bytes, hostname: &str) -> std::io::Result<()> {
+        let Some(completion) = &mut self.completion else { return self.spool.push(piece).await };
+        let Some(completed) = completion.push(piece, hostname) else { return Ok(()) };
+        self.completion = None;
+        self.spool_all(completed).await
+    }
+
+    async fn spool_all(&mut self, pieces: [Bytes; 2]) -> std::io::Result<()> {
+        for piece in pieces {
+            self.spool.push(piece).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Rim<SmtpSession> for SmtpRim {
+    async fn ask(&mut self, ask: Ask) -> Answer {
+        let answered = match ask {
+            Ask::Authenticate(credentials) => self.authenticate(&credentials).await,
+            Ask::Mail(mail) => self.mail(mail).await.map(|()| Answer::Accepted),
+            Ask::Recipients(recipients) => self.recipients(recipients).await.map(Answer::Recipients),
+            Ask::Begin(origin) => self.begin(origin),
+            Ask::Chunk(piece) => self.chunk(piece).await,
+            Ask::Finish { last, facts } => self.finish(last, facts).await,
+            Ask::Abort => {
+                self.transaction = None;
+                Ok(Answer::Accepted)
+            }
+        };
+        answered.unwrap_or_else(Answer::Refused)
+    }
+
+    /// Nothing happens to an SMTP session unasked.
+    async fn event(&mut self) -> Answer {
+        std::future::pending().await
+    }
+
+    async fn close(&mut self) {
+        self.transaction = None;
+    }
+}
+
+/// The store could not be asked, or not be asked in time.
+fn unavailable(error: &StoreError) -> SmtpReply {
+    tracing::warn!(%error, "the store is out of reach");
+    refusal_text::smtp_unavailable()
+}
+
+fn spool_failed(error: &std::io::Error) -> SmtpReply {
+    tracing::error!(%error, "an incoming message can't be kept");
+    SmtpReply::new(452, (4, 3, 1), "Insufficient system storage; try again later")
+}
+
+/// A question or an answer that does not fit the ones before: a bug, and the peer's mail must not suffer for good.
+fn out_of_order() -> SmtpReply {
+    tracing::error!("a session or the store spoke out of order");
+    refusal_text::smtp_unavailable()
+}
+
+/// What a refusal is counted as: few words, none of them the peer's.
+const fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoSuchDomain | Refusal::RelayDenied => "relay",
+        Refusal::NoSuchRecipient | Refusal::NoSuchAccount => "unknown_recipient",
+        Refusal::DomainSuspended { .. } | Refusal::AccountSuspended => "suspended",
+        Refusal::OverQuota { scope: QuotaScope::Account } => "mailbox_quota",
+        Refusal::OverQuota { scope: QuotaScope::Domain } => "domain_quota",
+        Refusal::MessageTooBig { .. } => "size",
+        Refusal::TooManyHops => "loop",
+        Refusal::SenderNotOwned => "sender",
+        Refusal::StaleGeneration => "login_expired",
+        Refusal::StaleEpoch | Refusal::DomainFrozen => "moving",
+        _ => "other",
+    }
+}

@@ -1,0 +1,136 @@
+//! The message is complete: one `Deliver` command, and what its reply means to the peer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use yubin_policy::DeliverPermit;
+use yubin_policy::refusal_text::{self, Stage};
+use yubin_proto::{Hosted, StoreError};
+use yubin_session::smtp::{Listener, MessageFacts, Origin};
+use yubin_state::command::{MailCommand, NewMessage, Recipient};
+use yubin_state::{Command, DedupeClass, Reply};
+use yubin_types::{EmailId, Refusal, RequestId, SmtpReply, limits};
+
+use super::trace::TraceFields;
+use super::{Incoming, SmtpRim, Transaction, out_of_order, reason, spool_failed, unavailable};
+use crate::driver::now;
+use crate::metrics::DeliveryResult;
+use crate::spool::Spooled;
+
+impl SmtpRim {
+    /// Stores the message for all recipients or for none.
+    pub(super) async fn deliver(
+        &self,
+        transaction: Transaction,
+        incoming: Incoming,
+        last: Bytes,
+        facts: MessageFacts,
+    ) -> Result<(), SmtpReply> {
+        if facts.hops > limits::HOPS_MAX {
+            return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
+        }
+        let hostname = &self.connection.shared.config.hostname;
+        let (origin, spooled) = incoming.complete(last, hostname).await.map_err(|error| spool_failed(&error))?;
+        let Some(hosted) = &transaction.hosted else { return Err(out_of_order()) };
+        let command = self.command(&transaction, &origin, &spooled);
+        let outcome = self.propose(&transaction, hosted, &command, &spooled).await;
+        let result = match &outcome {
+            Ok(Reply::Delivered(_)) => DeliveryResult::Stored,
+            Ok(_) => DeliveryResult::Refused,
+            Err(_) => DeliveryResult::Unavailable,
+        };
+        self.connection.shared.metrics.delivery(result);
+        tracing::info!(
+            id = %transaction.trace,
+            from = %transaction.sender.path(),
+            to = transaction.recipients.first().map(|first| tracing::field::display(first.recipient())),
+            recipients = transaction.recipients.len(),
+            bytes = spooled.bytes,
+            result = ?result,
+            "message"
+        );
+        match outcome.map_err(|error| unavailable(&error))? {
+            Reply::Delivered(_) => Ok(()),
+            Reply::DeliveryRefused(refusals) => Err(self.late_refusal(&transaction, refusals)),
+            Reply::Refused(refusal) => Err(self.refused(&refusal, Stage::Message)),
+            _ => Err(out_of_order()),
+        }
+    }
+
+    fn command(&self, transaction: &Transaction, origin: &Origin, spooled: &Spooled) -> Command {
+        let received = now();
+        let fields = TraceFields {
+            sender: transaction.sender.path(),
+            origin,
+            peer: self.connection.peer_ip(),
+            hostname: &self.connection.shared.config.hostname,
+            id: transaction.trace,
+            now: received,
+        };
+        let prefixes = fields.prefixes(&transaction.recipients);
+        let recipient = |(permit, prefix): (&DeliverPermit, Bytes)| Recipient {
+            local: permit.recipient().local.clone(),
+            special_use: None,
+            prefix,
+            email_id: EmailId(rand::random()),
+        };
+        Command::Mail(MailCommand::Deliver {
+            sender: transaction.sender.path().clone(),
+            recipients: transaction.recipients.iter().zip(prefixes).map(recipient).collect(),
+            message: NewMessage {
+                body_bytes: spooled.bytes,
+                cold: Bytes::from(spooled.tree.to_bytes()),
+                internal_date: received,
+                body_ordinal: 0,
+            },
+        })
+    }
+
+    /// Proposes under one request id, and once more in the domain's new place if it has moved since RCPT.
+    async fn propose(
+        &self,
+        transaction: &Transaction,
+        hosted: &Arc<Hosted>,
+        command: &Command,
+        spooled: &Spooled,
+    ) -> Result<Reply, StoreError> {
+        let store = &self.connection.shared.store;
+        let request = (RequestId(rand::random()), DedupeClass::Delivery);
+        let mut caller = self.connection.caller(&self.principal());
+        caller.trace = transaction.trace;
+        let reply = store.propose(hosted.scope(), command, request, &caller, vec![spooled.body.clone()]).await?;
+        if !matches!(reply, Reply::Refused(Refusal::StaleEpoch | Refusal::NoSuchDomain)) {
+            return Ok(reply);
+        }
+        store.forget(&hosted.name);
+        match store.resolve(&hosted.name).await? {
+            Some(moved) => store.propose(moved.scope(), command, request, &caller, vec![spooled.body.clone()]).await,
+            None => Ok(reply),
+        }
+    }
+
+    /// On whose behalf: the account that logged in, or the world.
+    fn principal(&self) -> String {
+        match (&self.identity, self.listener) {
+            (Some(identity), Listener::Submission) => identity.address.to_string(),
+            _ => "mx".to_owned(),
+        }
+    }
+
+    /// Something changed between RCPT and the end of the message, and nothing was stored.
+    fn late_refusal(&self, transaction: &Transaction, refusals: Vec<Option<Refusal>>) -> SmtpReply {
+        let blamed: Vec<Refusal> = refusals.into_iter().flatten().collect();
+        self.connection.shared.metrics.reject(blamed.first().map_or("other", reason));
+        refusal_text::delivery(transaction.recipients.len(), &blamed)
+    }
+}
+
+impl Incoming {
+    async fn complete(mut self, last: Bytes, hostname: &str) -> std::io::Result<(Origin, Spooled)> {
+        self.push(last, hostname).await?;
+        if let Some(mut completion) = self.completion.take() {
+            self.spool_all(completion.finish(hostname)).await?;
+        }
+        Ok((self.origin, self.spool.finish().await?))
+    }
+}

@@ -1,0 +1,304 @@
+//! An incoming message while it comes in: in memory up to a bound, then in a file that no name leads to.
+//!
+//! The scanner sees every octet as it passes, so the message is read once. Memory is bounded per message
+//! (`SPOOL_MEMORY_BYTES_MAX`) and for all connections together ([`Spooler`]); what exceeds either goes to a file. A message that came
+//! in one piece, as small ones do, is never copied. Nothing is made durable here: that is the store's business.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use futures::stream;
+use yubin_message::{PartTree, ScanLimits, Scanner};
+use yubin_proto::{Body, BodyStream, LargeBody};
+use yubin_types::limits;
+
+/// Makes spools: where their files go, and the memory that they share.
+#[derive(Debug)]
+pub(crate) struct Spooler {
+    directory: PathBuf,
+    memory_bytes_max: usize,
+    memory_bytes: AtomicUsize,
+}
+
+impl Spooler {
+    pub(crate) fn new(directory: PathBuf, memory_bytes_max: usize) -> Arc<Self> {
+        Arc::new(Spooler { directory, memory_bytes_max, memory_bytes: AtomicUsize::new(0) })
+    }
+
+    /// Takes memory for so many bytes; `false`: there is none.
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.memory_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let fits = taken.saturating_add(bytes) <= self.memory_bytes_max;
+        if !fits {
+            self.memory_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+/// A message that is coming in.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    spooler: Arc<Spooler>,
+    held: Held,
+    /// Bytes taken from the spooler; given back on drop.
+    reserved: usize,
+    scanner: Scanner,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    /// One piece, as it came.
+    Piece(Bytes),
+    Memory(BytesMut),
+    File(Arc<File>),
+}
+
+/// A message that is complete.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    /// Its octets.
+    pub(crate) body: Body,
+    /// Their number.
+    pub(crate) bytes: u64,
+    /// What is in it.
+    pub(crate) tree: PartTree,
+    /// Keeps the memory that it takes counted until it is stored.
+    _reservation: Reservation,
+}
+
+#[derive(Debug)]
+struct Reservation(Arc<Spooler>, usize);
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.0.memory_bytes.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+impl Spool {
+    pub(crate) fn new(spooler: &Arc<Spooler>) -> Self {
+        Spool {
+            spooler: Arc::clone(spooler),
+            held: Held::Nothing,
+            reserved: 0,
+            scanner: Scanner::new(ScanLimits::default()),
+            bytes: 0,
+        }
+    }
+
+    /// Takes the next octets.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub(crate) async fn push(&mut self, piece: Bytes) -> io::Result<()> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.scanner.feed(&piece);
+        let offset = self.bytes;
+        self.bytes += piece.len() as u64;
+        if let Held::File(file) = &self.held {
+            return write(Arc::clone(file), offset, piece).await;
+        }
+        let fits = self.bytes <= limits::SPOOL_MEMORY_BYTES_MAX as u64 && self.spooler.take(piece.len());
+        if fits {
+            self.reserved += piece.len();
+            self.hold(piece);
+            return Ok(());
+        }
+        let file = self.open_file().await?;
+        match std::mem::replace(&mut self.held, Held::File(Arc::clone(&file))) {
+            Held::Piece(before) => write(Arc::clone(&file), 0, before).await?,
+            Held::Memory(before) => write(Arc::clone(&file), 0, before.freeze()).await?,
+            Held::Nothing | Held::File(_) => {}
+        }
+        self.release();
+        write(file, offset, piece).await
+    }
+
+    fn hold(&mut self, piece: Bytes) {
+        self.held = match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Piece(before) => {
+                let mut memory = BytesMut::with_capacity(2 * (before.len() + piece.len()));
+                memory.extend_from_slice(&before);
+                memory.extend_from_slice(&piece);
+                Held::Memory(memory)
+            }
+            Held::Memory(mut memory) => {
+                memory.extend_from_slice(&piece);
+                Held::Memory(memory)
+            }
+            Held::Nothing | Held::File(_) => Held::Piece(piece),
+        };
+    }
+
+    async fn open_file(&self) -> io::Result<Arc<File>> {
+        let directory = self.spooler.directory.clone();
+        let opened = tokio::task::spawn_blocking(move || tempfile::tempfile_in(directory)).await;
+        opened.map_err(io::Error::other)?.map(Arc::new)
+    }
+
+    fn release(&mut self) {
+        self.spooler.memory_bytes.fetch_sub(std::mem::take(&mut self.reserved), Ordering::Relaxed);
+    }
+
+    /// All octets came. Below `INLINE_BODY_BYTES_MAX` they are handed over in memory, else as a file that is read piece by piece.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub(crate) async fn finish(mut self) -> io::Result<Spooled> {
+        let bytes = self.bytes;
+        let body = match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Nothing => Body::Inline(Bytes::new()),
+            Held::Piece(piece) => Body::Inline(piece),
+            Held::Memory(memory) => Body::Inline(memory.freeze()),
+            Held::File(file) if bytes < limits::INLINE_BODY_BYTES_MAX as u64 => {
+                Body::Inline(read(file, 0, usize::try_from(bytes).unwrap_or(0)).await?)
+            }
+            Held::File(file) => Body::Large(Arc::new(SpooledFile { file, bytes })),
+        };
+        let scanner = std::mem::replace(&mut self.scanner, Scanner::new(ScanLimits::default()));
+        let reservation = Reservation(Arc::clone(&self.spooler), std::mem::take(&mut self.reserved));
+        Ok(Spooled { body, bytes, tree: scanner.finish(), _reservation: reservation })
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// A message in a file.
+#[derive(Debug)]
+struct SpooledFile {
+    file: Arc<File>,
+    bytes: u64,
+}
+
+impl LargeBody for SpooledFile {
+    fn length(&self) -> u64 {
+        self.bytes
+    }
+
+    fn open(&self) -> BodyStream {
+        let (file, bytes) = (Arc::clone(&self.file), self.bytes);
+        Box::pin(stream::try_unfold(0, move |offset| {
+            let file = Arc::clone(&file);
+            async move {
+                let length = usize::try_from(bytes - offset).unwrap_or(usize::MAX).min(limits::BODY_CHUNK_BYTES);
+                if length == 0 {
+                    return Ok(None);
+                }
+                let piece = read(file, offset, length).await?;
+                Ok(Some((piece, offset + length as u64)))
+            }
+        }))
+    }
+}
+
+async fn write(file: Arc<File>, offset: u64, piece: Bytes) -> io::Result<()> {
+    let written = tokio::task::spawn_blocking(move || file.write_all_at(&piece, offset)).await;
+    written.map_err(io::Error::other)?
+}
+
+async fn read(file: Arc<File>, offset: u64, length: usize) -> io::Result<Bytes> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut piece = vec![0; length];
+        file.read_exact_at(&mut piece, offset).map(|()| Bytes::from(piece))
+    });
+    read.await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use bytes::Bytes;
+    use futures::TryStreamExt as _;
+    use yubin_proto::Body;
+    use yubin_types::limits;
+
+    use super::{Held, Spool, Spooler};
+
+    fn spooler(directory: &tempfile::TempDir, memory_bytes_max: usize) -> Arc<Spooler> {
+        Spooler::new(directory.path().to_owned(), memory_bytes_max)
+    }
+
+    fn message(bytes: usize) -> Vec<u8> {
+        let mut message = b"Subject: spool\r\n\r\n".to_vec();
+        message.extend((0..bytes.saturating_sub(message.len())).map(|i| b"0123456789abcdef\r\n"[i % 18]));
+        message
+    }
+
+    async fn content(body: &Body) -> Vec<u8> {
+        match body {
+            Body::Inline(bytes) => bytes.to_vec(),
+            Body::Large(body) => {
+                let pieces: Vec<Bytes> = body.open().try_collect().await.unwrap();
+                assert!(pieces.iter().all(|piece| piece.len() <= limits::BODY_CHUNK_BYTES));
+                pieces.concat()
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_size_comes_out_as_it_went_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let spooler = spooler(&directory, 64 * 1024 * 1024);
+        let (memory, inline) = (limits::SPOOL_MEMORY_BYTES_MAX, limits::INLINE_BODY_BYTES_MAX);
+        for bytes in [18, 4_096, memory, memory + 1, inline - 1, inline, inline + limits::BODY_CHUNK_BYTES + 7] {
+            let message = message(bytes);
+            let mut spool = Spool::new(&spooler);
+            for piece in message.chunks(10_000) {
+                spool.push(Bytes::copy_from_slice(piece)).await.unwrap();
+            }
+            assert_eq!(matches!(spool.held, Held::File(_)), bytes > memory, "{bytes}");
+            let spooled = spool.finish().await.unwrap();
+            assert_eq!(spooled.bytes, bytes as u64);
+            assert_eq!(matches!(spooled.body, Body::Large(_)), bytes >= inline, "{bytes}");
+            assert_eq!(content(&spooled.body).await, message, "{bytes}");
+            assert_eq!(content(&spooled.body).await, message, "a retry reads it again");
+            assert_eq!(spooled.tree, yubin_message::scan(&message));
+        }
+        assert_eq!(spooler.memory_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "files have no names");
+    }
+
+    #[tokio::test]
+    async fn a_message_in_one_piece_is_not_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::new(&spooler(&directory, 1024 * 1024));
+        let piece = Bytes::from(message(4_096));
+        spool.push(piece.clone()).await.unwrap();
+        spool.push(Bytes::new()).await.unwrap();
+        let Body::Inline(body) = spool.finish().await.unwrap().body else { panic!() };
+        assert_eq!(body.as_ptr(), piece.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn messages_go_to_files_when_all_memory_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let spooler = spooler(&directory, 10_000);
+        let mut first = Spool::new(&spooler);
+        first.push(Bytes::from(message(8_000))).await.unwrap();
+        let mut second = Spool::new(&spooler);
+        second.push(Bytes::from(message(8_000))).await.unwrap();
+        assert!(matches!((&first.held, &second.held), (Held::Piece(_), Held::File(_))));
+        drop(first);
+        let mut third = Spool::new(&spooler);
+        third.push(Bytes::from(message(8_000))).await.unwrap();
+        assert!(matches!(third.held, Held::Piece(_)));
+        assert_eq!(content(&second.finish().await.unwrap().body).await, message(8_000));
+        assert_eq!(spooler.memory_bytes.load(Ordering::Relaxed), 8_000);
+    }
+}
