@@ -54,6 +54,7 @@ impl Findings {
     }
 
     /// A condition that must hold.
+    #[expect(clippy::fn_params_excessive_bools, reason = "an assertion takes what it asserts")]
     fn holds(&mut self, rule: &'static str, condition: bool, detail: impl FnOnce() -> String) {
         if !condition {
             self.violations.push(Violation { rule, detail: detail() });

@@ -36,6 +36,7 @@ pub trait View {
     ///
     /// # Errors
     /// The disk failed.
+    #[expect(clippy::type_complexity, reason = "an alias would hide what a visitor gets")]
     fn scan(
         &self,
         from: &[u8],

@@ -86,10 +86,7 @@ impl Opened {
     /// Removes a message's rows; its body is the caller's.
     pub(crate) fn remove<T: Txn>(&mut self, work: &mut Work<'_, T>, uid: Uid, hot: &HotRow) -> Outcome<(), T::Error> {
         self.count_flags(work, uid, &hot.flags, &FlagSet::default(), Arrival::Gone)?;
-        let chunk = self.chunk(work, uid)?;
-        chunk.live.remove(uid);
-        chunk.unseen.remove(uid);
-        chunk.deleted.remove(uid);
+        self.chunk(work, uid)?.live.remove(uid);
         self.row.messages = self.row.messages.saturating_sub(1);
         self.row.bytes = self.row.bytes.saturating_sub(hot.bytes);
         self.vanished.insert(uid);
@@ -167,13 +164,27 @@ impl Opened {
         let is_unseen = arrival != Arrival::Gone && !new.contains(&Flag::Seen);
         let was_deleted = old.contains(&Flag::Deleted);
         let is_deleted = new.contains(&Flag::Deleted);
-        if was_unseen != is_unseen {
-            put(&mut self.chunk(work, uid)?.unseen, uid, is_unseen);
-            self.row.unseen = moved(self.row.unseen, is_unseen);
+        match (was_unseen, is_unseen) {
+            (false, true) => {
+                self.chunk(work, uid)?.unseen.insert(uid);
+                self.row.unseen += 1;
+            }
+            (true, false) => {
+                self.chunk(work, uid)?.unseen.remove(uid);
+                self.row.unseen = self.row.unseen.saturating_sub(1);
+            }
+            _ => {}
         }
-        if was_deleted != is_deleted {
-            put(&mut self.chunk(work, uid)?.deleted, uid, is_deleted);
-            self.row.deleted = moved(self.row.deleted, is_deleted);
+        match (was_deleted, is_deleted) {
+            (false, true) => {
+                self.chunk(work, uid)?.deleted.insert(uid);
+                self.row.deleted += 1;
+            }
+            (true, false) => {
+                self.chunk(work, uid)?.deleted.remove(uid);
+                self.row.deleted = self.row.deleted.saturating_sub(1);
+            }
+            _ => {}
         }
         if old.keywords != new.keywords {
             for keyword in &old.keywords {
@@ -229,18 +240,6 @@ enum Arrival {
     New,
     Old,
     Gone,
-}
-
-fn put(set: &mut UidSet, uid: Uid, wanted: bool) {
-    if wanted {
-        set.insert(uid);
-    } else {
-        set.remove(uid);
-    }
-}
-
-fn moved(count: u32, up: bool) -> u32 {
-    if up { count + 1 } else { count.saturating_sub(1) }
 }
 
 /// A bound of the product was reached.

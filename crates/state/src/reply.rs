@@ -21,7 +21,8 @@ pub enum Reply {
     },
     /// An account exists.
     AccountCreated(AccountId),
-    /// A delivery: for each recipient in order, the copies that were stored.
+    /// A delivery: for each recipient in order, where its mail is now. An account that several recipients reach has one copy, which is
+    /// named for each of them.
     Delivered(Vec<Vec<StoredCopy>>),
     /// A delivery that stored nothing: for each recipient in order, why not, if it was to blame.
     DeliveryRefused(Vec<Option<Refusal>>),
@@ -45,7 +46,7 @@ pub enum Reply {
         /// The MODSEQ that the changed ones have now; `None` if none changed.
         modseq: Option<ModSeq>,
     },
-    /// EXPUNGE.
+    /// EXPUNGE: the first [`yubin_types::limits::MESSAGES_PER_COMMAND_MAX`] that qualified; with as many, propose again for more.
     Expunged {
         /// Which are gone.
         uids: UidSet,

@@ -68,11 +68,7 @@ fn expand<V: View>(view: &V, id: DomainId, alias: &LocalPart, targets: Vec<Local
             return Err(too_many("names behind an alias", limits::ALIAS_EXPANSION_MAX as u64).into());
         }
         match find(view, id, &lookup)? {
-            Some(Name::Account(account)) => {
-                if accounts.insert(account) {
-                    reached.push(account);
-                }
-            }
+            Some(Name::Account(account)) if accounts.insert(account) => reached.push(account),
             Some(Name::Alias { targets, .. }) if depth < limits::ALIAS_DEPTH_MAX => {
                 left.extend(targets.into_iter().rev().map(|target| (target, depth + 1)));
             }

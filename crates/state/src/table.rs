@@ -89,6 +89,7 @@ pub(crate) trait Write: Txn + Sized {
 impl<T: Txn> Write for T {}
 
 /// Goes on as long as the condition holds.
+#[expect(clippy::fn_params_excessive_bools, reason = "it turns a condition into control flow")]
 pub(crate) fn go_on_while(condition: bool) -> ControlFlow<()> {
     if condition { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }

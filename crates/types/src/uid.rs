@@ -231,11 +231,11 @@ mod tests {
             }
             prop_assert_eq!(&set, &from(&model));
             prop_assert_eq!(set.len(), model.len() as u64);
-            for (i, &uid) in model.iter().enumerate() {
-                prop_assert_eq!(set.position(Uid(uid)), Some(i as u32 + 1));
-                prop_assert_eq!(set.at(i as u32 + 1), Some(Uid(uid)));
+            for (position, &uid) in (1u32..).zip(&model) {
+                prop_assert_eq!(set.position(Uid(uid)), Some(position));
+                prop_assert_eq!(set.at(position), Some(Uid(uid)));
             }
-            prop_assert_eq!(set.at(model.len() as u32 + 1), None);
+            prop_assert_eq!(set.at(u32::try_from(model.len()).unwrap() + 1), None);
             let b = from(&other);
             prop_assert_eq!(set.intersection(&b), from(&model.intersection(&other).copied().collect()));
             prop_assert_eq!(set.difference(&b), from(&model.difference(&other).copied().collect()));
