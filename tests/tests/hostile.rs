@@ -1,0 +1,196 @@
+//! Bad input from outside: each malformed command gets the reply its RFC names, and nothing makes the process grow or end.
+//!
+//! The process that served all of it must still be the same one, and must still serve at the end of each test.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+use yubin_tests::imap::Imap;
+use yubin_tests::memory;
+use yubin_tests::pop3::Pop3;
+use yubin_tests::smtp::Smtp;
+use yubin_tests::system::System;
+use yubin_tests::tls;
+
+const USER: &str = "u0@hostile.example";
+const PASSWORD: &str = "correct horse battery";
+const SENDER: &str = "friend@elsewhere.example";
+/// How much memory may grow while bad input is read.
+const GROWTH_BYTES_MAX: u64 = 48 << 20;
+
+fn start(folder: &tempfile::TempDir) -> System {
+    let system = System::start(folder.path()).unwrap();
+    system.admin.populate("hostile.example", 1, PASSWORD).unwrap();
+    system
+}
+
+fn still_serves(system: &mut System) {
+    assert!(system.running.ended().is_none(), "the process ended");
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    assert!(smtp.send(SENDER, USER, b"Subject: a\r\n\r\nb\r\n").unwrap().starts_with("250"));
+    Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap().ok("SELECT INBOX").unwrap();
+}
+
+#[test]
+fn smtp_answers_each_malformed_command_as_rfc_5321_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(&folder);
+    // What is said before, the command, and the codes that RFC 5321 §4.2.4, §4.3.2 and RFC 1870 allow.
+    let table: &[(&[&str], &str, &[&str])] = &[
+        (&[], "FROB", &["500", "502"]),
+        (&[], "EHLO", &["501"]),
+        (&[], "DATA", &["503"]),
+        (&[], "RCPT TO:<u0@hostile.example>", &["503"]),
+        (&["EHLO a.example"], "MAIL", &["501"]),
+        (&["EHLO a.example"], "MAIL FROM:<unclosed@a.example", &["501"]),
+        (&["EHLO a.example"], "MAIL FROM:<a b@c.example>", &["501", "553"]),
+        (&["EHLO a.example"], "MAIL FROM:<a@b.example> NONSENSE=1", &["555", "501"]),
+        (&["EHLO a.example"], "MAIL FROM:<a@b.example> SIZE=many", &["501", "555"]),
+        (&["EHLO a.example", "MAIL FROM:<a@b.example>"], "MAIL FROM:<a@b.example>", &["503"]),
+        (&["EHLO a.example", "MAIL FROM:<a@b.example>"], "DATA", &["503", "554"]),
+        (&["EHLO a.example", "MAIL FROM:<a@b.example>"], "RCPT TO:<>", &["501", "553"]),
+        (&["EHLO a.example", "MAIL FROM:<a@b.example>"], "RCPT TO:<nobody@hostile.example>", &["550"]),
+        (&["EHLO a.example", "MAIL FROM:<a@b.example>"], "RCPT TO:<someone@not-here.example>", &["550", "554"]),
+        (&["EHLO a.example"], "AUTH PLAIN AHUwAHBhc3M=", &["500", "502", "503", "530", "538"]),
+        (&["EHLO a.example"], "BDAT twelve", &["501", "503"]),
+    ];
+    for (before, command, codes) in table {
+        let mut smtp = Smtp::connect(system.port("smtp").unwrap()).unwrap();
+        for line in *before {
+            smtp.expect(line, "250").unwrap();
+        }
+        let reply = smtp.command(command).unwrap();
+        assert!(codes.iter().any(|code| reply.starts_with(code)), "{command}: {reply}");
+    }
+    still_serves(&mut system);
+}
+
+#[test]
+fn only_crlf_dot_crlf_ends_a_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(&folder);
+    for ending in ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\n\n.\r\r\n"] {
+        let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+        smtp.expect(&format!("MAIL FROM:<{SENDER}>"), "250").unwrap();
+        smtp.expect(&format!("RCPT TO:<{USER}>"), "250").unwrap();
+        smtp.expect("DATA", "354").unwrap();
+        let smuggled = format!(
+            "Subject: outer\r\n\r\na{ending}MAIL FROM:<{SENDER}>\r\nRCPT TO:<{USER}>\r\nDATA\r\nSubject: inner\r\n\r\nb\r\n.\r\n"
+        );
+        // One reply for one message, taken or refused as a whole; no second one follows.
+        let reply = smtp.bytes(smuggled.as_bytes()).unwrap();
+        assert!(reply.starts_with("250") || reply.starts_with('5'), "{ending:?}: {reply}");
+        let after = smtp.command("NOOP").unwrap();
+        assert!(after.starts_with("250"), "{ending:?}: {after}");
+    }
+    let mut imap = Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
+    imap.ok("SELECT INBOX").unwrap();
+    assert_eq!(imap.ok("SEARCH SUBJECT inner").unwrap().text(), ["* SEARCH"]);
+    still_serves(&mut system);
+}
+
+#[test]
+fn pop3_answers_malformed_commands_with_err() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(&folder);
+    let mut stream = BufReader::new(tls::connect(system.port("pop3s").unwrap()).unwrap());
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    let mut ask = |command: &str| {
+        stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        line.clear();
+        stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    };
+    for command in ["FROB", "STAT", "RETR 1", "PASS before user", "USER"] {
+        let reply = ask(command);
+        assert!(reply.starts_with("-ERR"), "{command}: {reply}");
+    }
+    assert!(ask(&format!("USER {USER}")).starts_with("+OK"));
+    assert!(ask(&format!("PASS {PASSWORD}")).starts_with("+OK"));
+    for command in ["LIST 0", "RETR 99", "DELE x", "TOP 1", "RETR 18446744073709551616", "USER again"] {
+        let reply = ask(command);
+        assert!(reply.starts_with("-ERR"), "{command}: {reply}");
+    }
+    assert!(ask("STAT").starts_with("+OK 0 0"));
+    still_serves(&mut system);
+}
+
+#[test]
+fn imap_answers_malformed_commands_with_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(&folder);
+    let imaps = system.port("imaps").unwrap();
+    for command in ["FROB", "LOGIN", "SELECT INBOX", "LOGIN {99999999999}", "AUTHENTICATE", "UID"] {
+        let mut imap = Imap::connect(imaps).unwrap();
+        let reply = imap.command(command).unwrap();
+        assert!(reply.status.starts_with("BAD") || reply.status.starts_with("NO"), "{command}: {}", reply.status);
+    }
+    let mut imap = Imap::login(imaps, USER, PASSWORD).unwrap();
+    assert!(imap.command("FETCH 1 FLAGS").unwrap().status.starts_with("BAD"), "FETCH with nothing selected");
+    imap.ok("SELECT INBOX").unwrap();
+    for command in [
+        "FETCH",
+        "FETCH 1",
+        "FETCH 0 FLAGS",
+        "FETCH 1:*:2 FLAGS",
+        "FETCH 1 (FLAGS",
+        "FETCH 1 BODY[1.HEADER.FIELDS ()]",
+        "STORE 1 FLAGS",
+        "SEARCH",
+        "SEARCH NOT",
+        "SEARCH CHARSET",
+        "STATUS INBOX",
+        "APPEND INBOX",
+        "UID FROB",
+    ] {
+        let reply = imap.command(command).unwrap();
+        assert!(reply.status.starts_with("BAD"), "{command}: {}", reply.status);
+    }
+    imap.ok("NOOP").unwrap();
+    let nested = format!("SEARCH {}ALL{}", "(".repeat(5000), ")".repeat(5000));
+    let reply = imap.command(&nested).unwrap();
+    assert!(!reply.status.starts_with("OK"), "{}", reply.status);
+    still_serves(&mut system);
+}
+
+#[test]
+fn endless_lines_and_deep_mail_do_not_make_the_process_grow() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(&folder);
+    still_serves(&mut system);
+    let ids = [system.running.id()];
+    let before = memory::sample(&ids).resident_bytes_max;
+    for name in ["smtp", "submission", "pop3", "imap"] {
+        let mut stream = TcpStream::connect(system.port(name).unwrap()).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let block = vec![b'A'; 1 << 16];
+        // 64 MiB without a line end; the server may close at any point.
+        for _ in 0..1024 {
+            if stream.write_all(&block).is_err() {
+                break;
+            }
+        }
+        let mut reply = [0; 512];
+        let _ = stream.read(&mut reply);
+    }
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    let mut deep = String::new();
+    for level in 0..20_000 {
+        deep.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"));
+    }
+    assert!(smtp.send(SENDER, USER, deep.as_bytes()).unwrap().starts_with("250"));
+    let mut imap = Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
+    imap.ok("SELECT INBOX").unwrap();
+    imap.ok("FETCH 1:* (ENVELOPE BODYSTRUCTURE)").unwrap();
+    let mut pop3 = Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).unwrap();
+    pop3.read_all(|_, _| Ok(())).unwrap();
+
+    let after = memory::sample(&ids).resident_bytes_max;
+    assert!(after < before + GROWTH_BYTES_MAX, "grew from {} to {} MiB", before >> 20, after >> 20);
+    still_serves(&mut system);
+}
