@@ -9,7 +9,10 @@
     reason = "a test binary"
 )]
 
+mod chunks;
+mod end_of_data;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod malformed;
 mod rim;
 mod transcripts;
