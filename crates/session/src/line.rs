@@ -19,6 +19,9 @@ pub(crate) enum Line {
     Partial,
 }
 
+/// Capacity that half a line may keep from what was there before it, bytes.
+const SPARE_BYTES_MAX: usize = 16 * 1024;
+
 /// Received octets that were not consumed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
@@ -62,6 +65,12 @@ impl Input {
         *self = Input::default();
     }
 
+    /// Memory in use.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The raw octets, for what is not lines.
     pub(crate) fn bytes_mut(&mut self) -> &mut BytesMut {
         &mut self.bytes
@@ -75,6 +84,8 @@ impl Input {
                 self.skipping = Skipping::ToLineEnd;
             } else if self.bytes.is_empty() {
                 self.bytes = BytesMut::new();
+            } else if self.bytes.capacity() > SPARE_BYTES_MAX {
+                self.bytes = BytesMut::from(&*self.bytes);
             }
             return Line::Partial;
         };

@@ -5,10 +5,11 @@
 //! (RFC 3030). Not BINARYMIME: message text has lines. Only CRLF.CRLF ends DATA.
 //!
 //! - [`contract`]: what a session is told, asks and is answered.
-//! - [`session`]: the phases; `commands` and `receive` hold what happens in them.
+//! - [`session`]: the phases; `commands`, `answers` and `receive` hold what happens in them.
 //! - `command`, `path`, `content`: command lines, addresses, message data.
 //! - `violation`: what a peer can do wrong, and the reply that the RFC names.
 
+mod answers;
 mod command;
 mod commands;
 mod content;

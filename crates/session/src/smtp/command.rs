@@ -27,7 +27,8 @@ pub(crate) enum Command {
     Quit,
     StartTls,
     Authenticate {
-        mechanism: Mechanism,
+        /// `None`: not offered.
+        mechanism: Option<Mechanism>,
         initial: Option<Bytes>,
     },
 }
@@ -177,7 +178,7 @@ fn chunk(arguments: &[u8]) -> Result<Chunk, Violation> {
 fn authenticate(line: &Bytes, arguments: &[u8]) -> Result<Command, Violation> {
     let mut words = arguments.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
     let name = words.next().ok_or(Violation::Arguments)?;
-    let mechanism = Mechanism::parse(name).ok_or(Violation::UnknownMechanism)?;
+    let mechanism = Mechanism::parse(name);
     let initial = words.next().map(|word| line.slice_ref(word));
     if words.next().is_some() {
         return Err(Violation::Arguments);

@@ -143,7 +143,12 @@ impl SmtpSession {
         }
     }
 
-    fn authenticate(&mut self, mechanism: Mechanism, initial: Option<Bytes>, envelope: Envelope) -> Option<Ask> {
+    fn authenticate(
+        &mut self,
+        mechanism: Option<Mechanism>,
+        initial: Option<Bytes>,
+        envelope: Envelope,
+    ) -> Option<Ask> {
         let violation = if self.config.listener == Listener::Mx {
             Violation::NotImplemented
         } else if matches!(self.client.hello, Hello::Not) {
@@ -154,8 +159,10 @@ impl SmtpSession {
             Violation::InTransaction
         } else if !self.client.security.admits_login(self.config.plaintext_login) {
             Violation::EncryptionRequired
-        } else {
+        } else if let Some(mechanism) = mechanism {
             return self.sasl(Exchange::start(mechanism, initial.as_deref()));
+        } else {
+            Violation::UnknownMechanism
         };
         self.misplaced(envelope, violation)
     }

@@ -88,6 +88,12 @@ impl Message {
         Message { content, body: BytesMut::new(), feed, fate, started: None, bytes_max }
     }
 
+    /// Memory in use.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// Reads from what was received.
     fn read(&mut self, input: &mut BytesMut) {
         let window = match self.feed {

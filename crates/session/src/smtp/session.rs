@@ -2,7 +2,7 @@
 //!
 //! A phase owns what belongs to it: a transaction exists only inside [`Phase`], so that RSET, a refusal or a lost connection drops all
 //! of it at once. Replies are held back until the session waits for the peer, so that a pipelined group is answered in one write.
-//! Commands are in [`super::commands`], message data in [`super::receive`].
+//! Commands are in [`super::commands`], answers in [`super::answers`], message data in [`super::receive`].
 //!
 //! Bounds: one command line or one piece of a message of input, `OUTPUT_BYTES_MAX` of replies; errors, refused recipients, idle
 //! commands and transactions are counted (`limits`). A peer that is silent, or slower than it may be, gets `421 4.4.2`.
@@ -10,11 +10,11 @@
 use std::fmt::Write as _;
 
 use bytes::BytesMut;
-use yubin_types::{SmtpReply, Timestamp, TraceId, limits};
+use yubin_types::{SmtpReply, Timestamp, limits};
 
 use super::command::Chunk;
-use super::contract::{Answer, Ask, Config, Listener, Mail, Origin, Recipient, Verdict};
-use super::receive::{Message, Reason};
+use super::contract::{AddressEncoding, Answer, Ask, Config, Listener, Mail, Origin, Recipient};
+use super::receive::Message;
 use super::violation::{Then, Violation};
 use crate::line::Input;
 use crate::sasl::Exchange;
@@ -32,7 +32,7 @@ pub struct SmtpSession {
     pub(super) phase: Phase,
     pub(super) input: Input,
     pub(super) tally: Tally,
-    output: BytesMut,
+    pub(super) output: BytesMut,
     peer: Peer,
     running: Running,
     /// Since when the session has waited for the current command.
@@ -206,7 +206,7 @@ impl SmtpSession {
 
     /// Where the message comes from.
     pub(super) fn origin(&self, mail: &Mail) -> Origin {
-        use super::contract::AddressEncoding::{Ascii, Utf8};
+        use AddressEncoding::{Ascii, Utf8};
         let (helo, extended) = match &self.client.hello {
             Hello::Not => (String::new(), false),
             Hello::Helo(name) => (name.clone(), false),
@@ -312,124 +312,6 @@ impl SmtpSession {
     pub(super) fn write_hostname(&mut self) {
         let _ = write!(self.output, "250 {}\r\n", self.config.hostname);
     }
-
-    fn authenticated(&mut self, answer: Answer) {
-        self.phase = Phase::Command(Envelope::None);
-        match answer {
-            Answer::Authenticated { user } => {
-                self.client.user = Some(user);
-                self.tally.login_failures = 0;
-                self.say("235 2.7.0 Authentication successful");
-            }
-            Answer::Refused(reply) => {
-                self.tally.login_failures += u32::from(reply.is_permanent());
-                self.refused(&reply);
-                if self.tally.login_failures >= limits::LOGIN_FAILURES_MAX {
-                    self.close("421 4.7.0 Too many failed logins; closing connection");
-                }
-            }
-            _ => self.unexpected(),
-        }
-    }
-
-    fn opened(&mut self, mail: Mail, answer: Answer) {
-        match answer {
-            Answer::Accepted => {
-                self.tally.transactions += 1;
-                self.say("250 2.1.0 Sender OK");
-                self.phase = Phase::Command(Envelope::Open(Transaction { mail, recipients: 0, admitted: 0, tried: 0 }));
-            }
-            Answer::Refused(reply) => self.back_to_commands(&reply),
-            _ => self.unexpected(),
-        }
-    }
-
-    fn invited(&mut self, mut transaction: Transaction, pending: Vec<Result<Recipient, Violation>>, answer: Answer) {
-        let verdicts = match answer {
-            Answer::Recipients(verdicts) => verdicts,
-            Answer::Refused(reply) => {
-                let asked = pending.iter().filter(|recipient| recipient.is_ok()).count();
-                vec![Verdict::Refused(reply); asked]
-            }
-            _ => return self.unexpected(),
-        };
-        let mut verdicts = verdicts.into_iter();
-        let mut outcomes = Vec::with_capacity(pending.len());
-        for recipient in pending {
-            outcomes.push(match recipient {
-                Err(violation) => Err(violation),
-                // A verdict that is missing is the rim's failure, never the peer's.
-                Ok(_) => Ok(verdicts.next().unwrap_or_else(|| {
-                    Verdict::Refused(SmtpReply::new(451, (4, 3, 0), "Temporary failure; try again later"))
-                })),
-            });
-        }
-        transaction.recipients += outcomes.iter().filter(|outcome| matches!(outcome, Ok(Verdict::Accepted))).count();
-        self.phase = Phase::Command(Envelope::Open(transaction));
-        for outcome in outcomes {
-            if matches!(self.phase, Phase::Closed) {
-                return;
-            }
-            match outcome {
-                Err(violation) => self.violated(violation),
-                Ok(Verdict::Accepted) => self.say("250 2.1.5 Recipient OK"),
-                Ok(Verdict::Refused(reply)) => self.recipient_refused(&reply),
-            }
-        }
-    }
-
-    fn recipient_refused(&mut self, reply: &SmtpReply) {
-        self.tally.refused_recipients += u32::from(reply.is_permanent());
-        self.refused(reply);
-        if self.tally.refused_recipients > limits::SMTP_REFUSED_RECIPIENTS_MAX {
-            self.close("421 4.7.0 Too many refused recipients; closing connection");
-        }
-    }
-
-    fn begun(&mut self, transfer: Transfer, answer: Answer) {
-        let bytes_max = self.config.message_bytes_max;
-        match (transfer, answer) {
-            (Transfer::Data, Answer::Accepted) => {
-                self.say("354 End data with <CR><LF>.<CR><LF>");
-                self.phase = Phase::Receiving(Message::data(bytes_max));
-            }
-            (Transfer::Data, Answer::Refused(reply)) => self.back_to_commands(&reply),
-            (Transfer::Chunk(chunk), Answer::Accepted) => {
-                self.phase = Phase::Receiving(Message::chunked(chunk, bytes_max));
-            }
-            // The octets of the chunk are on their way all the same.
-            (Transfer::Chunk(chunk), Answer::Refused(reply)) => {
-                self.phase = Phase::Receiving(Message::unwanted(chunk, Reason::Rim(reply), bytes_max));
-            }
-            _ => self.unexpected(),
-        }
-    }
-
-    fn finished(&mut self, answer: Answer) {
-        match answer {
-            Answer::Stored { id } => self.stored(id),
-            Answer::Refused(reply) => self.back_to_commands(&reply),
-            _ => self.unexpected(),
-        }
-    }
-
-    fn stored(&mut self, id: TraceId) {
-        self.tally.errors = 0;
-        self.tally.idle_commands = 0;
-        let _ = write!(self.output, "250 2.0.0 Message stored as {id}\r\n");
-        self.phase = Phase::Command(Envelope::None);
-    }
-
-    /// A refusal that ends the transaction.
-    fn back_to_commands(&mut self, reply: &SmtpReply) {
-        self.phase = Phase::Command(Envelope::None);
-        self.refused(reply);
-    }
-
-    /// An answer that doesn't fit its question: the rim has failed.
-    fn unexpected(&mut self) {
-        self.close("421 4.3.0 Internal error; closing connection");
-    }
 }
 
 impl Session for SmtpSession {
@@ -489,5 +371,112 @@ impl Session for SmtpSession {
 
     fn drain(&mut self) {
         self.running = Running::Draining;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use yubin_types::{Timestamp, TraceId};
+
+    use super::{Envelope, Phase, SmtpSession};
+    use crate::security::{PlaintextLogin, Security};
+    use crate::smtp::{Answer, Ask, Config, Listener, Verdict};
+    use crate::step::{Session as _, Step};
+
+    /// One read of the driver.
+    const READ_BYTES: usize = 8 * 1024;
+
+    fn session() -> SmtpSession {
+        SmtpSession::new(Config {
+            listener: Listener::Submission,
+            hostname: "mx.example.jp".into(),
+            security: Security::Clear,
+            plaintext_login: PlaintextLogin::Allow,
+            message_bytes_max: 1_000_000,
+        })
+    }
+
+    fn yes(ask: Ask) -> Answer {
+        match ask {
+            Ask::Authenticate(credentials) => Answer::Authenticated { user: credentials.user },
+            Ask::Recipients(recipients) => Answer::Recipients(vec![Verdict::Accepted; recipients.len()]),
+            Ask::Finish { .. } => Answer::Stored { id: TraceId([0; 16]) },
+            Ask::Mail(_) | Ask::Begin(_) | Ask::Chunk(_) | Ask::Abort => Answer::Accepted,
+        }
+    }
+
+    /// Runs until it waits; what it holds then, bytes; `None` when it closes.
+    fn settle(session: &mut SmtpSession) -> Option<usize> {
+        loop {
+            match session.next(Timestamp(0)) {
+                Step::Write(bytes) => assert!(bytes.len() < 2 * super::OUTPUT_BYTES_MAX),
+                Step::Ask(ask) => session.answer(yes(ask)),
+                Step::Read { .. } => break,
+                Step::StartTls => panic!("not offered"),
+                Step::Close => return None,
+            }
+        }
+        let message = match &session.phase {
+            Phase::Receiving(message) | Phase::Command(Envelope::Chunked(message)) => message.held_bytes(),
+            _ => 0,
+        };
+        Some(session.input.held_bytes() + session.output.capacity() + message)
+    }
+
+    fn words() -> impl Strategy<Value = Vec<u8>> {
+        let command = prop::sample::select(vec![
+            "EHLO x\r\n",
+            "AUTH LOGIN\r\n",
+            "AUTH PLAIN AHQAdA==\r\n",
+            "dA==\r\n",
+            "MAIL FROM:<a@b.example>\r\n",
+            "RCPT TO:<a@b.example>\r\n",
+            "DATA\r\n",
+            "BDAT 5\r\n",
+            "BDAT 40000 LAST\r\n",
+            "RSET\r\n",
+            ".\r\n",
+            "\r\n.\r\n",
+            "\r\n",
+            "\n",
+        ]);
+        prop_oneof![
+            6 => command.prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..200),
+            1 => (any::<u8>(), 1..READ_BYTES).prop_map(|(byte, count)| vec![byte; count]),
+            1 => (1..READ_BYTES / 30).prop_map(|count| b"RCPT TO:<a@b.example>\r\n".repeat(count)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+        /// Whatever comes in, a session holds no more than a line, or some pieces of a message.
+        #[test]
+        fn no_octets_bring_a_session_down_or_let_it_grow(words in prop::collection::vec(words(), 0..80)) {
+            let mut session = session();
+            settle(&mut session);
+            'words: for word in words {
+                for read in word.chunks(READ_BYTES) {
+                    session.receive(read);
+                    let Some(held) = settle(&mut session) else { break 'words };
+                    prop_assert!(held <= 512 * 1024, "{held} bytes");
+                    if !matches!(session.phase, Phase::Receiving(_) | Phase::Command(Envelope::Chunked(_))) {
+                        prop_assert!(held <= 64 * 1024, "{held} bytes outside a message");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_session_holds_no_buffers() {
+        let mut session = session();
+        settle(&mut session);
+        for text in ["EHLO x\r\n", "AUTH PLAIN AHQAdA==\r\n", "MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n", "RSET\r\n"] {
+            session.receive(text.as_bytes());
+            assert_eq!(settle(&mut session), Some(0), "{text:?}");
+        }
     }
 }

@@ -14,5 +14,6 @@ mod end_of_data;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod malformed;
+mod model;
 mod rim;
 mod transcripts;

@@ -68,7 +68,7 @@ const AFTER_EHLO: [(&str, &str); 66] = [
     ("BDAT 0 LAST", "503 5.5.1"),
     // RFC 4954 §4 on a listener without AUTH; RFC 3207 §4 without TLS.
     ("AUTH PLAIN AHRpbQB0YW5zdGFhZg==", "502 5.5.1"),
-    ("AUTH BOGUS", "504 5.5.4"),
+    ("AUTH BOGUS", "502 5.5.1"),
     ("STARTTLS", "502 5.5.1"),
     // RFC 3030 §2: what follows a size that can't be read can't be found; the connection is closed.
     ("BDAT", "501 5.5.4"),

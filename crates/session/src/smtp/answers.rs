@@ -1,0 +1,138 @@
+//! What the rim's answers do to an SMTP session.
+//!
+//! A refusal is told as the rim wrote it; one of MAIL, DATA or the message ends the transaction. An answer that does not fit its question
+//! is our failure: 421, never a permanent reply.
+
+use std::fmt::Write as _;
+
+use yubin_types::{SmtpReply, TraceId, limits};
+
+use super::contract::{Answer, Mail, Recipient, Verdict};
+use super::receive::{Message, Reason};
+use super::session::{Envelope, Phase, SmtpSession, Transaction, Transfer};
+use super::violation::Violation;
+
+impl SmtpSession {
+    pub(super) fn authenticated(&mut self, answer: Answer) {
+        self.phase = Phase::Command(Envelope::None);
+        match answer {
+            Answer::Authenticated { user } => {
+                self.client.user = Some(user);
+                self.tally.login_failures = 0;
+                self.say("235 2.7.0 Authentication successful");
+            }
+            Answer::Refused(reply) => {
+                self.tally.login_failures += u32::from(reply.is_permanent());
+                self.refused(&reply);
+                if self.tally.login_failures >= limits::LOGIN_FAILURES_MAX {
+                    self.close("421 4.7.0 Too many failed logins; closing connection");
+                }
+            }
+            _ => self.unexpected(),
+        }
+    }
+
+    pub(super) fn opened(&mut self, mail: Mail, answer: Answer) {
+        match answer {
+            Answer::Accepted => {
+                self.tally.transactions += 1;
+                self.say("250 2.1.0 Sender OK");
+                self.phase = Phase::Command(Envelope::Open(Transaction { mail, recipients: 0, admitted: 0, tried: 0 }));
+            }
+            Answer::Refused(reply) => self.back_to_commands(&reply),
+            _ => self.unexpected(),
+        }
+    }
+
+    pub(super) fn invited(
+        &mut self,
+        mut transaction: Transaction,
+        pending: Vec<Result<Recipient, Violation>>,
+        answer: Answer,
+    ) {
+        let verdicts = match answer {
+            Answer::Recipients(verdicts) => verdicts,
+            Answer::Refused(reply) => {
+                let asked = pending.iter().filter(|recipient| recipient.is_ok()).count();
+                vec![Verdict::Refused(reply); asked]
+            }
+            _ => return self.unexpected(),
+        };
+        let mut verdicts = verdicts.into_iter();
+        let mut outcomes = Vec::with_capacity(pending.len());
+        for recipient in pending {
+            outcomes.push(match recipient {
+                Err(violation) => Err(violation),
+                // A verdict that is missing is the rim's failure, never the peer's.
+                Ok(_) => Ok(verdicts.next().unwrap_or_else(|| {
+                    Verdict::Refused(SmtpReply::new(451, (4, 3, 0), "Temporary failure; try again later"))
+                })),
+            });
+        }
+        transaction.recipients += outcomes.iter().filter(|outcome| matches!(outcome, Ok(Verdict::Accepted))).count();
+        self.phase = Phase::Command(Envelope::Open(transaction));
+        for outcome in outcomes {
+            if matches!(self.phase, Phase::Closed) {
+                return;
+            }
+            match outcome {
+                Err(violation) => self.violated(violation),
+                Ok(Verdict::Accepted) => self.say("250 2.1.5 Recipient OK"),
+                Ok(Verdict::Refused(reply)) => self.recipient_refused(&reply),
+            }
+        }
+    }
+
+    fn recipient_refused(&mut self, reply: &SmtpReply) {
+        self.tally.refused_recipients += u32::from(reply.is_permanent());
+        self.refused(reply);
+        if self.tally.refused_recipients > limits::SMTP_REFUSED_RECIPIENTS_MAX {
+            self.close("421 4.7.0 Too many refused recipients; closing connection");
+        }
+    }
+
+    pub(super) fn begun(&mut self, transfer: Transfer, answer: Answer) {
+        let bytes_max = self.config.message_bytes_max;
+        match (transfer, answer) {
+            (Transfer::Data, Answer::Accepted) => {
+                self.say("354 End data with <CR><LF>.<CR><LF>");
+                self.phase = Phase::Receiving(Message::data(bytes_max));
+            }
+            (Transfer::Data, Answer::Refused(reply)) => self.back_to_commands(&reply),
+            (Transfer::Chunk(chunk), Answer::Accepted) => {
+                self.phase = Phase::Receiving(Message::chunked(chunk, bytes_max));
+            }
+            // The octets of the chunk are on their way all the same.
+            (Transfer::Chunk(chunk), Answer::Refused(reply)) => {
+                self.phase = Phase::Receiving(Message::unwanted(chunk, Reason::Rim(reply), bytes_max));
+            }
+            _ => self.unexpected(),
+        }
+    }
+
+    pub(super) fn finished(&mut self, answer: Answer) {
+        match answer {
+            Answer::Stored { id } => self.stored(id),
+            Answer::Refused(reply) => self.back_to_commands(&reply),
+            _ => self.unexpected(),
+        }
+    }
+
+    fn stored(&mut self, id: TraceId) {
+        self.tally.errors = 0;
+        self.tally.idle_commands = 0;
+        let _ = write!(self.output, "250 2.0.0 Message stored as {id}\r\n");
+        self.phase = Phase::Command(Envelope::None);
+    }
+
+    /// A refusal that ends the transaction.
+    fn back_to_commands(&mut self, reply: &SmtpReply) {
+        self.phase = Phase::Command(Envelope::None);
+        self.refused(reply);
+    }
+
+    /// An answer that doesn't fit its question: the rim has failed.
+    fn unexpected(&mut self) {
+        self.close("421 4.3.0 Internal error; closing connection");
+    }
+}
