@@ -1,0 +1,74 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+/// Bodies of this size and above are files: nothing larger enters RocksDB, where one value would
+/// hold up the write-ahead log for every group.
+pub const BODY_INLINE_BYTES_MAX: usize = 1 << 20;
+
+/// Largest body file: four times the largest mail any layer above accepts.
+pub const BODY_FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Bodies of one command.
+pub const BODIES_PER_COMMAND_MAX: usize = 64;
+
+/// The caller's part of a command, without bodies.
+pub const COMMAND_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of proposals of one group that are not answered yet.
+pub const GROUP_PROPOSAL_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes of proposals of all groups of a node that are not answered yet.
+pub const NODE_PROPOSAL_BYTES_MAX: usize = 128 << 20;
+
+/// One replication message; below the transport's message limit with room for framing.
+pub const APPEND_BYTES_MAX: usize = 2 << 20;
+
+/// One call of `read_body` for a file.
+pub const BODY_READ_BYTES_MAX: u64 = 1 << 20;
+
+/// Rows and bodies of one snapshot frame.
+pub const SNAPSHOT_FRAME_BYTES: usize = 256 << 10;
+
+/// What the writer merges into one write: bounds latency behind a large batch.
+pub const WRITE_BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Key bytes relative to a group's state: fits RocksDB comfortably and any index of ours.
+pub const KEY_BYTES_MAX: usize = 4 << 10;
+
+/// Heartbeats a leader sends to each follower.
+pub const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// Shortest and longest election timeout; a follower campaigns after the longest plus a random
+/// one in between.
+pub const ELECTION_MIN: Duration = Duration::from_millis(400);
+/// See [`ELECTION_MIN`].
+pub const ELECTION_MAX: Duration = Duration::from_millis(600);
+
+/// How often each group's log is looked at.
+pub const JANITOR_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A log longer than this is purged up to [`LOG_ENTRIES_KEPT`] below what is applied.
+pub const LOG_ENTRIES_MAX: u64 = 50_000;
+
+/// A log whose thin entries weigh more than this is purged too.
+pub const LOG_BYTES_MAX: u64 = 64 << 20;
+
+/// Entries that stay behind a purge, so that a follower that lags a little catches up from the
+/// log and the library never meets a purge close to what it applies.
+pub const LOG_ENTRIES_KEPT: u64 = 10_000;
+
+/// A log this long is purged even if a follower needs it: it will get a snapshot.
+pub const LOG_ENTRIES_HARD_MAX: u64 = 2_000_000;
+
+/// An orphaned body file is removed at this age: any proposal that could name it has ended.
+pub const ORPHAN_AGE_MIN: Duration = Duration::from_secs(3600);
+
+/// Shutdown waits this long for another voter to take leadership.
+pub const TRANSFER_TIMEOUT: Duration = Duration::from_secs(2);
+
+const _: () = assert!(COMMAND_BYTES_MAX + BODY_INLINE_BYTES_MAX <= APPEND_BYTES_MAX);
+const _: () = assert!(HEARTBEAT.as_millis() * 3 < ELECTION_MIN.as_millis());
+const _: () = assert!(ELECTION_MIN.as_millis() < ELECTION_MAX.as_millis());
+const _: () = assert!(LOG_ENTRIES_KEPT * 2 < LOG_ENTRIES_MAX);
+const _: () = assert!(APPEND_BYTES_MAX < WRITE_BATCH_BYTES_MAX);
