@@ -14,12 +14,32 @@
 //! What is deliberately absent: leases for reads, automatic snapshots, splitting of groups, and
 //! any type of the Raft library in this crate's interface.
 
+mod applier;
 pub mod body;
 pub(crate) mod codec;
+pub mod engine;
+mod entry_cache;
+mod fault;
+mod handoff;
 pub mod ids;
+mod keys;
 pub mod limits;
+mod log_reader;
+mod log_store;
+mod pins;
+mod pipeline;
 pub(crate) mod raft_types;
+mod replica;
+mod snapshot;
+mod state_machine;
+mod txn;
+mod view;
 
 pub use body::{Body, BodyRef, StagedBody};
 pub use codec::CodecError;
+pub use engine::Direction;
+pub use fault::Fault;
 pub use ids::{GroupId, NodeId, PeerAddress, Position};
+pub use state_machine::{Applied, StateMachine};
+pub use txn::Txn;
+pub use view::View;

@@ -30,6 +30,7 @@ pub(crate) type Membership = openraft::Membership<NodeId, PeerAddress>;
 pub(crate) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
 pub(crate) type Payload = openraft::EntryPayload<Command, NodeId, PeerAddress>;
 pub(crate) type LogEntry = openraft::type_config::alias::EntryOf<TypeConfig>;
+pub(crate) type CommittedLeaderId = openraft::type_config::alias::CommittedLeaderIdOf<TypeConfig>;
 pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
 
 /// What an entry carries: the caller's command and its bodies, in order.

@@ -1,0 +1,236 @@
+//! What one replica of one group has on disk, and the parts of it that are kept in memory: the
+//! ends of its log, its vote, its newest entries, its active generation and what it applied.
+//!
+//! The log store, the applier, snapshots and the janitor share one [`Replica`]. Reads of the log
+//! are clipped to the ends kept here, so entries that a queued batch will remove are never seen.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::codec::{self, CodecError, Reader, Writer};
+use crate::engine::{Batch, Cf, Direction, Engine, Reads};
+use crate::entry_cache::{CacheBudget, EntryCache};
+use crate::fault::FaultCell;
+use crate::ids::GroupId;
+use crate::keys::{self, StateKeys};
+use crate::pins::Pins;
+use crate::pipeline::Pipeline;
+use crate::raft_types::{LogId, StoredMembership, Vote};
+use crate::view::View;
+
+/// The parts of a node's disk that its replicas share.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) cache: Arc<CacheBudget>,
+}
+
+/// One replica.
+pub(crate) struct Replica {
+    pub(crate) group: GroupId,
+    pub(crate) disk: Disk,
+    pub(crate) log: Mutex<Log>,
+    pub(crate) applied: Mutex<AppliedState>,
+    generation: AtomicU16,
+    /// The generation that a snapshot is being loaded under, or was last.
+    incoming: AtomicU16,
+    pub(crate) pins: Pins,
+    pub(crate) fault: FaultCell,
+    /// Tells the janitor that a purge became durable or a sweep is due.
+    pub(crate) reclaim: tokio::sync::Notify,
+}
+
+/// The ends of the log and its newest entries.
+pub(crate) struct Log {
+    pub(crate) vote: Option<Vote>,
+    pub(crate) purged: Option<LogId>,
+    pub(crate) last: Option<LogId>,
+    /// The purge that is known to be durable.
+    pub(crate) purged_synced: Option<LogId>,
+    pub(crate) cache: EntryCache,
+    /// Bytes of thin entries in the log, counted since the start.
+    pub(crate) bytes: u64,
+}
+
+impl Log {
+    /// Index of the first entry that may be read.
+    pub(crate) fn first_index(&self) -> u64 {
+        self.purged.map_or(0, |id| id.index + 1)
+    }
+
+    /// Index past the last entry.
+    pub(crate) fn end_index(&self) -> u64 {
+        self.last.map_or(0, |id| id.index + 1)
+    }
+}
+
+/// What the state stands at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AppliedState {
+    pub(crate) last: Option<LogId>,
+    pub(crate) membership: StoredMembership,
+}
+
+impl AppliedState {
+    /// Format 1.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![1];
+        codec::put_log_id_option(&mut out, self.last.as_ref());
+        codec::put_stored_membership(&mut out, &self.membership);
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            1 => {}
+            tag => return Err(CodecError::UnknownTag(tag)),
+        }
+        let last = codec::log_id_option(&mut reader)?;
+        let membership = codec::stored_membership(&mut reader)?;
+        reader.end()?;
+        Ok(Self { last, membership })
+    }
+
+    /// What `reads` knows about a generation.
+    pub(crate) fn load(reads: &dyn Reads, keys: StateKeys) -> io::Result<Self> {
+        match reads.get(Cf::State, &keys.applied())? {
+            Some(bytes) => Ok(Self::decode(&bytes)?),
+            None => Ok(Self::default()),
+        }
+    }
+}
+
+impl Replica {
+    /// Reads what the disk has of a group; an empty replica if that is nothing.
+    pub(crate) fn open(group: GroupId, disk: Disk) -> io::Result<Arc<Self>> {
+        let engine = &*disk.engine;
+        let vote = engine.get(Cf::Raft, &keys::vote(group))?.map(|bytes| codec::decode_vote(&bytes)).transpose()?;
+        let purged =
+            engine.get(Cf::Raft, &keys::purged(group))?.map(|bytes| codec::decode_log_id(&bytes)).transpose()?;
+        let generation = match engine.get(Cf::State, &keys::generation_pointer(group))? {
+            Some(bytes) => Reader::new(&bytes).u16()?,
+            None => 0,
+        };
+        let applied = AppliedState::load(engine, StateKeys { group, generation })?;
+        let last = last_entry(engine, group, purged)?;
+        let log = Log {
+            vote,
+            purged,
+            last,
+            purged_synced: purged,
+            cache: EntryCache::new(Arc::clone(&disk.cache)),
+            bytes: 0,
+        };
+        Ok(Arc::new(Self {
+            group,
+            log: Mutex::new(log),
+            applied: Mutex::new(applied),
+            generation: AtomicU16::new(generation),
+            incoming: AtomicU16::new(generation),
+            pins: Pins::default(),
+            fault: FaultCell::default(),
+            reclaim: tokio::sync::Notify::new(),
+            disk,
+        }))
+    }
+
+    /// Records that this replica exists, so that the next start opens it.
+    pub(crate) async fn record_presence(&self) -> io::Result<()> {
+        let mut batch = Batch::new();
+        batch.put(Cf::Raft, &keys::present(self.group), &[1]);
+        self.disk.pipeline.write_synced(batch).await
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.disk.engine
+    }
+
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.disk.pipeline
+    }
+
+    /// The keys of the active generation.
+    pub(crate) fn state_keys(&self) -> StateKeys {
+        StateKeys { group: self.group, generation: self.generation.load(Ordering::Acquire) }
+    }
+
+    /// Moves to another generation, whose flip is durable.
+    pub(crate) fn activate(&self, generation: u16, applied: AppliedState) {
+        let mut current = self.applied.lock();
+        self.generation.store(generation, Ordering::Release);
+        *current = applied;
+    }
+
+    /// Takes a generation to load a snapshot under; an earlier one that is still being loaded ends.
+    pub(crate) fn begin_incoming(&self) -> StateKeys {
+        let active = self.generation.load(Ordering::Acquire);
+        let next = |generation: u16| match generation.wrapping_add(1) {
+            keys::GENERATION_POINTER => 0,
+            next => next,
+        };
+        let fresh = |last: u16| Some(next(last)).map(|fresh| if fresh == active { next(fresh) } else { fresh });
+        let last = self.incoming.fetch_update(Ordering::AcqRel, Ordering::Acquire, fresh).unwrap_or(active);
+        let generation = fresh(last).unwrap_or(active);
+        StateKeys { group: self.group, generation }
+    }
+
+    /// Whether a snapshot is still to be loaded or installed under a generation.
+    pub(crate) fn is_incoming(&self, generation: u16) -> bool {
+        self.incoming.load(Ordering::Acquire) == generation && self.generation.load(Ordering::Acquire) != generation
+    }
+
+    /// A consistent picture of the state as it stands.
+    pub(crate) fn view(&self) -> View {
+        loop {
+            let keys = self.state_keys();
+            let reads = self.disk.engine.snapshot();
+            // A flip in between may have begun to remove the old generation.
+            if keys == self.state_keys() {
+                return View::new(reads, keys);
+            }
+        }
+    }
+
+    /// The last applied log id.
+    pub(crate) fn applied_id(&self) -> Option<LogId> {
+        self.applied.lock().last
+    }
+}
+
+/// Every group whose replica the disk has.
+pub(crate) fn present_groups(engine: &dyn Engine) -> io::Result<Vec<GroupId>> {
+    let mut groups = Vec::new();
+    let mut from = Vec::new();
+    from.put_u32(0);
+    loop {
+        let mut found = None;
+        engine.scan(Cf::Raft, &from, &[0xff; 32], Direction::Forward, &mut |key, _| {
+            found = key.first_chunk::<4>().map(|group| GroupId(u32::from_be_bytes(*group)));
+            Ok(ControlFlow::Break(()))
+        })?;
+        let Some(group) = found else { return Ok(groups) };
+        if engine.get(Cf::Raft, &keys::present(group))?.is_some() {
+            groups.push(group);
+        }
+        let Some(next) = group.0.checked_add(1) else { return Ok(groups) };
+        from = next.to_be_bytes().to_vec();
+    }
+}
+
+/// The id of the last entry on disk, or of the purge marker if the log is empty.
+fn last_entry(engine: &dyn Engine, group: GroupId, purged: Option<LogId>) -> io::Result<Option<LogId>> {
+    let from = keys::entry(group, purged.map_or(0, |id| id.index + 1));
+    let mut last = None;
+    engine.scan(Cf::Raft, &from, &keys::entries_end(group), Direction::Backward, &mut |key, value| {
+        let index = keys::entry_index(key).ok_or(CodecError::Truncated)?;
+        last = Some(codec::decode_thin_entry(index, &bytes::Bytes::copy_from_slice(value))?.log_id);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(last.or(purged))
+}
