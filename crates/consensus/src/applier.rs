@@ -98,7 +98,7 @@ impl Applier {
     /// Writes a run, waits until it is readable, and tells everybody.
     async fn commit(&self, run: Run) -> io::Result<()> {
         let Run { changes, applied, outcomes } = run;
-        self.replica.pipeline().write(changes.into_batch(&applied.encode())).await?;
+        self.replica.write(changes.into_batch(&applied.encode())).await?;
         *self.replica.applied.lock() = applied;
         for Outcome { index, applied, responder } in outcomes {
             if !applied.topics.is_empty() {

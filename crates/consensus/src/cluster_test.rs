@@ -25,8 +25,8 @@ const CLUSTER: u128 = 42;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Cluster {
-    dirs: BTreeMap<NodeId, TempDir>,
     nodes: BTreeMap<NodeId, Node>,
+    dirs: BTreeMap<NodeId, TempDir>,
     book: AddressBook,
     bounds: LogBounds,
     last: u64,

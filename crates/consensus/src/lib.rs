@@ -16,30 +16,58 @@
 
 mod applier;
 pub mod body;
+mod body_writer;
+#[cfg(test)]
+mod cluster_test;
 pub(crate) mod codec;
+mod config;
 pub mod engine;
 mod entry_cache;
+mod error;
 mod fault;
+mod group;
 mod handoff;
 pub mod ids;
+mod janitor;
 mod keys;
 pub mod limits;
 mod log_reader;
 mod log_store;
+mod metrics;
+mod node;
+#[cfg(test)]
+mod node_test;
+mod open;
 mod pins;
 mod pipeline;
 pub(crate) mod raft_types;
+mod read_batch;
+mod reclaim;
 mod replica;
+mod runtime;
+#[cfg(test)]
+mod sim;
 mod snapshot;
 mod state_machine;
+#[cfg(test)]
+mod suite_test;
+mod supervisor;
+mod transport;
 mod txn;
 mod view;
 
 pub use body::{Body, BodyRef, StagedBody};
+pub use body_writer::BodyWriter;
 pub use codec::CodecError;
+pub use config::{MEMORY_BYTES_DEFAULT, NodeConfig};
 pub use engine::Direction;
+pub use error::{AdminError, OpenError, ProposeError, ReadError};
 pub use fault::Fault;
+pub use group::{Committed, Group, Leadership, Role};
 pub use ids::{GroupId, NodeId, PeerAddress, Position};
+pub use metrics::{GroupMetrics, NodeMetrics};
+pub use node::Node;
 pub use state_machine::{Applied, StateMachine};
+pub use transport::{AddressBook, TlsFiles};
 pub use txn::Txn;
 pub use view::View;

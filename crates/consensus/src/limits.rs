@@ -15,11 +15,26 @@ pub const BODIES_PER_COMMAND_MAX: usize = 64;
 /// The caller's part of a command, without bodies.
 pub const COMMAND_BYTES_MAX: usize = 1 << 20;
 
+/// Command and inline bodies of one entry together; larger bodies are staged.
+pub const ENTRY_BYTES_MAX: usize = (COMMAND_BYTES_MAX + BODY_INLINE_BYTES_MAX) - (64 << 10);
+
+/// A proposal waits this long for its bytes, then the group is overloaded.
+pub const PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// A proposal without answer has an unknown outcome after this time.
+pub const PROPOSAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A finished body waits this long for a quorum to have it; after that peers fetch it.
+pub const BODY_PUSH_WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// Bytes of proposals of one group that are not answered yet.
 pub const GROUP_PROPOSAL_BYTES_MAX: usize = 32 << 20;
 
 /// Bytes of proposals of all groups of a node that are not answered yet.
 pub const NODE_PROPOSAL_BYTES_MAX: usize = 128 << 20;
+
+/// The least memory a node runs with.
+pub const MEMORY_BYTES_MIN: usize = 32 << 20;
 
 /// One replication message; below the transport's message limit with room for framing.
 pub const APPEND_BYTES_MAX: usize = 2 << 20;
@@ -60,6 +75,9 @@ pub const LOG_ENTRIES_KEPT: u64 = 10_000;
 
 /// A log this long is purged even if a follower needs it: it will get a snapshot.
 pub const LOG_ENTRIES_HARD_MAX: u64 = 2_000_000;
+
+/// Bodies that are removed in one batch.
+pub const RECLAIM_BATCH: usize = 1000;
 
 /// An orphaned body file is removed at this age: any proposal that could name it has ended.
 pub const ORPHAN_AGE_MIN: Duration = Duration::from_secs(3600);

@@ -94,7 +94,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         let mut batch = Batch::new();
         batch.put(Cf::Raft, &keys::vote(self.replica.group), &codec::encode_vote(vote));
-        self.replica.pipeline().write_synced(batch).await?;
+        self.replica.write_synced(batch).await?;
         self.replica.log.lock().vote = Some(*vote);
         Ok(())
     }
@@ -111,13 +111,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             bytes += self.put_entry(&mut batch, entry)?;
         }
         let mut log = self.replica.log.lock();
-        let number = self.replica.pipeline().submit(batch, OnWritten::Nothing, OnSynced::Raft(callback));
+        let number = self.replica.submit(batch, OnWritten::Nothing, OnSynced::Raft(callback))?;
         for entry in entries {
             log.last = Some(entry.log_id);
             log.cache.push(entry, number);
         }
         log.bytes += bytes;
-        let written = self.replica.pipeline().written();
+        let written = self.replica.written();
         log.cache.shrink(written);
         Ok(())
     }
@@ -133,7 +133,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut log = self.replica.log.lock();
         log.cache.truncate_after(after_index);
         log.last = after.or(log.purged);
-        self.replica.pipeline().submit(batch, OnWritten::Nothing, OnSynced::Nothing);
+        self.replica.submit(batch, OnWritten::Nothing, OnSynced::Nothing)?;
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             replica.log.lock().purged_synced = Some(upto);
             replica.reclaim.notify_one();
         }));
-        self.replica.pipeline().submit(batch, OnWritten::Nothing, durable);
+        self.replica.submit(batch, OnWritten::Nothing, durable)?;
         Ok(())
     }
 }

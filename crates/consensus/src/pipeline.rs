@@ -122,9 +122,14 @@ impl Pipeline {
         self.written.load(Ordering::Acquire)
     }
 
+    /// Lets the writer and the syncer end after what is queued, without waiting for them.
+    pub(crate) fn end(&self) {
+        self.queue.close();
+    }
+
     /// Writes and syncs what is queued, then ends. Later submissions are dropped.
     pub(crate) async fn close(&self) {
-        self.queue.close();
+        self.end();
         let workers = std::mem::take(&mut *self.threads.lock());
         for worker in workers {
             let ended = match worker {

@@ -22,6 +22,7 @@ openraft::declare_raft_types!(
         NodeId = NodeId,
         Node = PeerAddress,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, NodeId>,
+        AsyncRuntime = crate::runtime::Runtime,
 );
 
 pub(crate) type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;

@@ -9,17 +9,19 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::codec::{self, CodecError, Reader, Writer};
 use crate::engine::{Batch, Cf, Direction, Engine, Reads};
 use crate::entry_cache::{CacheBudget, EntryCache};
 use crate::fault::FaultCell;
-use crate::ids::GroupId;
+use crate::ids::{GroupId, NodeId};
 use crate::keys::{self, StateKeys};
 use crate::pins::Pins;
-use crate::pipeline::Pipeline;
-use crate::raft_types::{LogId, StoredMembership, Vote};
+use crate::pipeline::{OnSynced, OnWritten, Pipeline, stopped};
+use crate::raft_types::{EntryBody, LogId, Payload, StoredMembership, Vote};
 use crate::view::View;
 
 /// The parts of a node's disk that its replicas share.
@@ -38,7 +40,8 @@ pub(crate) struct Replica {
     pub(crate) applied: Mutex<AppliedState>,
     generation: AtomicU16,
     /// The generation that a snapshot is being loaded under, or was last.
-    incoming: AtomicU16,
+    incoming: Mutex<u16>,
+    writing: Mutex<Writing>,
     pub(crate) pins: Pins,
     pub(crate) fault: FaultCell,
     /// Tells the janitor that a purge became durable or a sweep is due.
@@ -67,6 +70,13 @@ impl Log {
     pub(crate) fn end_index(&self) -> u64 {
         self.last.map_or(0, |id| id.index + 1)
     }
+}
+
+/// Whether a replica may write.
+#[derive(Clone, Copy)]
+enum Writing {
+    Allowed,
+    Retired,
 }
 
 /// What the state stands at.
@@ -132,7 +142,8 @@ impl Replica {
             log: Mutex::new(log),
             applied: Mutex::new(applied),
             generation: AtomicU16::new(generation),
-            incoming: AtomicU16::new(generation),
+            incoming: Mutex::new(generation),
+            writing: Mutex::new(Writing::Allowed),
             pins: Pins::default(),
             fault: FaultCell::default(),
             reclaim: tokio::sync::Notify::new(),
@@ -144,15 +155,16 @@ impl Replica {
     pub(crate) async fn record_presence(&self) -> io::Result<()> {
         let mut batch = Batch::new();
         batch.put(Cf::Raft, &keys::present(self.group), &[1]);
-        self.disk.pipeline.write_synced(batch).await
+        self.write_synced(batch).await
     }
 
     pub(crate) fn engine(&self) -> &dyn Engine {
         &*self.disk.engine
     }
 
-    pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.disk.pipeline
+    /// The number of the last batch that reads see.
+    pub(crate) fn written(&self) -> u64 {
+        self.disk.pipeline.written()
     }
 
     /// The keys of the active generation.
@@ -167,22 +179,69 @@ impl Replica {
         *current = applied;
     }
 
-    /// Takes a generation to load a snapshot under; an earlier one that is still being loaded ends.
-    pub(crate) fn begin_incoming(&self) -> StateKeys {
+    /// Takes a generation to load a snapshot under and clears it; an earlier one that is still
+    /// being loaded ends.
+    pub(crate) fn begin_incoming(&self) -> io::Result<StateKeys> {
         let active = self.generation.load(Ordering::Acquire);
-        let next = |generation: u16| match generation.wrapping_add(1) {
-            keys::GENERATION_POINTER => 0,
-            next => next,
-        };
-        let fresh = |last: u16| Some(next(last)).map(|fresh| if fresh == active { next(fresh) } else { fresh });
-        let last = self.incoming.fetch_update(Ordering::AcqRel, Ordering::Acquire, fresh).unwrap_or(active);
-        let generation = fresh(last).unwrap_or(active);
-        StateKeys { group: self.group, generation }
+        let mut incoming = self.incoming.lock();
+        *incoming = next_generation(*incoming);
+        if *incoming == active {
+            *incoming = next_generation(*incoming);
+        }
+        let keys = StateKeys { group: self.group, generation: *incoming };
+        self.submit(clearing(keys), OnWritten::Nothing, OnSynced::Nothing)?;
+        Ok(keys)
+    }
+
+    /// Removes a generation unless it is active or being loaded.
+    pub(crate) fn remove_generation(&self, generation: u16) -> io::Result<()> {
+        let incoming = self.incoming.lock();
+        if generation == *incoming || generation == self.generation.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let keys = StateKeys { group: self.group, generation };
+        self.submit(clearing(keys), OnWritten::Nothing, OnSynced::Nothing)?;
+        let (from, to) = keys.all();
+        self.engine().release_range(Cf::State, &from, &to);
+        Ok(())
     }
 
     /// Whether a snapshot is still to be loaded or installed under a generation.
     pub(crate) fn is_incoming(&self, generation: u16) -> bool {
-        self.incoming.load(Ordering::Acquire) == generation && self.generation.load(Ordering::Acquire) != generation
+        *self.incoming.lock() == generation && self.generation.load(Ordering::Acquire) != generation
+    }
+
+    /// Queues a batch of this replica's; see [`Pipeline::submit`].
+    pub(crate) fn submit(&self, batch: Batch, written: OnWritten, synced: OnSynced) -> io::Result<u64> {
+        let writing = self.writing.lock();
+        match *writing {
+            Writing::Allowed => Ok(self.disk.pipeline.submit(batch, written, synced)),
+            Writing::Retired => Err(stopped()),
+        }
+    }
+
+    /// Queues a batch and waits until reads see it.
+    pub(crate) async fn write(&self, batch: Batch) -> io::Result<()> {
+        let (signal, written) = oneshot::channel();
+        self.submit(batch, OnWritten::Signal(signal), OnSynced::Nothing)?;
+        written.await.map_err(|_| stopped())
+    }
+
+    /// Queues a batch and waits until it is durable.
+    pub(crate) async fn write_synced(&self, batch: Batch) -> io::Result<()> {
+        let (signal, synced) = oneshot::channel();
+        self.submit(batch, OnWritten::Nothing, OnSynced::Signal(signal))?;
+        synced.await.map_err(|_| stopped())
+    }
+
+    /// Lets this replica write nothing more: another one takes its place.
+    pub(crate) fn retire(&self) {
+        *self.writing.lock() = Writing::Retired;
+    }
+
+    /// Whether the only voter, as far as this replica applied, is `node`.
+    pub(crate) fn is_sole_voter(&self, node: NodeId) -> bool {
+        self.applied.lock().membership.voter_ids().eq([node])
     }
 
     /// A consistent picture of the state as it stands.
@@ -197,10 +256,35 @@ impl Replica {
         }
     }
 
+    /// An inline body of an entry that is still in the cache.
+    pub(crate) fn cached_body(&self, index: u64, term: u64, ordinal: u16) -> Option<Bytes> {
+        let log = self.log.lock();
+        let entry = log.cache.get(index).filter(|entry| entry.log_id.leader_id.term == term)?;
+        let Payload::Normal(command) = &entry.payload else { return None };
+        match command.bodies().get(usize::from(ordinal)) {
+            Some(EntryBody::Inline(bytes)) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
     /// The last applied log id.
     pub(crate) fn applied_id(&self) -> Option<LogId> {
         self.applied.lock().last
     }
+}
+
+fn next_generation(generation: u16) -> u16 {
+    match generation.wrapping_add(1) {
+        keys::GENERATION_POINTER => 0,
+        next => next,
+    }
+}
+
+fn clearing(keys: StateKeys) -> Batch {
+    let (from, to) = keys.all();
+    let mut batch = Batch::new();
+    batch.delete_range(Cf::State, &from, &to);
+    batch
 }
 
 /// Every group whose replica the disk has.
@@ -229,7 +313,7 @@ fn last_entry(engine: &dyn Engine, group: GroupId, purged: Option<LogId>) -> io:
     let mut last = None;
     engine.scan(Cf::Raft, &from, &keys::entries_end(group), Direction::Backward, &mut |key, value| {
         let index = keys::entry_index(key).ok_or(CodecError::Truncated)?;
-        last = Some(codec::decode_thin_entry(index, &bytes::Bytes::copy_from_slice(value))?.log_id);
+        last = Some(codec::decode_thin_entry(index, &Bytes::copy_from_slice(value))?.log_id);
         Ok(ControlFlow::Break(()))
     })?;
     Ok(last.or(purged))

@@ -16,15 +16,19 @@ use crate::ids::GroupId;
 
 /// A body file found on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileStat {
-    pub(crate) id: u128,
+pub struct FileStat {
+    /// The body's id.
+    pub id: u128,
     /// Time since it was made.
-    pub(crate) age: Duration,
+    pub age: Duration,
 }
 
 /// The body files of every group.
-pub(crate) trait BodyFiles: Send + Sync {
+pub trait BodyFiles: Send + Sync {
     /// Starts a file that nobody sees until it is finished.
+    ///
+    /// # Errors
+    /// Of this and every other method: the disk failed.
     fn create(&self, group: GroupId, id: u128) -> io::Result<Box<dyn FileSink>>;
     /// Reads part of a finished file; the range must lie inside it.
     fn read(&self, group: GroupId, id: u128, range: Range<u64>) -> io::Result<Bytes>;
@@ -37,10 +41,16 @@ pub(crate) trait BodyFiles: Send + Sync {
 }
 
 /// A body file being written.
-pub(crate) trait FileSink: Send {
+pub trait FileSink: Send {
     /// Appends bytes.
+    ///
+    /// # Errors
+    /// The disk failed.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes the file durable under its final name.
+    ///
+    /// # Errors
+    /// The disk failed.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 

@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 pub use batch::Batch;
 pub(crate) use batch::Op;
-pub(crate) use files::{BodyFiles, FileSink, FileStat};
+pub use files::{BodyFiles, FileSink, FileStat};
 pub use rocks::RocksEngine;
 pub use sim::{DiskState, SimEngine, SimFaults, SyncState};
 

@@ -88,8 +88,9 @@ fn keep_witness(engine: &Weak<RocksEngine>) {
     loop {
         thread::sleep(WITNESS_INTERVAL);
         let Some(engine) = engine.upgrade() else { return };
+        // Without a witness only the detection is weaker; a broken disk shows in the log itself.
         if let Err(error) = engine.record_witness() {
-            engine.fail(&error);
+            tracing::error!(%error, "could not record the last sync");
         }
     }
 }

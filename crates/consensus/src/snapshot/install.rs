@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Frame, Outgoing, SnapshotData, SnapshotReader, SnapshotWriter, Staged};
 use crate::body::BodyRef;
-use crate::engine::{Batch, Cf, Engine};
+use crate::engine::{Batch, Cf};
 use crate::keys::{self, StateKeys};
 use crate::limits::SNAPSHOT_FRAME_BYTES;
 use crate::raft_types::SnapshotMeta;
@@ -27,7 +27,7 @@ pub(crate) async fn install(replica: &Arc<Replica>, meta: &SnapshotMeta, data: S
     batch.put(Cf::State, &keys.applied(), &applied.encode());
     let last_index = meta.last_log_id.map_or(0, |id| id.index);
     batch.put(Cf::State, &keys.sweep(), &last_index.to_be_bytes());
-    replica.pipeline().write_synced(batch).await?;
+    replica.write_synced(batch).await?;
     replica.activate(staged.generation, applied);
     replica.reclaim.notify_one();
     Ok(())
@@ -35,7 +35,7 @@ pub(crate) async fn install(replica: &Arc<Replica>, meta: &SnapshotMeta, data: S
 
 /// Loads a picture of a replica on this machine, the way a received one is loaded.
 async fn load(replica: &Arc<Replica>, source: Outgoing) -> io::Result<Staged> {
-    let mut writer = SnapshotWriter::begin(replica).await?;
+    let mut writer = SnapshotWriter::begin(replica)?;
     let mut reader = SnapshotReader::new(source)?;
     while let Some(frame) = reader.next_frame()? {
         match frame {

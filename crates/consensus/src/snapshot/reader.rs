@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::Outgoing;
 use crate::body::BodyRef;
 use crate::codec::{CodecError, Reader};
-use crate::engine::{Cf, Direction, Engine};
+use crate::engine::{Cf, Direction};
 use crate::keys;
 use crate::limits::SNAPSHOT_FRAME_BYTES;
 use crate::raft_types::SnapshotMeta;

@@ -12,7 +12,7 @@ use super::reader::is_transferred;
 use super::Staged;
 use crate::body::BodyRef;
 use crate::codec::CodecError;
-use crate::engine::{Batch, Cf, Engine, Reads};
+use crate::engine::{Batch, Cf};
 use crate::keys::{self, StateKeys};
 use crate::replica::Replica;
 
@@ -24,12 +24,8 @@ pub(crate) struct SnapshotWriter {
 
 impl SnapshotWriter {
     /// Takes a fresh generation and clears what an earlier attempt left in it.
-    pub(crate) async fn begin(replica: &Arc<Replica>) -> io::Result<Self> {
-        let keys = replica.begin_incoming();
-        let mut batch = Batch::new();
-        let (from, to) = keys.all();
-        batch.delete_range(Cf::State, &from, &to);
-        replica.pipeline().write(batch).await?;
+    pub(crate) fn begin(replica: &Arc<Replica>) -> io::Result<Self> {
+        let keys = replica.begin_incoming()?;
         Ok(Self { replica: Arc::clone(replica), keys })
     }
 
@@ -89,7 +85,7 @@ impl SnapshotWriter {
 
     async fn write(&self, batch: Batch) -> io::Result<()> {
         self.check()?;
-        self.replica.pipeline().write(batch).await
+        self.replica.write(batch).await
     }
 
     fn check(&self) -> io::Result<()> {

@@ -10,7 +10,9 @@
 //! `Timeout`, and openraft starts another.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use openraft::errors::RPCError;
 use openraft::network::RPCTypes;
@@ -21,36 +23,40 @@ use tokio::time::{Instant, sleep_until};
 use super::codec;
 use super::error::CallError;
 use super::limits::{APPEND_BYTES_IN_FLIGHT_MAX, APPEND_DEADLINE_BASE, APPEND_REQUESTS_IN_FLIGHT_MAX, deadline};
-use super::link::Call;
+use super::link::{Call, Link, OnDrop};
 use super::outbox::Outbox;
 use super::peer::Body;
 use crate::codec::CodecError;
-use crate::ids::NodeId;
+use crate::ids::{GroupId, NodeId};
 use crate::raft_types::TypeConfig;
 
 /// What openraft gets for each request.
 pub(crate) type Answer = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
 
-/// Sends `input` on `call` and yields the answers. Ends after the first failure, after a conflict or
-/// a higher vote, and when the input ends and all is answered.
-pub(crate) fn pipelined<S>(call: Call, input: S, from: NodeId, to: NodeId) -> BoxStream<'static, Answer>
+/// Sends `input` to the peer that `client` is for and yields the answers. Ends after the first
+/// failure, after a conflict or a higher vote, and when the input ends and all is answered.
+///
+/// The first request is taken before the connection is looked at: taking it is where openraft waits
+/// after failures, and a peer that is away must not make it spin.
+pub(crate) fn pipelined<S>(link: Arc<Link>, group: GroupId, mut input: S, from: NodeId, to: NodeId) -> BoxStream<'static, Answer>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
-    let outbox = call.outbox().clone();
-    let input = Some(input);
-    let pipeline =
-        Pipeline { call, outbox, input, waiting: None, in_flight: VecDeque::new(), bytes: 0, deadline: None };
-    futures::stream::unfold(Some(pipeline), move |pipeline| async move {
-        let mut pipeline = pipeline?;
-        match pipeline.next_answer().await {
-            Ok(Some(Ok(matched))) => Some((Ok(Ok(matched)), Some(pipeline))),
-            Ok(Some(Err(rejected))) => Some((Ok(Err(rejected)), None)),
-            Ok(None) => None,
-            Err(error) => Some((Err(error.into_rpc(RPCTypes::AppendEntries, from, to)), None)),
+    let opened = async move {
+        let Some(first) = input.next().await else { return futures::stream::empty().boxed() };
+        let pipeline = match link.open(group, OnDrop::Close).await {
+            Ok(call) => Pipeline::start(call, input, &first),
+            Err(error) => Err(error),
+        };
+        match pipeline {
+            Ok(pipeline) => pipeline.answers(from, to),
+            Err(error) => {
+                let error = error.into_rpc(RPCTypes::AppendEntries, from, to);
+                futures::stream::once(async move { Err(error) }).boxed()
+            }
         }
-    })
-    .boxed()
+    };
+    opened.flatten_stream().boxed()
 }
 
 struct Pipeline<S> {
@@ -70,6 +76,28 @@ impl<S> Pipeline<S>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {
+    fn start(call: Call, input: S, first: &AppendEntriesRequest<TypeConfig>) -> Result<Self, CallError> {
+        let outbox = call.outbox().clone();
+        let input = Some(input);
+        let mut pipeline =
+            Self { call, outbox, input, waiting: None, in_flight: VecDeque::new(), bytes: 0, deadline: None };
+        pipeline.take(first)?;
+        Ok(pipeline)
+    }
+
+    fn answers(self, from: NodeId, to: NodeId) -> BoxStream<'static, Answer> {
+        let step = move |pipeline: Option<Self>| async move {
+            let mut pipeline = pipeline?;
+            match pipeline.next_answer().await {
+                Ok(Some(Ok(matched))) => Some((Ok(Ok(matched)), Some(pipeline))),
+                Ok(Some(Err(rejected))) => Some((Ok(Err(rejected)), None)),
+                Ok(None) => None,
+                Err(error) => Some((Err(error.into_rpc(RPCTypes::AppendEntries, from, to)), None)),
+            }
+        };
+        futures::stream::unfold(Some(self), step).boxed()
+    }
+
     /// Works until the next answer is there. `None` when all is done.
     async fn next_answer(&mut self) -> Result<Option<StreamAppendResult<TypeConfig>>, CallError> {
         loop {

@@ -21,7 +21,6 @@ use super::append_stream::{Answer, pipelined};
 use super::codec;
 use super::error::CallError;
 use super::limits::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
-use super::link::OnDrop;
 use super::peer::Body;
 use super::peers::Peers;
 use super::wire::Channel;
@@ -156,9 +155,7 @@ impl NetStreamAppend<TypeConfig> for PeerClient {
                 return Ok(beats.boxed());
             }
             let (from, to) = (self.from(), self.to);
-            let link = self.peers.link(to, Channel::Log);
-            let call = link.open(self.group, OnDrop::Close).await.map_err(self.rpc_error(RPCTypes::AppendEntries))?;
-            Ok(pipelined(call, input, from, to))
+            Ok(pipelined(self.peers.link(to, Channel::Log), self.group, input, from, to))
         })
     }
 }

@@ -1,0 +1,168 @@
+//! Starting a node: the disk, who it belongs to, the runtime, the listener, the replicas.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Semaphore;
+
+use crate::config::{NodeConfig, raft_config};
+use crate::engine::{Batch, Cf, Engine, RocksEngine};
+use crate::entry_cache::CacheBudget;
+use crate::error::OpenError;
+use crate::ids::NodeId;
+use crate::janitor::LogBounds;
+use crate::limits::{MEMORY_BYTES_MIN, NODE_PROPOSAL_BYTES_MAX};
+use crate::node::{Node, NodeShared};
+use crate::pipeline::Pipeline;
+use crate::replica::{Disk, Replica, present_groups};
+use crate::state_machine::StateMachine;
+use crate::transport::{AddressBook, Dial, Identity, Peers, Tls, TonicDial, listen};
+
+/// The layout of the directory that this version writes.
+const FORMAT: u32 = 1;
+
+const KEY_FORMAT: &[u8] = b"format";
+const KEY_NODE: &[u8] = b"node";
+const KEY_CLUSTER: &[u8] = b"cluster";
+
+/// What a node is made of, apart from its disk; the simulator brings its own.
+pub(crate) struct Parts {
+    pub(crate) node: NodeId,
+    pub(crate) cluster: Option<u128>,
+    pub(crate) memory_bytes: usize,
+    pub(crate) addresses: AddressBook,
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) machine: Arc<dyn StateMachine>,
+    pub(crate) log_bounds: LogBounds,
+    pub(crate) runtime: Handle,
+}
+
+impl Node {
+    /// Opens or creates a node's directory and starts every replica in it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(config: NodeConfig, machine: Arc<dyn StateMachine>) -> Result<Self, OpenError> {
+        Self::open_with(config, machine, LogBounds::default()).await
+    }
+
+    /// As [`open`](Self::open), cutting logs as `log_bounds` says.
+    pub(crate) async fn open_with(
+        config: NodeConfig,
+        machine: Arc<dyn StateMachine>,
+        log_bounds: LogBounds,
+    ) -> Result<Self, OpenError> {
+        let memory_bytes = config.memory_bytes.max(MEMORY_BYTES_MIN);
+        let dir = config.data_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || RocksEngine::open(&dir, memory_bytes)).await;
+        let engine = opened.map_err(io::Error::other)??;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(config.threads.max(1)).thread_name("raft").enable_all().build()?;
+        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
+        let parts = Parts {
+            node: config.node,
+            cluster: config.cluster,
+            memory_bytes,
+            addresses: config.peers.clone(),
+            dial: Arc::new(TonicDial::new(config.peers.clone(), tls.clone())),
+            machine,
+            log_bounds,
+            runtime: runtime.handle().clone(),
+        };
+        let started = runtime.spawn(async move {
+            let mut node = Self::start(engine, parts).await?;
+            if let Some(address) = config.listen {
+                let listener = TcpListener::bind(address).await?;
+                node.listening = Some(listener.local_addr()?);
+                let peers = Arc::clone(&node.shared.peers);
+                node.shared.spawn(async move {
+                    if let Err(error) = listen(peers, listener, tls.as_ref(), std::future::pending()).await {
+                        tracing::error!(%error, "the peer service stopped");
+                    }
+                });
+            }
+            Ok::<_, OpenError>(node)
+        });
+        let mut node = started.await.map_err(io::Error::other)??;
+        node.runtime = Some(runtime);
+        Ok(node)
+    }
+
+    /// Starts a node on a disk, on the current runtime.
+    pub(crate) async fn start(engine: Arc<dyn Engine>, parts: Parts) -> Result<Self, OpenError> {
+        let pipeline = Pipeline::start(Arc::clone(&engine))?;
+        let cluster = identify(&*engine, &pipeline, parts.node, parts.cluster).await?;
+        let disk = Disk {
+            engine: Arc::clone(&engine),
+            pipeline,
+            cache: CacheBudget::new(parts.memory_bytes / 16 * 3),
+        };
+        let identity = Identity { cluster, node: parts.node };
+        let peers = Peers::new(identity, parts.addresses, parts.dial, Arc::clone(&engine), parts.runtime);
+        let shared = Arc::new(NodeShared {
+            id: parts.node,
+            cluster,
+            disk,
+            peers,
+            machine: parts.machine,
+            raft_config: raft_config(),
+            log_bounds: parts.log_bounds,
+            room: Arc::new(Semaphore::new(NODE_PROPOSAL_BYTES_MAX)),
+            groups: parking_lot::RwLock::default(),
+            tasks: parking_lot::Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
+        });
+        for group in present_groups(&*engine)? {
+            let replica = Replica::open(group, shared.disk.clone())?;
+            shared.start_group(replica).await?;
+        }
+        shared.start_chores();
+        Ok(Self { shared, runtime: None, listening: None })
+    }
+}
+
+/// Checks whose disk this is, or makes it this node's; gives the cluster.
+async fn identify(
+    engine: &dyn Engine,
+    pipeline: &Pipeline,
+    node: NodeId,
+    cluster: Option<u128>,
+) -> Result<u128, OpenError> {
+    if node.0 == 0 {
+        return Err(OpenError::InvalidNode);
+    }
+    if let Some(format) = stored(engine, KEY_FORMAT)? {
+        let format = u32::from_be_bytes(format);
+        if format != FORMAT {
+            return Err(OpenError::Format(format));
+        }
+    }
+    if let Some(found) = stored(engine, KEY_NODE)? {
+        let found = NodeId(u64::from_be_bytes(found));
+        if found != node {
+            return Err(OpenError::OtherNode { found, expected: node });
+        }
+    }
+    if let Some(found) = stored(engine, KEY_CLUSTER)? {
+        let found = u128::from_be_bytes(found);
+        return match cluster {
+            Some(expected) if expected != found => Err(OpenError::OtherCluster { found, expected }),
+            _ => Ok(found),
+        };
+    }
+    let cluster = cluster.unwrap_or_else(rand::random);
+    let mut batch = Batch::new();
+    batch.put(Cf::Meta, KEY_FORMAT, &FORMAT.to_be_bytes());
+    batch.put(Cf::Meta, KEY_NODE, &node.0.to_be_bytes());
+    batch.put(Cf::Meta, KEY_CLUSTER, &cluster.to_be_bytes());
+    pipeline.write_synced(batch).await?;
+    Ok(cluster)
+}
+
+fn stored<const N: usize>(engine: &dyn Engine, key: &[u8]) -> io::Result<Option<[u8; N]>> {
+    let Some(bytes) = engine.get(Cf::Meta, key)? else { return Ok(None) };
+    let array = bytes.as_ref().try_into();
+    array.map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the node's identity is damaged"))
+}

@@ -1,0 +1,95 @@
+//! Watching one group's Raft: publishing who leads, and deciding what a stop means.
+//!
+//! A failed disk ends the process: what is on it is unknown until a restart reads it. A panic of
+//! the state machine faults the group here. Any other panic is the library's; the group is rebuilt
+//! from disk, where its log and vote are safe, after a pause.
+
+use std::time::Duration;
+
+use openraft::RaftMetrics;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::Fatal;
+use openraft::metrics::RaftServerMetrics;
+use openraft::type_config::alias::WatchReceiverOf;
+use tokio::time::sleep;
+
+use crate::group::{Group, GroupState, Leadership, Role};
+use crate::node::NodeShared;
+use crate::raft_types::TypeConfig;
+
+/// Between a panic and the next attempt.
+const REBUILD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs until the group stops for good.
+pub(crate) async fn supervise(node: std::sync::Arc<NodeShared>, group: Group) {
+    loop {
+        let stopped = follow(&group).await;
+        group.core.leadership.send_if_modified(|now| {
+            let quiet = Leadership { leader: None, role: Role::Follower, term: now.term };
+            std::mem::replace(now, quiet) != quiet
+        });
+        let replica = group.replica();
+        if let Some(fault) = replica.fault.get() {
+            node.peers.remove_group(group.id());
+            *group.core.state.write() = GroupState::Faulted { fault, replica };
+            return;
+        }
+        match stopped {
+            Fatal::Stopped => {
+                *group.core.state.write() = GroupState::Stopped { replica };
+                return;
+            }
+            Fatal::StorageError(error) => {
+                node.disk.engine.fail(&std::io::Error::other(error.to_string()));
+                *group.core.state.write() = GroupState::Stopped { replica };
+                return;
+            }
+            Fatal::Panicked => {
+                tracing::error!(group.id = %group.id(), "the group's Raft panicked: rebuilding it from disk");
+                sleep(REBUILD_PAUSE).await;
+                if let Err(error) = node.rebuild(&group).await {
+                    tracing::error!(group.id = %group.id(), %error, "the group could not be rebuilt");
+                    *group.core.state.write() = GroupState::Stopped { replica };
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Publishes leadership until Raft stops, and says why it did.
+async fn follow(group: &Group) -> Fatal<TypeConfig> {
+    let Ok(raft) = group.raft() else { return Fatal::Stopped };
+    let mut metrics = raft.server_metrics();
+    let mut running = raft.metrics();
+    drop(raft);
+    loop {
+        publish(group, &metrics.borrow_watched());
+        if let Err(fatal) = &running.borrow_watched().running_state {
+            return fatal.clone();
+        }
+        tokio::select! {
+            biased;
+            changed = metrics.changed() => if changed.is_err() { return last_word(&running) },
+            changed = running.changed() => if changed.is_err() { return last_word(&running) },
+        }
+    }
+}
+
+/// The metrics ended: with a reason, or because the task that fed them panicked.
+fn last_word(running: &WatchReceiverOf<TypeConfig, RaftMetrics<TypeConfig>>) -> Fatal<TypeConfig> {
+    match &running.borrow_watched().running_state {
+        Err(fatal) => fatal.clone(),
+        Ok(()) => Fatal::Panicked,
+    }
+}
+
+fn publish(group: &Group, metrics: &RaftServerMetrics<TypeConfig>) {
+    let leads = metrics.state.is_leader() && metrics.current_leader == Some(group.core.node);
+    let leadership = Leadership {
+        leader: metrics.current_leader,
+        term: metrics.vote.leader_id.term,
+        role: if leads { Role::Leader } else { Role::Follower },
+    };
+    group.core.leadership.send_if_modified(|now| std::mem::replace(now, leadership) != leadership);
+}
