@@ -50,24 +50,25 @@ fn check<T: Txn>(
     account: &Account,
     opened: &Opened,
     messages: &[(NewMessage, FlagSet, EmailId)],
-) -> Result<(), Refusal> {
+) -> Outcome<(), T::Error> {
     if messages.is_empty() || messages.len() > limits::MESSAGES_PER_COMMAND_MAX {
-        return Err(too_many("messages in one command", limits::MESSAGES_PER_COMMAND_MAX as u64));
+        return Err(too_many("messages in one command", limits::MESSAGES_PER_COMMAND_MAX as u64).into());
     }
     let limit_bytes = work.domain.plan.message_bytes_max;
     let mut growth = Usage::default();
     for (message, flags, _) in messages {
         work.body(message.body_ordinal)?;
         if message.body_bytes > limit_bytes {
-            return Err(Refusal::MessageTooBig { limit_bytes });
+            return Err(Refusal::MessageTooBig { limit_bytes }.into());
         }
         if flags.keywords.len() > limits::KEYWORDS_PER_MESSAGE_MAX {
-            return Err(too_many("keywords on a message", limits::KEYWORDS_PER_MESSAGE_MAX as u64));
+            return Err(too_many("keywords on a message", limits::KEYWORDS_PER_MESSAGE_MAX as u64).into());
         }
         growth = growth.plus(Usage::of_message(message.body_bytes));
     }
     opened.admits(messages.len())?;
-    room(work, account, growth)
+    room(work, account, growth)?;
+    opened.admits_keywords(&*work.txn, work.id, messages.iter().flat_map(|(_, flags, _)| &flags.keywords))
 }
 
 /// Do both quotas admit the growth?

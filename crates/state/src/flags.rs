@@ -71,6 +71,9 @@ pub(crate) fn store<T: Txn>(
     if changes.is_empty() {
         return Ok(Reply::FlagsStored { modified, modseq: None });
     }
+    if change.operation != FlagOperation::Remove {
+        opened.admits_keywords(&*work.txn, work.id, change.flags.keywords.iter())?;
+    }
     for (uid, hot, flags) in changes {
         opened.reflag(work, uid, hot, flags)?;
     }

@@ -3,12 +3,12 @@
 //! The only place that adds, changes or removes message rows, so that counters, UID sets, the change index, keyword counts and the
 //! Trash index can't disagree. UIDs are allocated here, ascending. Usage and bodies are the caller's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use yubin_types::{Flag, FlagSet, Keyword, MailboxId, ModSeq, Refusal, Timestamp, Uid, UidSet, limits};
+use yubin_types::{DomainId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Refusal, Timestamp, Uid, UidSet, limits};
 
 use crate::keys::{self, DueKind, UIDS_PER_CHUNK};
-use crate::kv::Txn;
+use crate::kv::{Txn, View};
 use crate::record::{ColdRow, HotRow};
 use crate::rows::{Chunk, KeywordCount, Mailbox, Tombstone};
 use crate::stop::Outcome;
@@ -47,6 +47,25 @@ impl Opened {
         } else {
             Err(too_many("messages in the life of a mailbox", u64::from(u32::MAX)))
         }
+    }
+
+    /// Is there room for these keywords among those in use?
+    pub(crate) fn admits_keywords<'k, V: View>(
+        &self,
+        view: &V,
+        id: DomainId,
+        keywords: impl Iterator<Item = &'k Keyword>,
+    ) -> Outcome<(), V::Error> {
+        let wanted: BTreeSet<&Keyword> = keywords.collect();
+        let most = limits::KEYWORDS_PER_MAILBOX_MAX;
+        let mut in_use = self.row.keywords as usize;
+        if in_use + wanted.len() <= most {
+            return Ok(());
+        }
+        for keyword in wanted {
+            in_use += usize::from(view.row(&keys::keyword(id, self.id, keyword))?.is_none());
+        }
+        if in_use <= most { Ok(()) } else { Err(too_many("keywords in a mailbox", most as u64).into()) }
     }
 
     /// Stores a message under the next UID.

@@ -102,6 +102,8 @@ pub const MAILBOXES_PER_ACCOUNT_MAX: usize = 10_000;
 pub const KEYWORD_BYTES_MAX: usize = 128;
 /// Different keywords on one message.
 pub const KEYWORDS_PER_MESSAGE_MAX: usize = 64;
+/// Different keywords that STORE and APPEND may bring into one mailbox: FLAGS of SELECT names them all.
+pub const KEYWORDS_PER_MAILBOX_MAX: usize = 1_000;
 /// Messages one command may touch; larger work goes in several commands.
 pub const MESSAGES_PER_COMMAND_MAX: usize = 1_000;
 /// Rows in one frame of an answer.

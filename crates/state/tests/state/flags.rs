@@ -118,3 +118,18 @@ fn nobody_changes_anothers_mail() {
     let stale = Login { generation: bob.generation + 1, ..bob };
     assert_eq!(refused(&store(&mut lab, (stale, mailbox), &[1], &["a"], None)), &Refusal::StaleGeneration);
 }
+
+#[test]
+fn a_mailbox_has_a_bounded_number_of_keywords() {
+    let mut lab = Lab::new();
+    let at = three(&mut lab);
+    let all: Vec<String> = (0..limits::KEYWORDS_PER_MAILBOX_MAX).map(|n| format!("k{n}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    for some in all.chunks(limits::KEYWORDS_PER_MESSAGE_MAX) {
+        lab.append(at.0, "INBOX", &[1], some);
+    }
+    assert_eq!(lab.select(at.0, "INBOX").keywords.len(), limits::KEYWORDS_PER_MAILBOX_MAX);
+    assert!(matches!(refused(&store(&mut lab, at, &[1], &["one-more"], None)), Refusal::TooMany { .. }));
+    assert!(matches!(refused(&lab.append(at.0, "INBOX", &[1], &["one-more"])), Refusal::TooMany { .. }));
+    assert!(matches!(store(&mut lab, at, &[1], &["k7"], None), Reply::FlagsStored { modseq: Some(_), .. }));
+}
