@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use tokio::time::Instant;
 use yubin_state::record::DomainPhase;
-use yubin_state::{Actor, Answer, Command, DedupeClass, Encode as _, Envelope, Query, Reply};
+use yubin_state::{Actor, Answer, Command, DedupeClass, Encode as _, Envelope, Query, Reply, Topic};
 use yubin_types::{AccountId, DomainName, GroupNumber, Refusal, RequestId, Timestamp, TraceId};
 
 use crate::contract::{
@@ -203,6 +203,18 @@ impl StoreClient {
         action: LockAction,
     ) -> Result<bool, StoreError> {
         self.on_leader(scope.group, |node| async move { node.lock(scope, account, token, action).await }).await
+    }
+
+    /// Waits until the cluster can take domains: a leader answers for the directory, and the directory knows its groups.
+    pub async fn ready(self: &Arc<Self>) {
+        let news = self.subscribe(GroupNumber::DIRECTORY, &[Topic::Directory.number()]);
+        loop {
+            match self.query(Scope::DIRECTORY, Query::Groups).await {
+                Ok(Answer::Groups(groups)) if !groups.is_empty() => return,
+                // The hub rings when its stream opens, so what was recorded before is not missed.
+                _ => news.changed().await,
+            }
+        }
     }
 
     /// Wakes when one of `topics` of the group changes.

@@ -22,3 +22,4 @@ pub use contract::{
     SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
 };
 pub use placement::Hosted;
+pub use watch::Subscription;

@@ -14,10 +14,12 @@ use tokio::sync::Notify;
 use yubin_types::GroupNumber;
 
 use crate::client::StoreClient;
-use crate::contract::WatchEvent;
+use crate::contract::{StoreNode, WatchEvent, WatchStream};
 
 /// Pause before a broken stream is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
+/// How often a silent stream's listeners are counted.
+const IDLE_LOOK: Duration = Duration::from_secs(10);
 
 /// Who listens, by group and topic.
 #[derive(Debug, Default)]
@@ -81,9 +83,12 @@ impl WatchHub {
         Subscription { bell, listeners, topics: topics.to_vec() }
     }
 
-    /// Closes the group's place if nobody listens any more; the lock makes that final.
+    /// Closes a group's place if nobody listens there any more. Final: whoever subscribes later gets a new place.
     fn retire(&self, group: GroupNumber, listeners: &Arc<GroupListeners>) -> bool {
         let mut groups = self.groups.lock();
+        if !groups.get(&group).is_some_and(|current| Arc::ptr_eq(current, listeners)) {
+            return true;
+        }
         let idle = listeners.topics.lock().is_empty();
         if idle {
             groups.remove(&group);
@@ -115,35 +120,41 @@ async fn listen(client: Weak<StoreClient>, group: GroupNumber, listeners: Arc<Gr
         }
         let node = alive.some_node(group, attempt);
         drop(alive);
-        if let Some(node) = node
-            && let Ok(mut news) = node.watch(group).await
-        {
+        if let Some(mut news) = open(node, group).await {
             // Whatever was applied before the stream began has to be looked for.
             listeners.wake_all();
-            while let Ok(Some(event)) = tokio::time::timeout(Duration::from_secs(30), news.next())
-                .await
-                .or_else(|_| idle(&client, group, &listeners))
-            {
+            while let Some(event) = next(&mut news, &client, group, &listeners).await {
                 match event {
                     WatchEvent::Changed(topics) => listeners.wake(&topics),
                     WatchEvent::Resync => listeners.wake_all(),
                 }
             }
+            listeners.wake_all();
         }
         attempt += 1;
         tokio::time::sleep(REOPEN_PAUSE).await;
     }
 }
 
-/// Nothing came for a while: go on unless nobody listens any more.
-fn idle(
+/// Opens a stream; the node itself is not held on to.
+async fn open(node: Option<Arc<dyn StoreNode>>, group: GroupNumber) -> Option<WatchStream> {
+    node?.watch(group).await.ok()
+}
+
+/// The next event; `None` when the stream ended or nobody listens any more.
+async fn next(
+    news: &mut WatchStream,
     client: &Weak<StoreClient>,
     group: GroupNumber,
     listeners: &Arc<GroupListeners>,
-) -> Result<Option<WatchEvent>, ()> {
-    match client.upgrade() {
-        Some(alive) if !alive.watch_retire(group, listeners) => Ok(Some(WatchEvent::Changed(Vec::new()))),
-        _ => Err(()),
+) -> Option<WatchEvent> {
+    loop {
+        if let Ok(event) = tokio::time::timeout(IDLE_LOOK, news.next()).await {
+            return event;
+        }
+        if client.upgrade().is_none_or(|alive| alive.watch_retire(group, listeners)) {
+            return None;
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub const POP3_IDLE_SECONDS_MAX: u64 = 600;
 /// Protocol errors of one POP3 session before it is closed.
 pub const POP3_ERRORS_MAX: u32 = 20;
 /// How long a POP3 lock outlives the silence of its holder's front end, seconds.
-pub const POP3_LOCK_SECONDS: u64 = 30;
+pub const POP3_LOCK_SECONDS: u64 = 10;
 
 /// Longest IMAP command line before login, octets.
 pub const IMAP_PREAUTH_LINE_BYTES_MAX: usize = 8_192;
