@@ -1,1 +1,27 @@
-//! yubin-store
+//! The mail store service: the replicated state machine of `state` on the groups of `consensus`, offered as a
+//! [`StoreNode`](yubin_proto::StoreNode).
+//!
+//! A node proposes, reads linearizably, searches beside the data, tells news, and keeps POP3 locks in its leader's memory. What is
+//! decided (quota, sizes, expiry, names) is decided in `state`; what is durable and in which order is `consensus`'s. The rest of the
+//! house reaches a store only through `proto`.
+//!
+//! - [`bridge`]: the state machine's storage traits on `consensus`'s types; [`machine`]: apply and its news.
+//! - [`body`]: how a stored body begins; [`propose`], [`read`], [`search`], [`locks`], [`news`]: the calls.
+//! - [`groups`]: first start and membership; [`sweeper`]: what a leader proposes when something is due.
+
+mod body;
+mod bridge;
+mod groups;
+mod locks;
+mod machine;
+mod news;
+mod propose;
+mod read;
+mod search;
+mod service;
+mod settings;
+mod sweeper;
+
+pub use service::{OpenError, Store};
+pub use settings::{Clock, Member, StoreSettings};
+pub use yubin_consensus::{GroupMetrics, NodeMetrics};

@@ -1,0 +1,124 @@
+//! The groups of a cluster: made alike on every first node, then written down in the directory by its leader.
+//!
+//! Every node of the first hour starts its replica of the directory and of all data groups with the same voters; Raft makes one group
+//! of each. Whoever leads the directory then records nodes and groups and the plan that domains get when none is named. Recording is
+//! idempotent, so it simply runs whenever leadership arrives here and something is missing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use yubin_consensus::{AdminError, GroupId, Node, NodeId, PeerAddress};
+use yubin_proto::{Proposal, Scope, StoreError, StoreNode as _};
+use yubin_state::command::DirectoryCommand;
+use yubin_state::record::{NodeRecord, Plan};
+use yubin_state::{Actor, Answer, Command, DedupeClass, Encode as _, Envelope, Query, Reply};
+use yubin_types::{DomainId, Epoch, GroupNumber, Limit, Quota, RequestId, Timestamp, TraceId, limits};
+
+use crate::service::Shared;
+use crate::settings::StoreSettings;
+
+/// The plan of a domain for which none is named.
+pub(crate) const DEFAULT_PLAN: &str = "standard";
+
+/// Pause before recording is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Starts this node's replica of every group that the cluster begins with.
+pub(crate) async fn start_all(node: &Node, settings: &StoreSettings) -> Result<(), AdminError> {
+    let voters: BTreeMap<NodeId, PeerAddress> =
+        settings.members.iter().map(|member| (NodeId(member.id), PeerAddress(member.peer_address.clone()))).collect();
+    for group in 0..=settings.data_groups {
+        node.create_group(GroupId(group), voters.clone()).await?;
+    }
+    Ok(())
+}
+
+/// Records nodes, groups and the default plan in the directory whenever this node leads it.
+pub(crate) async fn keep_recorded(shared: Arc<Shared>, settings: StoreSettings) {
+    let Some(directory) = shared.node().group(GroupId(0)) else { return };
+    let mut leadership = directory.leadership();
+    loop {
+        let leads = leadership.borrow_and_update().is_leader();
+        if leads && record(&shared, &settings).await.is_err() {
+            tokio::time::sleep(RETRY_PAUSE).await;
+            continue;
+        }
+        if leadership.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes down what the directory doesn't hold yet.
+async fn record(shared: &Shared, settings: &StoreSettings) -> Result<(), StoreError> {
+    let nodes = match shared.query(Scope::DIRECTORY, Query::Nodes).await? {
+        Answer::Nodes(nodes) => nodes,
+        other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+    };
+    for member in &settings.members {
+        let record = NodeRecord {
+            id: member.id,
+            name: format!("node-{}", member.id),
+            peer_address: member.peer_address.clone(),
+            store_address: member.store_address.clone(),
+            zone: String::new(),
+        };
+        if !nodes.contains(&record) {
+            put(shared, DirectoryCommand::PutNode(record)).await?;
+        }
+    }
+    let plans = match shared.query(Scope::DIRECTORY, Query::Plans).await? {
+        Answer::Plans(plans) => plans,
+        other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+    };
+    if plans.is_empty() {
+        put(shared, DirectoryCommand::PutPlan(default_plan())).await?;
+    }
+    // Groups come last: a cluster with groups is ready.
+    let groups = match shared.query(Scope::DIRECTORY, Query::Groups).await? {
+        Answer::Groups(groups) => groups,
+        other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+    };
+    let voters: Vec<u64> = settings.members.iter().map(|member| member.id).collect();
+    for number in (1..=settings.data_groups).map(GroupNumber) {
+        if !groups.iter().any(|known| known.group == number) {
+            put(shared, DirectoryCommand::PutGroup { group: number, voters: voters.clone() }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a domain gets when nobody chose: no shared quota, 100 MB messages, Trash emptied after seven days.
+fn default_plan() -> Plan {
+    Plan {
+        name: DEFAULT_PLAN.to_owned(),
+        domain_quota: Quota::default(),
+        account_quota: Quota::default(),
+        message_bytes_max: limits::MESSAGE_BYTES_DEFAULT,
+        accounts_max: Limit::Unlimited,
+        trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
+        vault_seconds: limits::VAULT_SECONDS_DEFAULT,
+    }
+}
+
+async fn put(shared: &Shared, command: DirectoryCommand) -> Result<(), StoreError> {
+    match shared.propose(own_proposal(GroupNumber::DIRECTORY, "bootstrap", &Command::Directory(command))).await? {
+        Reply::Refused(refusal) => Err(StoreError::Malformed(refusal.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// A proposal of the store itself, for a whole group.
+pub(crate) fn own_proposal(group: GroupNumber, principal: &str, command: &Command) -> Proposal {
+    let envelope = Envelope {
+        domain: DomainId(0),
+        epoch: Epoch(0),
+        request: RequestId(rand::random()),
+        dedupe: DedupeClass::None,
+        stamp: Timestamp(0),
+        actor: Actor { principal: principal.to_owned(), peer: None },
+        trace: TraceId(rand::random()),
+    };
+    Proposal { group, envelope, command: bytes::Bytes::from(command.encode()).slice(1..), bodies: Vec::new() }
+}

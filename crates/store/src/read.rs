@@ -1,0 +1,109 @@
+//! Linearizable reads: queries, and pieces of messages.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use yubin_consensus::{Group, ReadError};
+use yubin_proto::{MessagePiece, Scope, StoreError};
+use yubin_state::query::RowDetail;
+use yubin_state::record::ColdRow;
+use yubin_state::{Answer, Query};
+use yubin_types::{Refusal, UidSet, limits};
+
+use crate::body;
+use crate::bridge::{StateView, body_ref};
+
+/// A state that holds everything acknowledged before the call.
+pub(crate) async fn fresh_view(group: &Group) -> Result<StateView, StoreError> {
+    group.read_index().await.map(StateView).map_err(|error| match error {
+        ReadError::NotLeader { leader } => StoreError::NotLeader { leader: leader.map(|node| node.0) },
+        ReadError::NoQuorum | ReadError::Faulted(_) | ReadError::Stopped => StoreError::Unavailable(error.to_string()),
+    })
+}
+
+/// Answers a query.
+pub(crate) async fn query(group: &Group, scope: Scope, query: Query) -> Result<Answer, StoreError> {
+    let view = fresh_view(group).await?;
+    if matches!(query, Query::VerifyUsage) {
+        let answered = tokio::task::spawn_blocking(move || answer(&view, scope, &query)).await;
+        return answered.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));
+    }
+    answer(&view, scope, &query)
+}
+
+/// Answers a query from a view.
+pub(crate) fn answer(view: &StateView, scope: Scope, query: &Query) -> Result<Answer, StoreError> {
+    yubin_state::answer(view, scope.domain, scope.epoch, query).map_err(|error| disk_error(&error))
+}
+
+/// Reads a piece of a message.
+pub(crate) async fn read_message(
+    group: &Group,
+    scope: Scope,
+    piece: MessagePiece,
+) -> Result<Result<Bytes, Refusal>, StoreError> {
+    if piece.length as usize > limits::INLINE_BODY_BYTES_MAX {
+        return Err(StoreError::Malformed("a piece has at most 1 MiB".to_owned()));
+    }
+    let view = fresh_view(group).await?;
+    let rows = Query::Rows {
+        login: piece.login,
+        mailbox: piece.mailbox,
+        uids: UidSet::range(piece.uid.0, piece.uid.0),
+        changed_since: None,
+        detail: RowDetail::HotAndCold,
+    };
+    match answer(&view, scope, &rows)? {
+        Answer::Refused(refusal) => Ok(Err(refusal)),
+        Answer::Rows { rows, .. } => match rows.into_iter().next().and_then(|row| row.cold) {
+            Some(cold) => octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok),
+            None => Ok(Err(Refusal::NotFound { what: "message".to_owned() })),
+        },
+        other => Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+    }
+}
+
+/// Octets of prefix and body as one sequence.
+async fn octets(group: &Group, cold: &ColdRow, offset: u64, length: u64) -> Result<Bytes, StoreError> {
+    let prefix_bytes = cold.prefix.len() as u64;
+    let whole = prefix_bytes + cold.body_bytes;
+    let (start, end) = (offset.min(whole), offset.saturating_add(length).min(whole));
+    let from_prefix = slice(&cold.prefix, start, end.min(prefix_bytes));
+    if end <= prefix_bytes {
+        return Ok(from_prefix);
+    }
+    let in_body = start.max(prefix_bytes) - prefix_bytes..end - prefix_bytes;
+    let from_body = body_octets(group, cold, in_body).await.map_err(|error| disk_error(&error))?;
+    if from_prefix.is_empty() {
+        return Ok(from_body);
+    }
+    let mut both = BytesMut::with_capacity(from_prefix.len() + from_body.len());
+    both.extend_from_slice(&from_prefix);
+    both.extend_from_slice(&from_body);
+    Ok(both.freeze())
+}
+
+/// Octets of the body.
+pub(crate) async fn body_octets(group: &Group, cold: &ColdRow, octets: std::ops::Range<u64>) -> io::Result<Bytes> {
+    let body = body_ref(&cold.body)?;
+    if octets.start == 0 {
+        let with_header = group.read_body(&body, 0..octets.end + body::HEADER_BYTES).await?;
+        let header = with_header.get(..4).unwrap_or_default();
+        body::check_header(header)?;
+        return Ok(with_header.slice(header.len()..));
+    }
+    group.read_body(&body, body::stored_range(octets)).await
+}
+
+fn slice(bytes: &Bytes, start: u64, end: u64) -> Bytes {
+    match (usize::try_from(start), usize::try_from(end)) {
+        (Ok(start), Ok(end)) if start < end && end <= bytes.len() => bytes.slice(start..end),
+        _ => Bytes::new(),
+    }
+}
+
+/// The disk failed: this replica can't answer, another may.
+pub(crate) fn disk_error(error: &io::Error) -> StoreError {
+    tracing::error!(%error, "reading the state failed");
+    StoreError::Unavailable("the disk of this replica failed".to_owned())
+}

@@ -1,0 +1,284 @@
+//! SEARCH beside the data: a program is decided per message from its rows, and from its text where the program asks for it.
+//!
+//! The program is flattened once into a postfix form and run with a stack of booleans, so that no client's nesting costs native stack.
+//! Text keys are read last and only where the rest leaves the outcome open. Hot rows come first; cold rows and bodies only if needed.
+
+use std::io;
+
+use bytes::Bytes;
+use yubin_consensus::Group;
+use yubin_message::{PartTree, search as text};
+use yubin_proto::{Scope, SearchOutcome, SearchRequest, StoreError};
+use yubin_state::query::{MessageRow, RowDetail};
+use yubin_state::record::ColdRow;
+use yubin_state::{Answer, Query};
+use yubin_types::search::SearchKey;
+use yubin_types::{ModSeq, Timestamp, Uid, UidSet};
+
+use crate::bridge::StateView;
+use crate::read::{answer, disk_error, fresh_view};
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// Runs a SEARCH.
+pub(crate) async fn search(
+    group: &Group,
+    scope: Scope,
+    now: Timestamp,
+    request: SearchRequest,
+) -> Result<SearchOutcome, StoreError> {
+    let view = fresh_view(group).await?;
+    let runtime = tokio::runtime::Handle::current();
+    let group = group.clone();
+    let run = move || {
+        let bodies = Bodies { group, runtime };
+        Run { view: &view, scope, now, bodies: &bodies }.all(&request)
+    };
+    let outcome = tokio::task::spawn_blocking(run).await;
+    outcome.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+}
+
+/// Bodies as a blocking reader, on a thread that may block.
+struct Bodies {
+    group: Group,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Bodies {
+    fn read(&self, cold: &ColdRow, range: std::ops::Range<u64>) -> io::Result<Bytes> {
+        self.runtime.block_on(crate::read::body_octets(&self.group, cold, range))
+    }
+}
+
+struct Run<'a> {
+    view: &'a StateView,
+    scope: Scope,
+    now: Timestamp,
+    bodies: &'a Bodies,
+}
+
+impl Run<'_> {
+    /// All frames of rows, one after the other.
+    fn all(&self, request: &SearchRequest) -> Result<SearchOutcome, StoreError> {
+        let program = Program::new(&request.key);
+        let detail = if needs_cold(&request.key) { RowDetail::HotAndCold } else { RowDetail::Hot };
+        let mut left = request.among.clone();
+        let (mut uids, mut highest_modseq) = (UidSet::new(), ModSeq(0));
+        loop {
+            let query = Query::Rows {
+                login: request.login,
+                mailbox: request.mailbox,
+                uids: left.clone(),
+                changed_since: None,
+                detail,
+            };
+            let (rows, next) = match answer(self.view, self.scope, &query)? {
+                Answer::Rows { rows, next } => (rows, next),
+                Answer::Refused(refusal) => return Ok(SearchOutcome::Refused(refusal)),
+                other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+            };
+            for row in &rows {
+                if self.matches(&program, row).map_err(|error| disk_error(&error))? {
+                    uids.insert(row.uid);
+                    highest_modseq = highest_modseq.max(row.hot.modseq);
+                }
+            }
+            match next {
+                Some(Uid(next)) => left = left.intersection(&UidSet::range(next, u32::MAX)),
+                None => return Ok(SearchOutcome::Found { uids, highest_modseq }),
+            }
+        }
+    }
+
+    fn matches(&self, program: &Program<'_>, row: &MessageRow) -> io::Result<bool> {
+        let mut message = Message { row, facts: None, bodies: self.bodies };
+        let mut stack: Vec<Verdict<'_>> = Vec::new();
+        for op in &program.ops {
+            let verdict = match op {
+                Op::Leaf(key) => message.cheap(key, self.now),
+                Op::Not => stack.pop().unwrap_or(Verdict::Known(false)).negated(),
+                Op::And(count) => fold(&mut stack, *count, &mut message, true)?,
+                Op::Or => fold(&mut stack, 2, &mut message, false)?,
+            };
+            stack.push(verdict);
+        }
+        let last = stack.pop().unwrap_or(Verdict::Known(false));
+        message.settle(last)
+    }
+}
+
+/// What is known of a key so far.
+#[derive(Clone, Copy)]
+enum Verdict<'k> {
+    Known(bool),
+    /// Needs the text; `true`: the outcome is the contrary.
+    Open(&'k SearchKey, bool),
+}
+
+impl Verdict<'_> {
+    fn negated(self) -> Self {
+        match self {
+            Verdict::Known(known) => Verdict::Known(!known),
+            Verdict::Open(key, negated) => Verdict::Open(key, !negated),
+        }
+    }
+}
+
+/// AND (`neutral` true) or OR (false) over the top of the stack: known verdicts decide first, open ones are settled only if they must.
+fn fold<'k>(
+    stack: &mut Vec<Verdict<'k>>,
+    count: usize,
+    message: &mut Message<'_>,
+    neutral: bool,
+) -> io::Result<Verdict<'k>> {
+    let operands = stack.split_off(stack.len().saturating_sub(count));
+    if operands.iter().any(|verdict| matches!(verdict, Verdict::Known(known) if *known != neutral)) {
+        return Ok(Verdict::Known(!neutral));
+    }
+    for verdict in operands {
+        if message.settle(verdict)? != neutral {
+            return Ok(Verdict::Known(!neutral));
+        }
+    }
+    Ok(Verdict::Known(neutral))
+}
+
+/// A program in postfix form.
+struct Program<'k> {
+    ops: Vec<Op<'k>>,
+}
+
+enum Op<'k> {
+    Leaf(&'k SearchKey),
+    Not,
+    And(usize),
+    Or,
+}
+
+impl<'k> Program<'k> {
+    fn new(key: &'k SearchKey) -> Self {
+        let mut ops = Vec::new();
+        // Prefix order with operands reversed, turned round at the end, is postfix order.
+        let mut left = vec![key];
+        while let Some(key) = left.pop() {
+            match key {
+                SearchKey::And(keys) => {
+                    ops.push(Op::And(keys.len()));
+                    left.extend(keys);
+                }
+                SearchKey::Or(a, b) => {
+                    ops.push(Op::Or);
+                    left.extend([&**a, &**b]);
+                }
+                SearchKey::Not(inner) => {
+                    ops.push(Op::Not);
+                    left.push(inner);
+                }
+                leaf => ops.push(Op::Leaf(leaf)),
+            }
+        }
+        ops.reverse();
+        Program { ops }
+    }
+}
+
+/// Must the cold row be read to decide the key?
+fn needs_cold(key: &SearchKey) -> bool {
+    let mut left = vec![key];
+    while let Some(key) = left.pop() {
+        match key {
+            SearchKey::And(keys) => left.extend(keys),
+            SearchKey::Or(a, b) => left.extend([&**a, &**b]),
+            SearchKey::Not(inner) => left.push(inner),
+            SearchKey::SentBefore(_) | SearchKey::SentOn(_) | SearchKey::SentSince(_) => return true,
+            key if key.reads_text() => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A message under examination; its part tree is decoded once, if at all.
+struct Message<'r> {
+    row: &'r MessageRow,
+    facts: Option<PartTree>,
+    bodies: &'r Bodies,
+}
+
+impl Message<'_> {
+    /// Decides a leaf from the rows, or leaves it open.
+    fn cheap<'k>(&mut self, key: &'k SearchKey, now: Timestamp) -> Verdict<'k> {
+        let hot = &self.row.hot;
+        let day = |at: Timestamp| i64::try_from(at.seconds() / DAY_SECONDS).unwrap_or(i64::MAX);
+        let age_seconds = now.millis_since(hot.internal_date) / 1_000;
+        Verdict::Known(match key {
+            SearchKey::Header(..) | SearchKey::Body(_) | SearchKey::Text(_) => return Verdict::Open(key, false),
+            SearchKey::Flag(flag) => hot.flags.contains(flag),
+            SearchKey::Uids(uids) => uids.contains(self.row.uid),
+            SearchKey::Larger(bytes) => hot.bytes > *bytes,
+            SearchKey::Smaller(bytes) => hot.bytes < *bytes,
+            SearchKey::Before(limit) => day(hot.internal_date) < *limit,
+            SearchKey::On(limit) => day(hot.internal_date) == *limit,
+            SearchKey::Since(limit) => day(hot.internal_date) >= *limit,
+            SearchKey::SavedBefore(limit) => day(hot.save_date) < *limit,
+            SearchKey::SavedOn(limit) => day(hot.save_date) == *limit,
+            SearchKey::SavedSince(limit) => day(hot.save_date) >= *limit,
+            SearchKey::SentBefore(limit) => self.sent_day().is_some_and(|sent| sent < *limit),
+            SearchKey::SentOn(limit) => self.sent_day() == Some(*limit),
+            SearchKey::SentSince(limit) => self.sent_day().is_some_and(|sent| sent >= *limit),
+            SearchKey::ModSeq(least) => hot.modseq >= *least,
+            SearchKey::Younger(seconds) => age_seconds <= *seconds,
+            SearchKey::Older(seconds) => age_seconds >= *seconds,
+            SearchKey::All | SearchKey::And(_) | SearchKey::Or(..) | SearchKey::Not(_) => true,
+        })
+    }
+
+    /// Reads text if a verdict is still open.
+    fn settle(&mut self, verdict: Verdict<'_>) -> io::Result<bool> {
+        match verdict {
+            Verdict::Known(known) => Ok(known),
+            Verdict::Open(key, negated) => Ok(self.text_matches(key)? != negated),
+        }
+    }
+
+    fn text_matches(&mut self, key: &SearchKey) -> io::Result<bool> {
+        let (scope, needle) = match key {
+            SearchKey::Header(name, needle) => (text::Scope::Header(name), needle),
+            SearchKey::Body(needle) => (text::Scope::Body, needle),
+            SearchKey::Text(needle) => (text::Scope::Text, needle),
+            _ => return Ok(false),
+        };
+        let Some(cold) = self.row.cold.as_ref() else { return Ok(false) };
+        if !matches!(scope, text::Scope::Body) && prefix_matches(&cold.prefix, scope, needle) {
+            return Ok(true);
+        }
+        let bodies = self.bodies;
+        match self.facts() {
+            Some(tree) => text::find(tree, scope, needle, |range| bodies.read(cold, range)),
+            None => Ok(false),
+        }
+    }
+
+    /// The day of the `Date:` field in its own zone (RFC 9051 §6.4.4 SENTON: without regard to time and timezone).
+    fn sent_day(&mut self) -> Option<i64> {
+        let date = self.facts()?.envelope().date.as_ref()?;
+        yubin_message::DateTime::parse_rfc5322(date).map(|date| date.day().0)
+    }
+
+    fn facts(&mut self) -> Option<&PartTree> {
+        if self.facts.is_none() {
+            self.facts = self.row.cold.as_ref().and_then(|cold| PartTree::from_bytes(&cold.facts).ok());
+        }
+        self.facts.as_ref()
+    }
+}
+
+/// The prefix holds header fields only.
+fn prefix_matches(prefix: &Bytes, scope: text::Scope<'_>, needle: &str) -> bool {
+    let tree = yubin_message::scan(prefix);
+    let read = |range: std::ops::Range<u64>| {
+        let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        Ok::<_, std::convert::Infallible>(prefix.get(index(range.start)..index(range.end)).unwrap_or_default().to_vec())
+    };
+    !prefix.is_empty() && text::find(&tree, scope, needle, read).unwrap_or(false)
+}

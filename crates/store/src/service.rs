@@ -1,0 +1,200 @@
+//! A store node in this process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use yubin_consensus::{AddressBook, AdminError, Group, GroupId, GroupMetrics, Node, NodeConfig, NodeId, NodeMetrics};
+use yubin_proto::contract::GroupHealth;
+use yubin_proto::{
+    GroupStatus, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError,
+    StoreNode, WatchStream,
+};
+use yubin_state::{Answer, Query, Reply};
+use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
+
+use crate::locks::{Leader, LockName, Locks, Predecessor};
+use crate::machine::MailMachine;
+use crate::news::News;
+use crate::settings::{Clock, StoreSettings};
+use crate::{groups, propose, read, search, sweeper};
+
+/// Why a store didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk, or what is on it.
+    #[error("opening the data folder: {0}")]
+    Disk(#[from] yubin_consensus::OpenError),
+    /// A group didn't start.
+    #[error("starting a group: {0}")]
+    Group(#[from] AdminError),
+}
+
+/// A running store node. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// What the parts of a store share.
+pub(crate) struct Shared {
+    node: Node,
+    news: Arc<News>,
+    locks: Locks,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("node", &self.shared.node.id()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the data folder and starts this node's replicas.
+    ///
+    /// # Errors
+    /// The disk, what is on it, or the address to listen on.
+    pub async fn open(settings: StoreSettings) -> Result<Self, OpenError> {
+        let peers = AddressBook::new();
+        for member in settings.members.iter().filter(|member| member.id != settings.node) {
+            peers.set(NodeId(member.id), member.peer_address.clone());
+        }
+        let config = NodeConfig {
+            data_dir: settings.data_dir.clone(),
+            node: NodeId(settings.node),
+            cluster: settings.cluster,
+            memory_bytes: settings.memory_bytes,
+            threads: settings.raft_threads,
+            listen: settings.listen,
+            peers,
+            tls: None,
+        };
+        let news = Arc::new(News::default());
+        let machine = Arc::new(MailMachine { news: Arc::clone(&news) });
+        let node = Node::open(config, machine).await?;
+        groups::start_all(&node, &settings).await?;
+        let clock = Arc::clone(&settings.clock);
+        let shared = Arc::new(Shared { node, news, locks: Locks::default(), clock });
+        let store = Store { shared, tasks: Arc::default() };
+        store.start_chores(settings);
+        Ok(store)
+    }
+
+    /// The node, for whoever calls it: a client in this process, or the gRPC service.
+    #[must_use]
+    pub fn node(&self) -> Arc<dyn StoreNode> {
+        Arc::clone(&self.shared) as Arc<dyn StoreNode>
+    }
+
+    /// Where peers connect, if the node listens.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<std::net::SocketAddr> {
+        self.shared.node.listening()
+    }
+
+    /// What the node measures now.
+    #[must_use]
+    pub fn metrics(&self) -> NodeMetrics {
+        self.shared.node.metrics()
+    }
+
+    /// Hands leaderships over, stops, and makes everything written durable.
+    pub async fn shutdown(&self) {
+        for task in self.tasks.lock().drain(..) {
+            task.abort();
+        }
+        self.shared.node.shutdown().await;
+    }
+
+    fn start_chores(&self, settings: StoreSettings) {
+        let mut tasks = self.tasks.lock();
+        for group in self.shared.node.groups() {
+            tasks.push(tokio::spawn(sweeper::sweep(Arc::clone(&self.shared), group)));
+        }
+        tasks.push(tokio::spawn(groups::keep_recorded(Arc::clone(&self.shared), settings)));
+    }
+}
+
+impl Shared {
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(crate) fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn group(&self, number: GroupNumber) -> Result<Group, StoreError> {
+        self.node.group(GroupId(number.0)).ok_or(StoreError::NotLeader { leader: None })
+    }
+}
+
+#[async_trait]
+impl StoreNode for Shared {
+    async fn propose(&self, proposal: Proposal) -> Result<Reply, StoreError> {
+        let group = self.group(proposal.group)?;
+        propose::propose(&group, self.now(), proposal).await
+    }
+
+    async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {
+        read::query(&self.group(scope.group)?, scope, query).await
+    }
+
+    async fn search(&self, scope: Scope, request: SearchRequest) -> Result<SearchOutcome, StoreError> {
+        search::search(&self.group(scope.group)?, scope, self.now(), request).await
+    }
+
+    async fn read_message(&self, scope: Scope, piece: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
+        read::read_message(&self.group(scope.group)?, scope, piece).await
+    }
+
+    async fn watch(&self, group: GroupNumber) -> Result<WatchStream, StoreError> {
+        Ok(self.news.listen(self.group(group)?.id()))
+    }
+
+    async fn lock(
+        &self,
+        scope: Scope,
+        account: AccountId,
+        token: [u8; 16],
+        action: LockAction,
+    ) -> Result<bool, StoreError> {
+        let group = self.group(scope.group)?;
+        // Leadership is confirmed with a quorum, so that a deposed leader grants nothing.
+        read::fresh_view(&group).await?;
+        let leadership = *group.leadership().borrow();
+        let alone = group.metrics().voters.len() == 1;
+        let predecessor = if alone { Predecessor::None } else { Predecessor::Possible };
+        let name = LockName { group: group.id(), domain: scope.domain, account };
+        let leader = Leader { term: leadership.term, predecessor };
+        self.locks.act(name, leader, token, action, Instant::now())
+    }
+
+    async fn status(&self) -> Result<NodeStatus, StoreError> {
+        let metrics = self.node.metrics();
+        Ok(NodeStatus { node: metrics.node.0, groups: metrics.groups.iter().map(group_status).collect() })
+    }
+}
+
+fn group_status(metrics: &GroupMetrics) -> GroupStatus {
+    let ids = |nodes: &std::collections::BTreeSet<NodeId>| nodes.iter().map(|node| node.0).collect();
+    GroupStatus {
+        group: GroupNumber(metrics.group.0),
+        leader: metrics.leadership.leader.map(|node| node.0),
+        term: metrics.leadership.term,
+        last_log_index: metrics.last_log_index.unwrap_or(0),
+        applied_index: metrics.applied_index.unwrap_or(0),
+        voters: ids(&metrics.voters),
+        learners: ids(&metrics.learners),
+        health: if metrics.fault.is_some() { GroupHealth::Faulted } else { GroupHealth::Healthy },
+    }
+}
