@@ -1,1 +1,25 @@
-//! yubin-admin
+//! The gRPC admin API: domains, accounts, aliases, plans, usage, nodes and groups.
+//!
+//! A thin edge: it checks the bearer token, turns requests into commands and queries, and answers when they have happened on every
+//! front end. Nothing is decided here that the state machine decides (names, quotas, uniqueness). Every change is idempotent under its
+//! request id, also where it takes several commands (a domain, a plan): each step derives its own id from the caller's, so a retry goes
+//! on where the first try stopped.
+//!
+//! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
+//! - `domains`, `accounts`, `aliases`, `plans`, `usage`, `cluster`: the calls; `convert`: wire and words; `status`: refusals as status.
+
+mod accounts;
+mod aliases;
+pub mod auth;
+mod cluster;
+mod convert;
+mod domains;
+mod plans;
+mod request;
+mod serve;
+mod service;
+mod status;
+mod usage;
+
+pub use serve::serve;
+pub use service::AdminService;

@@ -1,0 +1,42 @@
+//! The server: the admin service, health and reflection on one port.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use yubin_proto::StoreClient;
+use yubin_proto::r#gen::DESCRIPTORS;
+use yubin_proto::r#gen::admin::admin_server::AdminServer;
+
+use crate::service::AdminService;
+
+/// How long one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Serves until `stop` is over; calls under way are finished.
+///
+/// # Errors
+/// The transport failed.
+pub async fn serve(
+    listener: TcpListener,
+    client: Arc<StoreClient>,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<AdminServer<AdminService>>().await;
+    let reflection =
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS).build_v1()?;
+    Server::builder()
+        .timeout(CALL_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(AdminServer::new(AdminService::new(client)))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop)
+        .await?;
+    Ok(())
+}

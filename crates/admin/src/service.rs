@@ -1,0 +1,174 @@
+//! The service: every call checks its token, then goes to the module that knows it.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use yubin_proto::r#gen::admin as api;
+use yubin_proto::r#gen::admin::admin_server::Admin;
+use yubin_proto::{Caller, StoreClient};
+
+use crate::auth::authenticate;
+use crate::request::caller;
+use crate::{accounts, aliases, cluster, domains, plans, usage};
+
+/// The admin API over a store.
+#[derive(Clone, Debug)]
+pub struct AdminService {
+    client: Arc<StoreClient>,
+}
+
+impl AdminService {
+    /// Over this store.
+    #[must_use]
+    pub fn new(client: Arc<StoreClient>) -> Self {
+        AdminService { client }
+    }
+
+    /// The request and who sends it, if its token is good.
+    async fn open<T>(&self, mut request: Request<T>) -> Result<(T, Caller), Status> {
+        let principal = authenticate(&self.client, request.metadata()).await?;
+        request.extensions_mut().insert(principal);
+        let caller = caller(&request);
+        Ok((request.into_inner(), caller))
+    }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Admin for AdminService {
+    async fn create_domain(&self, request: Request<api::CreateDomainRequest>) -> Reply<api::Domain> {
+        let (request, caller) = self.open(request).await?;
+        domains::create(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_domain(&self, request: Request<api::GetDomainRequest>) -> Reply<api::Domain> {
+        let (request, _) = self.open(request).await?;
+        domains::get(&self.client, &request.name).await.map(Response::new)
+    }
+
+    async fn list_domains(&self, request: Request<api::ListDomainsRequest>) -> Reply<api::ListDomainsResponse> {
+        let (request, _) = self.open(request).await?;
+        domains::list(&self.client, request).await.map(Response::new)
+    }
+
+    async fn update_domain(&self, request: Request<api::UpdateDomainRequest>) -> Reply<api::Domain> {
+        let (request, caller) = self.open(request).await?;
+        domains::update(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn suspend_domain(&self, request: Request<api::SuspendDomainRequest>) -> Reply<api::Domain> {
+        let (request, caller) = self.open(request).await?;
+        domains::suspend(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn resume_domain(&self, request: Request<api::ResumeDomainRequest>) -> Reply<api::Domain> {
+        let (request, caller) = self.open(request).await?;
+        domains::resume(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn delete_domain(&self, request: Request<api::DeleteDomainRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        domains::delete(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn create_account(&self, request: Request<api::CreateAccountRequest>) -> Reply<api::Account> {
+        let (request, caller) = self.open(request).await?;
+        accounts::create(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_account(&self, request: Request<api::GetAccountRequest>) -> Reply<api::Account> {
+        let (request, _) = self.open(request).await?;
+        accounts::get(&self.client, &request.address).await.map(Response::new)
+    }
+
+    async fn list_accounts(&self, request: Request<api::ListAccountsRequest>) -> Reply<api::ListAccountsResponse> {
+        let (request, _) = self.open(request).await?;
+        accounts::list(&self.client, request).await.map(Response::new)
+    }
+
+    async fn set_password(&self, request: Request<api::SetPasswordRequest>) -> Reply<api::Account> {
+        let (request, caller) = self.open(request).await?;
+        accounts::set_password(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn set_account_quota(&self, request: Request<api::SetAccountQuotaRequest>) -> Reply<api::Account> {
+        let (request, caller) = self.open(request).await?;
+        accounts::set_quota(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn suspend_account(&self, request: Request<api::SuspendAccountRequest>) -> Reply<api::Account> {
+        let (request, caller) = self.open(request).await?;
+        accounts::suspend(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn resume_account(&self, request: Request<api::ResumeAccountRequest>) -> Reply<api::Account> {
+        let (request, caller) = self.open(request).await?;
+        accounts::resume(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn delete_account(&self, request: Request<api::DeleteAccountRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        accounts::delete(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn list_mailboxes(&self, request: Request<api::ListMailboxesRequest>) -> Reply<api::ListMailboxesResponse> {
+        let (request, _) = self.open(request).await?;
+        accounts::list_mailboxes(&self.client, request).await.map(Response::new)
+    }
+
+    async fn clear_mailbox(&self, request: Request<api::ClearMailboxRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        accounts::clear(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn put_alias(&self, request: Request<api::PutAliasRequest>) -> Reply<api::Alias> {
+        let (request, caller) = self.open(request).await?;
+        aliases::put(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn list_aliases(&self, request: Request<api::ListAliasesRequest>) -> Reply<api::ListAliasesResponse> {
+        let (request, _) = self.open(request).await?;
+        aliases::list(&self.client, request).await.map(Response::new)
+    }
+
+    async fn delete_alias(&self, request: Request<api::DeleteAliasRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        aliases::delete(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn put_plan(&self, request: Request<api::PutPlanRequest>) -> Reply<api::Plan> {
+        let (request, caller) = self.open(request).await?;
+        plans::put(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn list_plans(&self, request: Request<api::ListPlansRequest>) -> Reply<api::ListPlansResponse> {
+        self.open(request).await?;
+        plans::list(&self.client).await.map(Response::new)
+    }
+
+    async fn delete_plan(&self, request: Request<api::DeletePlanRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        plans::delete(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_usage(&self, request: Request<api::GetUsageRequest>) -> Reply<api::UsageReport> {
+        let (request, _) = self.open(request).await?;
+        usage::get(&self.client, &request.name).await.map(Response::new)
+    }
+
+    async fn verify_usage(&self, request: Request<api::GetUsageRequest>) -> Reply<api::VerifyUsageResponse> {
+        let (request, _) = self.open(request).await?;
+        usage::verify(&self.client, &request.name).await.map(Response::new)
+    }
+
+    async fn list_nodes(&self, request: Request<api::ListNodesRequest>) -> Reply<api::ListNodesResponse> {
+        self.open(request).await?;
+        cluster::nodes(&self.client).await.map(Response::new)
+    }
+
+    async fn list_groups(&self, request: Request<api::ListGroupsRequest>) -> Reply<api::ListGroupsResponse> {
+        self.open(request).await?;
+        cluster::groups(&self.client).await.map(Response::new)
+    }
+}
