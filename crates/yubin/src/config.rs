@@ -1,0 +1,300 @@
+//! Configuration: one TOML file, parsed once into checked types.
+//!
+//! Unknown keys are refused. Every key has a default, so that no file at all is a working single process; `yubin config print` shows
+//! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Everything a process is told.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// The name in greetings, `Received` fields and the self-signed certificate.
+    pub(crate) hostname: String,
+    /// Where everything is kept: the store, the spool of incoming messages, keys and tokens.
+    pub(crate) data_dir: PathBuf,
+    /// What this process does: any of "store", "frontend", "admin".
+    pub(crate) roles: Vec<Role>,
+    /// Addresses to listen on; an empty list turns a service off, port 0 takes any free port.
+    pub(crate) listen: Listen,
+    /// The store role.
+    pub(crate) store: Store,
+    /// Certificates and logins of the front ends.
+    pub(crate) tls: Tls,
+    /// The secret that all front ends of a cluster share.
+    pub(crate) secrets: Secrets,
+    /// Logs and traces.
+    pub(crate) telemetry: Telemetry,
+    /// How long a shutdown waits for sessions to end, seconds.
+    pub(crate) drain_seconds: u64,
+}
+
+/// A part of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Keeps mail: a replica of Raft groups on this machine's disk.
+    Store,
+    /// Speaks SMTP, POP3 and IMAP.
+    Frontend,
+    /// Offers the admin API.
+    Admin,
+}
+
+/// Addresses to listen on.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Listen {
+    /// SMTP for the world (RFC 5321, port 25).
+    pub(crate) smtp: Vec<SocketAddr>,
+    /// Submission with STARTTLS (RFC 6409, port 587).
+    pub(crate) submission: Vec<SocketAddr>,
+    /// Submission over TLS (RFC 8314, port 465).
+    pub(crate) submissions: Vec<SocketAddr>,
+    /// POP3 with STLS (RFC 1939, port 110).
+    pub(crate) pop3: Vec<SocketAddr>,
+    /// POP3 over TLS (RFC 8314, port 995).
+    pub(crate) pop3s: Vec<SocketAddr>,
+    /// IMAP with STARTTLS (RFC 9051, port 143).
+    pub(crate) imap: Vec<SocketAddr>,
+    /// IMAP over TLS (RFC 8314, port 993).
+    pub(crate) imaps: Vec<SocketAddr>,
+    /// The admin API (gRPC).
+    pub(crate) admin: Vec<SocketAddr>,
+    /// `/livez`, `/readyz`, `/metrics`.
+    pub(crate) http: Vec<SocketAddr>,
+    /// The store service (gRPC), for front ends in other processes; unauthenticated: keep it inside the cluster's network.
+    pub(crate) store: Vec<SocketAddr>,
+}
+
+/// The store role, and where stores are.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Store {
+    /// This node's id; never reused, not even after its disk was lost.
+    pub(crate) node: u64,
+    /// The cluster's id, 32 hex digits, the same everywhere; empty for a node alone.
+    pub(crate) cluster_id: String,
+    /// Where other store nodes connect; none for a node alone.
+    pub(crate) peer_listen: Option<SocketAddr>,
+    /// The store nodes that the cluster begins with; empty for a node alone.
+    pub(crate) members: Vec<Member>,
+    /// Data groups that a new cluster begins with.
+    pub(crate) data_groups: u32,
+    /// Memory for buffers and caches, MiB.
+    pub(crate) memory_mib: usize,
+    /// Threads of Raft's own runtime.
+    pub(crate) raft_threads: usize,
+    /// How this process reaches a store in itself.
+    pub(crate) transport: Transport,
+}
+
+/// How a process reaches the store that runs in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    /// By a function call.
+    Direct,
+    /// Through gRPC on a loopback port, as from another process.
+    Grpc,
+}
+
+/// A store node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Member {
+    /// Its id.
+    pub(crate) id: u64,
+    /// Where other store nodes reach it, `host:port`.
+    pub(crate) peer: String,
+    /// Where front ends reach its store service, `host:port`.
+    pub(crate) store: String,
+}
+
+/// Certificates.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    /// Certificate chains and their keys, PEM; chosen by SNI among the names in them, the first where none fits. None at all: a
+    /// self-signed one for `hostname` is made in the data folder.
+    pub(crate) certificates: Vec<Certificate>,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Certificate {
+    /// The chain, leaf first.
+    pub(crate) chain: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// Where secrets are.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Secrets {
+    /// 32 random bytes in hex that key the fast password verifiers; the same file on every front end. Default: `cluster-secret` in
+    /// the data folder, made at the first start.
+    pub(crate) cluster_secret: Option<PathBuf>,
+}
+
+/// Logs and traces.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
+    /// What is logged, as `tracing` filters say it, such as "info,openraft=warn,yubin_frontend=debug".
+    pub(crate) log_filter: String,
+    /// Where traces are sent (OTLP over gRPC), such as "http://collector:4317"; none: nowhere.
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            hostname: "localhost".to_owned(),
+            data_dir: PathBuf::from("data"),
+            roles: vec![Role::Store, Role::Frontend, Role::Admin],
+            listen: Listen::default(),
+            store: Store::default(),
+            tls: Tls::default(),
+            secrets: Secrets::default(),
+            telemetry: Telemetry::default(),
+            drain_seconds: 20,
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
+        Listen {
+            smtp: local(2525),
+            submission: local(2587),
+            submissions: local(2465),
+            pop3: local(2110),
+            pop3s: local(2995),
+            imap: local(2143),
+            imaps: local(2993),
+            admin: local(2700),
+            http: local(2780),
+            store: Vec::new(),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Store {
+            node: 1,
+            cluster_id: String::new(),
+            peer_listen: None,
+            members: Vec::new(),
+            data_groups: 4,
+            memory_mib: 256,
+            raft_threads: 2,
+            transport: Transport::Direct,
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry { log_format: LogFormat::Text, log_filter: "info,openraft=warn".to_owned(), otlp_endpoint: None }
+    }
+}
+
+impl Config {
+    /// Reads a file, or takes the defaults where none is given.
+    pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Config::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Refuses what can't work, with what to do about it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.roles.is_empty(), "roles: name at least one of store, frontend, admin");
+        ensure!(!self.hostname.is_empty(), "hostname: must not be empty");
+        ensure!(self.store.node > 0, "store.node: ids begin at 1");
+        ensure!(self.store.memory_mib >= 32, "store.memory_mib: at least 32");
+        ensure!((1..=1024).contains(&self.store.data_groups), "store.data_groups: 1 to 1024");
+        self.cluster_id()?;
+        if !self.has(Role::Store) {
+            ensure!(
+                !self.store.members.is_empty(),
+                "store.members: a process without the store role must know the stores"
+            );
+        } else if !self.store.members.is_empty() {
+            let listed = self.store.members.iter().any(|member| member.id == self.store.node);
+            ensure!(listed, "store.members: must list this node, {}", self.store.node);
+            if self.store.members.len() > 1 {
+                ensure!(self.store.peer_listen.is_some(), "store.peer_listen: needed where there are other nodes");
+                ensure!(self.cluster_id()?.is_some(), "store.cluster_id: needed where there are other nodes");
+            }
+        }
+        Ok(())
+    }
+
+    /// The cluster's id, if one is set.
+    pub(crate) fn cluster_id(&self) -> anyhow::Result<Option<u128>> {
+        match self.store.cluster_id.as_str() {
+            "" => Ok(None),
+            hex if hex.len() == 32 => {
+                u128::from_str_radix(hex, 16).map(Some).context("store.cluster_id: 32 hex digits")
+            }
+            _ => bail!("store.cluster_id: 32 hex digits"),
+        }
+    }
+
+    /// Does this process have the role?
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn the_defaults_work_and_print_as_they_parse() {
+        let config = Config::default();
+        config.check().unwrap();
+        let printed = toml::to_string(&config).unwrap();
+        let parsed: Config = toml::from_str(&printed).unwrap();
+        assert_eq!(toml::to_string(&parsed).unwrap(), printed);
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_values_are_refused() {
+        for (text, word) in [
+            ("hostnam = 'x'", "hostnam"),
+            ("[store]\nnodes = 1", "nodes"),
+            ("roles = ['smtp']", "smtp"),
+            ("[listen]\nsmtp = ['nowhere']", "socket address"),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        for text in ["roles = []", "roles = ['frontend']", "[store]\nnode = 0", "[store]\ncluster_id = 'xyz'"] {
+            assert!(toml::from_str::<Config>(text).unwrap().check().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The command line of `yubin ctl`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Administer a running system.
+#[derive(Args)]
+pub(crate) struct CtlArgs {
+    /// Where the admin API is.
+    #[arg(long, global = true, env = "YUBIN_SERVER", default_value = "http://127.0.0.1:2700", value_name = "URL")]
+    pub(crate) server: String,
+    /// File with the token; a new data folder's is `admin-token` in it.
+    #[arg(long, global = true, env = "YUBIN_TOKEN_FILE", default_value = "data/admin-token", value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+    /// Print JSON instead of a table.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Noun {
+    /// Hosted domains.
+    #[command(subcommand)]
+    Domain(DomainVerb),
+    /// Accounts: an address with a mailbox and a password.
+    #[command(subcommand)]
+    Account(AccountVerb),
+    /// Aliases: names that lead to accounts of their domain.
+    #[command(subcommand)]
+    Alias(AliasVerb),
+    /// Plans: what a contract allows.
+    #[command(subcommand)]
+    Plan(PlanVerb),
+    /// An account's mailboxes.
+    #[command(subcommand)]
+    Mailbox(MailboxVerb),
+    /// Set the quota of a domain or of an account.
+    #[command(subcommand)]
+    Quota(QuotaVerb),
+    /// What a domain or an account holds, exact and live.
+    Usage {
+        /// Domain or address.
+        name: String,
+        /// Count all messages of the domain and compare with the kept figures.
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Nodes of the cluster.
+    #[command(subcommand)]
+    Node(ListVerb),
+    /// Raft groups.
+    #[command(subcommand)]
+    Group(ListVerb),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DomainVerb {
+    /// Host a domain; it takes mail when this returns.
+    Create {
+        /// Its name.
+        name: String,
+        /// Shared quota, such as 500M, 10G, 1000000 (bytes) or unlimited; without it, the plan's.
+        #[arg(long, value_parser = super::output::parse_bytes)]
+        quota: Option<Bytes>,
+        /// Its plan.
+        #[arg(long, default_value = "")]
+        plan: String,
+    },
+    /// Show one.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// List all.
+    List,
+    /// Change its plan or its catch-all.
+    Update {
+        /// Its name.
+        name: String,
+        /// Another plan.
+        #[arg(long)]
+        plan: Option<String>,
+        /// Who gets mail for names that don't exist: a local part, or empty for nobody.
+        #[arg(long)]
+        catch_all: Option<String>,
+    },
+    /// Stop its logins and deliveries; mail is kept.
+    Suspend {
+        /// Its name.
+        name: String,
+        /// Shown to whoever is refused.
+        #[arg(long)]
+        reason: String,
+    },
+    /// End a suspension.
+    Resume {
+        /// Its name.
+        name: String,
+    },
+    /// Delete it with all its accounts and mail.
+    Delete {
+        /// Its name.
+        name: String,
+        /// The name again, so that nothing is deleted by a slip.
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AccountVerb {
+    /// Create one; it takes mail and logins when this returns. The password is the first line of standard input.
+    Create {
+        /// Its address.
+        address: String,
+        /// Its own quota; without it, the plan's.
+        #[arg(long, value_parser = super::output::parse_bytes)]
+        quota: Option<Bytes>,
+        /// Read the password from standard input.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Show one.
+    Show {
+        /// Its address.
+        address: String,
+    },
+    /// List a domain's.
+    List {
+        /// The domain.
+        domain: String,
+    },
+    /// Set another password; the old one is refused when this returns.
+    SetPassword {
+        /// Its address.
+        address: String,
+        /// Read the password from standard input.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Stop its logins; mail is still delivered.
+    Suspend {
+        /// Its address.
+        address: String,
+        /// For the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// End a suspension.
+    Resume {
+        /// Its address.
+        address: String,
+    },
+    /// Delete it with its mail.
+    Delete {
+        /// Its address.
+        address: String,
+        /// The address again, so that nothing is deleted by a slip.
+        #[arg(long, value_name = "ADDRESS")]
+        confirm: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AliasVerb {
+    /// Create or replace one.
+    Put {
+        /// Its address.
+        address: String,
+        /// Addresses of the same domain.
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// List a domain's.
+    List {
+        /// The domain.
+        domain: String,
+    },
+    /// Delete one.
+    Delete {
+        /// Its address.
+        address: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PlanVerb {
+    /// Create or change one; changes reach every domain that uses it when this returns.
+    Put(PlanArgs),
+    /// List all.
+    List,
+    /// Delete one that no domain uses.
+    Delete {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    /// Its name.
+    pub(crate) name: String,
+    /// Shared quota of a domain.
+    #[arg(long, default_value = "unlimited", value_parser = super::output::parse_bytes)]
+    pub(crate) domain_quota: Bytes,
+    /// Quota of an account.
+    #[arg(long, default_value = "unlimited", value_parser = super::output::parse_bytes)]
+    pub(crate) account_quota: Bytes,
+    /// Largest message.
+    #[arg(long, default_value = "100M", value_parser = super::output::parse_bytes)]
+    pub(crate) message_size: Bytes,
+    /// Accounts of one domain; without it, any number.
+    #[arg(long)]
+    pub(crate) accounts: Option<u64>,
+    /// Seconds after the move into Trash until a message expires; 0: never.
+    #[arg(long, default_value_t = yubin_types::limits::TRASH_EXPIRY_SECONDS_DEFAULT)]
+    pub(crate) trash_expiry_seconds: u64,
+    /// Seconds that expunged mail is kept for undelete.
+    #[arg(long, default_value_t = yubin_types::limits::VAULT_SECONDS_DEFAULT)]
+    pub(crate) vault_seconds: u64,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MailboxVerb {
+    /// List an account's.
+    List {
+        /// Its address.
+        address: String,
+    },
+    /// Delete all messages of a mailbox, or of every one.
+    Clear {
+        /// The account's address.
+        address: String,
+        /// Which; without it, every one.
+        #[arg(long, default_value = "")]
+        mailbox: String,
+        /// The address again, so that nothing is deleted by a slip.
+        #[arg(long, value_name = "ADDRESS")]
+        confirm: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum QuotaVerb {
+    /// Set it; effective when this returns.
+    Set {
+        /// Domain or address.
+        name: String,
+        /// Such as 500M, 10G, unlimited; or plan: back to an account's plan.
+        #[arg(value_parser = super::output::parse_quota)]
+        quota: QuotaWish,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ListVerb {
+    /// List all.
+    List,
+}
+
+/// An amount of bytes; `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Option<u64>);
+
+/// What `quota set` sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QuotaWish {
+    /// This.
+    Own(Bytes),
+    /// What the plan says.
+    Plan,
+}

@@ -1,0 +1,266 @@
+//! Wiring: which parts this process runs, how they find each other, and the order in which they start and stop.
+//!
+//! Start: store, store service, client, front end, admin API, HTTP pages. Stop in the opposite order: front ends drain first, so that
+//! whatever they accepted still finds its store; then the store hands its leaderships over and makes everything durable.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use yubin_frontend::{Frontend, RunningFrontend};
+use yubin_proto::grpc::{RemoteNode, serve};
+use yubin_proto::{ClientSettings, StoreClient, StoreNode};
+use yubin_store::{Member, Store, StoreSettings};
+
+use crate::config::{Config, Role, Transport};
+use crate::{demo, frontend, http, metrics, secrets, shutdown, telemetry};
+
+/// What the caller asks for besides running.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) ports: Ports,
+    pub(crate) demo: Demo,
+}
+
+/// Shall the bound addresses be printed?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// As one line of JSON.
+    Print,
+    /// No.
+    Quiet,
+}
+
+/// Shall there be something to try?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demo {
+    /// A domain with two accounts, and how to use them.
+    Offer,
+    /// No.
+    None,
+}
+
+/// Bound addresses by service, in the order of starting.
+type Bound = Vec<(String, SocketAddr)>;
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
+    let exporter = telemetry::start(&config.telemetry)?;
+    std::fs::create_dir_all(&config.data_dir).with_context(|| format!("making {}", config.data_dir.display()))?;
+    let mut registry = Registry::default();
+    let mut services = Services::default();
+    let mut bound = Bound::new();
+
+    let store = if config.has(Role::Store) { Some(open_store(&config).await?) } else { None };
+    let own = match &store {
+        Some(store) => Some(services.offer_store(&config, store.node(), &mut bound).await?),
+        None => None,
+    };
+    if let Some(store) = &store {
+        metrics::register_store(&mut registry, store.clone());
+    }
+    let client = StoreClient::new(store_nodes(&config, own)?, ClientSettings::default());
+
+    let frontend = if config.has(Role::Frontend) {
+        let secret = secrets::cluster_secret(&config)?;
+        let started =
+            Frontend::start(frontend::settings(&config)?, Arc::clone(&client), &secret, &mut registry).await?;
+        bound.extend(started.addresses().iter().cloned());
+        Some(started)
+    } else {
+        None
+    };
+    if config.has(Role::Admin) {
+        services.offer_admin(&config, &client, &mut bound).await?;
+    }
+    services.offer_pages(&config, &client, registry, &mut bound).await?;
+
+    let stopped = attend(&config, wishes, &client, &bound).await;
+    stop(&config, frontend, services, store).await;
+    exporter.shutdown();
+    stopped
+}
+
+/// Says that everything is up, then waits for the signal. A signal during the start counts too.
+async fn attend(config: &Config, wishes: Wishes, client: &Arc<StoreClient>, bound: &Bound) -> anyhow::Result<()> {
+    let announce = async {
+        if wishes.ports == Ports::Quiet && wishes.demo == Demo::None && !config.has(Role::Admin) {
+            return Ok(());
+        }
+        if config.has(Role::Store) || config.has(Role::Admin) {
+            client.ready().await;
+        }
+        if config.has(Role::Admin) {
+            secrets::admin_token(config, client).await?;
+        }
+        if wishes.demo == Demo::Offer {
+            demo::offer(config, bound).await?;
+        }
+        if wishes.ports == Ports::Print {
+            shutdown::say(&format!("{}\n", ports_line(bound)));
+        }
+        tracing::info!("ready");
+        anyhow::Ok(())
+    };
+    let requested = shutdown::requested();
+    tokio::pin!(requested);
+    tokio::select! {
+        outcome = &mut requested => return outcome,
+        announced = announce => announced?,
+    }
+    requested.await
+}
+
+async fn stop(config: &Config, frontend: Option<RunningFrontend>, services: Services, store: Option<Store>) {
+    tracing::info!("shutting down");
+    if let Some(frontend) = frontend {
+        frontend.shutdown(Duration::from_secs(config.drain_seconds)).await;
+    }
+    services.stop().await;
+    if let Some(store) = store {
+        store.shutdown().await;
+    }
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let member = |member: &crate::config::Member| Member {
+        id: member.id,
+        peer_address: member.peer.clone(),
+        store_address: member.store.clone(),
+    };
+    let alone = Member { id: config.store.node, peer_address: String::new(), store_address: String::new() };
+    let members: Vec<Member> = config.store.members.iter().map(member).collect();
+    let settings = StoreSettings {
+        data_dir: config.data_dir.join("store"),
+        node: config.store.node,
+        cluster: config.cluster_id()?,
+        listen: config.store.peer_listen,
+        members: if members.is_empty() { vec![alone] } else { members },
+        data_groups: config.store.data_groups,
+        memory_bytes: config.store.memory_mib << 20,
+        raft_threads: config.store.raft_threads,
+        clock: StoreSettings::system_clock(),
+    };
+    Ok(Store::open(settings).await?)
+}
+
+/// Every store node: the one in this process as it is to be reached, the others through gRPC.
+fn store_nodes(config: &Config, own: Option<Arc<dyn StoreNode>>) -> anyhow::Result<BTreeMap<u64, Arc<dyn StoreNode>>> {
+    let mut nodes: BTreeMap<u64, Arc<dyn StoreNode>> = BTreeMap::new();
+    for member in &config.store.members {
+        let remote = RemoteNode::new(&format!("http://{}", member.store)).context("store.members")?;
+        nodes.insert(member.id, Arc::new(remote));
+    }
+    if let Some(own) = own {
+        nodes.insert(config.store.node, own);
+    }
+    Ok(nodes)
+}
+
+fn ports_line(bound: &Bound) -> String {
+    let mut ports = serde_json::Map::new();
+    for (name, address) in bound {
+        // A service on several addresses shows its first.
+        ports.entry(name.clone()).or_insert_with(|| serde_json::Value::String(address.to_string()));
+    }
+    serde_json::Value::Object(ports).to_string()
+}
+
+/// Services that run until they are told to stop.
+#[derive(Default)]
+struct Services {
+    running: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Services {
+    /// The store service on its listeners; answers with the way in which this process itself reaches the store.
+    async fn offer_store(
+        &mut self,
+        config: &Config,
+        node: Arc<dyn StoreNode>,
+        bound: &mut Bound,
+    ) -> anyhow::Result<Arc<dyn StoreNode>> {
+        let mut addresses = config.listen.store.clone();
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        if config.store.transport == Transport::Grpc && addresses.is_empty() {
+            addresses.push(loopback);
+        }
+        let mut first = None;
+        for address in addresses {
+            let (listener, address) = listen("store", address, bound).await?;
+            first.get_or_insert(address);
+            let server = tonic::transport::Server::builder()
+                .tcp_nodelay(true)
+                .initial_stream_window_size(4 * 1024 * 1024)
+                .initial_connection_window_size(16 * 1024 * 1024)
+                .add_service(serve(Arc::clone(&node)))
+                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), self.stop.clone().cancelled_owned());
+            self.running.spawn(async move { report("store", server.await) });
+        }
+        match first.filter(|_| config.store.transport == Transport::Grpc) {
+            Some(address) => Ok(Arc::new(RemoteNode::new(&format!("http://{address}"))?)),
+            None => Ok(node),
+        }
+    }
+
+    async fn offer_admin(
+        &mut self,
+        config: &Config,
+        client: &Arc<StoreClient>,
+        bound: &mut Bound,
+    ) -> anyhow::Result<()> {
+        for address in &config.listen.admin {
+            let (listener, _) = listen("admin", *address, bound).await?;
+            let server = yubin_admin::serve(listener, Arc::clone(client), self.stop.clone().cancelled_owned());
+            self.running.spawn(async move { report("admin", server.await) });
+        }
+        Ok(())
+    }
+
+    async fn offer_pages(
+        &mut self,
+        config: &Config,
+        client: &Arc<StoreClient>,
+        registry: Registry,
+        bound: &mut Bound,
+    ) -> anyhow::Result<()> {
+        let pages = http::router(Arc::clone(client), Arc::new(registry));
+        for address in &config.listen.http {
+            let (listener, _) = listen("http", *address, bound).await?;
+            let stop = self.stop.clone().cancelled_owned();
+            let server = axum::serve(listener, pages.clone()).with_graceful_shutdown(stop);
+            self.running.spawn(async move { report("http", server.await) });
+        }
+        Ok(())
+    }
+
+    /// Lets calls under way finish for a short while.
+    async fn stop(mut self) {
+        self.stop.cancel();
+        let finished = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(5), finished).await.is_err() {
+            tracing::warn!("calls under way are cut off");
+        }
+    }
+}
+
+fn report<E: std::fmt::Display>(service: &str, outcome: Result<(), E>) {
+    if let Err(error) = outcome {
+        tracing::error!(service, %error, "a service failed");
+    }
+}
+
+async fn listen(name: &str, address: SocketAddr, bound: &mut Bound) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("{name}: listening on {address}"))?;
+    let address = listener.local_addr()?;
+    bound.push((name.to_owned(), address));
+    Ok((listener, address))
+}

@@ -1,0 +1,98 @@
+//! Secrets in files: made at the first start, readable by the owner only.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use yubin_proto::StoreClient;
+use yubin_store::StoreSettings;
+use yubin_types::Secret;
+
+use crate::config::Config;
+
+/// Random bytes in a secret.
+const SECRET_BYTES: usize = 32;
+
+/// The secret that keys the fast password verifiers.
+pub(crate) fn cluster_secret(config: &Config) -> anyhow::Result<Secret> {
+    match &config.secrets.cluster_secret {
+        Some(path) => load_or_make(path),
+        None => load_or_make(&config.data_dir.join("cluster-secret")),
+    }
+}
+
+/// Where the admin token of a data folder is.
+pub(crate) fn admin_token_path(config: &Config) -> PathBuf {
+    config.data_dir.join("admin-token")
+}
+
+/// Makes sure that the token in `admin-token` is good; a missing one is made.
+pub(crate) async fn admin_token(config: &Config, client: &StoreClient) -> anyhow::Result<()> {
+    let path = admin_token_path(config);
+    let token = match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let token = yubin_admin::auth::mint();
+            write_private(&path, format!("{token}\n").as_bytes())?;
+            token
+        }
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let now = (StoreSettings::system_clock())();
+    yubin_admin::auth::register(client, &token, now).await.with_context(|| format!("registering {}", path.display()))
+}
+
+/// The secret in a file of hex digits; a missing file is made.
+pub(crate) fn load_or_make(path: &Path) -> anyhow::Result<Secret> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(text.trim()).with_context(|| format!("{}: 64 hex digits expected", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(path),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+fn make(path: &Path) -> anyhow::Result<Secret> {
+    let bytes: [u8; SECRET_BYTES] = rand::random();
+    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push('\n');
+    write_private(path, text.as_bytes())?;
+    Ok(Secret::new(bytes))
+}
+
+/// Writes a file that only its owner reads; it must not exist yet.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let written =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        });
+    written.with_context(|| format!("writing {}", path.display()))
+}
+
+fn parse(text: &str) -> Option<Secret> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * SECRET_BYTES || !text.is_ascii() {
+        return None;
+    }
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>().map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::load_or_make;
+
+    #[test]
+    fn a_secret_is_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let made = load_or_make(&path).unwrap();
+        assert_eq!(load_or_make(&path).unwrap(), made);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "abc").unwrap();
+        assert!(load_or_make(&path).is_err());
+    }
+}
