@@ -149,17 +149,6 @@ impl PartTree {
         Some(index..end)
     }
 
-    /// The tree of the same message with `prefix_bytes` of whole trace fields before it, as a recipient's copy has them:
-    /// the root's header grows, all else moves. Received fields among them are not counted.
-    pub fn with_prefix(mut self, prefix_bytes: u64) -> PartTree {
-        for (index, part) in self.parts.iter_mut().enumerate() {
-            part.header = if index == 0 { 0 } else { part.header.saturating_add(prefix_bytes) };
-            part.body = part.body.saturating_add(prefix_bytes);
-            part.end = part.end.saturating_add(prefix_bytes);
-        }
-        self
-    }
-
     /// The stored form.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Writing to memory fails for no value of these types; an empty row is read back as damaged.

@@ -207,13 +207,6 @@ proptest! {
     }
 
     #[test]
-    fn a_prefix_moves_the_tree(message in pieces()) {
-        let prefix = b"Return-Path: <a@b>\r\nDelivered-To: c@d\r\n";
-        let together = [&prefix[..], &message].concat();
-        prop_assert_eq!(scan(&message).with_prefix(prefix.len() as u64), scan(&together));
-    }
-
-    #[test]
     fn a_damaged_row_is_an_error_or_a_sound_tree(message in pieces(), at in 0_usize..2_000, byte in any::<u8>()) {
         let mut row = scan(&message).to_bytes();
         let at = at % row.len();
