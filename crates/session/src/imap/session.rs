@@ -6,15 +6,15 @@
 //! Limits: `IMAP_PREAUTH_LINE_BYTES_MAX` for everything before login, `IMAP_COMMAND_BYTES_MAX` and `IMAP_LITERAL_BYTES_MAX` after it;
 //! `IMAP_ERRORS_MAX` bad commands; silence and the time to log in. What a client pipelines waits in the socket.
 
-use bytes::Bytes;
+mod intake;
+
 use yubin_types::{Timestamp, limits};
 
 use super::ask::{Answer, Ask, Refusal};
-use super::command::{Command, Completion, Context, Numbering, Parse, Reject, Running, Streamed, Sync, Then, Turn};
+use super::command::{Completion, Context, Reject, Running, Sync, Then, Turn};
 use super::config::{Config, Tls};
-use super::framer::{Frame, Framer, Literal, LiteralKind};
+use super::framer::Framer;
 use super::output::Output;
-use super::parser::Parser;
 use super::registry;
 use super::state::{Expunges, State};
 use crate::step::{Session, Step, TlsFacts};
@@ -125,107 +125,6 @@ impl ImapSession {
         }
     }
 
-    /// Looks for the next command in the input.
-    fn take_command(&mut self) -> Next {
-        self.activity = Activity::AwaitingCommand;
-        let bytes_max = self.command_bytes_max();
-        match self.framer.next_command(bytes_max) {
-            Frame::Incomplete => Next::Read,
-            Frame::Command(command) => self.take_whole(&command),
-            Frame::Literal(literal) => self.take_literal(literal, bytes_max),
-            Frame::TooLong => {
-                let tag = Parser::new(self.framer.assembled()).tag().map(str::to_owned);
-                self.framer.discard_line();
-                self.too_big(tag.as_deref().unwrap_or("*"))
-            }
-        }
-    }
-
-    fn take_whole(&mut self, line: &Bytes) -> Next {
-        let mut parser = Parser::new(line);
-        let (tag, found) = self.identify(&mut parser);
-        let command = found.and_then(|(command, numbering)| match (command.parse, numbering) {
-            (Parse::Arguments(parse), Numbering::Sequence) => parse(&mut parser),
-            (Parse::Numbered(parse), numbering) => match self.state.selected() {
-                Some(selected) => parse(&mut parser, numbering, selected),
-                None => Err(Reject::Bad("No mailbox selected")),
-            },
-            (Parse::Streamed(parse), Numbering::Sequence) => {
-                parse(&mut parser).and(Err(Reject::Bad("Missing message literal")))
-            }
-            (Parse::Arguments(_) | Parse::Streamed(_), Numbering::Unique) => Err(Reject::Bad("Unknown UID command")),
-        });
-        match command.and_then(|command| parser.end().map(|()| command)) {
-            Ok(command) => self.run(tag, command),
-            Err(reject) => self.reject(&tag, reject),
-        }
-    }
-
-    /// A literal is announced: may it come, and does it come here or to the command itself?
-    fn take_literal(&mut self, literal: Literal, bytes_max: usize) -> Next {
-        let assembled = Bytes::copy_from_slice(self.framer.assembled());
-        let mut parser = Parser::new(&assembled);
-        let (tag, found) = self.identify(&mut parser);
-        let streamed = match found {
-            Err(reject) => Err(reject),
-            Ok((Command { parse: Parse::Streamed(parse), .. }, Numbering::Sequence)) => parse(&mut parser),
-            Ok(_) => Ok(Streamed::NotYet),
-        };
-        match streamed {
-            Err(reject) => self.refuse_literal(literal, bytes_max, |session| session.reject(&tag, reject)),
-            Ok(Streamed::Message(command)) => {
-                self.framer.split_at_literal();
-                self.run(tag, command)
-            }
-            Ok(Streamed::NotYet) => {
-                let literal_bytes = usize::try_from(literal.bytes).unwrap_or(usize::MAX);
-                let command_bytes = assembled.len().saturating_add(literal_bytes);
-                if literal_bytes > limits::IMAP_LITERAL_BYTES_MAX || command_bytes > bytes_max {
-                    return self.refuse_literal(literal, bytes_max, |session| session.too_big(&tag));
-                }
-                self.framer.accept_literal();
-                if literal.kind == LiteralKind::Synchronizing {
-                    self.out.text("+ OK\r\n");
-                }
-                Next::Again
-            }
-        }
-    }
-
-    /// What the client sends unasked is skipped, unless it is more than a command may be.
-    fn refuse_literal(&mut self, literal: Literal, bytes_max: usize, reply: impl FnOnce(&mut Self) -> Next) -> Next {
-        let skipped = usize::try_from(literal.bytes).unwrap_or(usize::MAX);
-        if literal.kind == LiteralKind::NonSynchronizing && skipped > bytes_max {
-            return self.bye("Literal too large to be skipped");
-        }
-        self.framer.refuse_literal();
-        reply(self)
-    }
-
-    /// Reads tag and name, and UID before a name; finds the command, if it may be given now.
-    fn identify(&self, parser: &mut Parser<'_>) -> (String, Result<(&'static Command, Numbering), Reject>) {
-        let Some(tag) = parser.tag().map(str::to_owned) else {
-            return ("*".to_owned(), Err(Reject::Bad("Missing or invalid tag")));
-        };
-        let find = |parser: &mut Parser<'_>| {
-            parser.space()?;
-            registry::find(parser.atom()?).ok_or(Reject::Bad("Unknown command"))
-        };
-        let numbered = |parser: &mut Parser<'_>| {
-            let mut ahead = parser.clone();
-            if ahead.space().is_ok() && ahead.eat_word("UID") {
-                *parser = ahead;
-                return find(parser).map(|command| (command, Numbering::Unique));
-            }
-            find(parser).map(|command| (command, Numbering::Sequence))
-        };
-        let found = numbered(parser).and_then(|found| {
-            found.0.allowed.check(&self.state, &self.config)?;
-            Ok(found)
-        });
-        (tag, found)
-    }
-
     fn run(&mut self, tag: String, command: Box<dyn Running>) -> Next {
         self.activity = Activity::Running { tag, command, waiting: Waiting::Start };
         Next::Again
@@ -291,7 +190,10 @@ impl ImapSession {
             Turn::Line => Waiting::Line,
             Turn::Octets(bytes) => Waiting::Octets(bytes),
             Turn::Finish(completion) => return self.finish(tag, completion),
-            Turn::Bye(text) => return self.bye(text),
+            Turn::Bye(text) => {
+                let revoked = self.ending.filter(|&ending| ending == Ending::Revoked);
+                return self.bye(revoked.map_or(text, Ending::text));
+            }
             Turn::Abort => return Next::Again,
         };
         self.activity = Activity::Running { tag, command, waiting };
@@ -359,13 +261,6 @@ impl ImapSession {
         self.complete(tag, &completion)
     }
 
-    fn too_big(&mut self, tag: &str) -> Next {
-        if self.state.user.is_none() {
-            return self.bye("Command too long");
-        }
-        self.complete(tag, &Completion::bad("Command too long").with_code("TOOBIG".to_owned()))
-    }
-
     fn count_error(&mut self) -> Next {
         self.errors += 1;
         if self.errors >= limits::IMAP_ERRORS_MAX { self.bye("Too many errors") } else { Next::Again }
@@ -393,13 +288,6 @@ impl ImapSession {
             return None;
         }
         Some(Step::Read { seconds_max: left.min(limits::PREAUTH_IDLE_SECONDS_MAX) })
-    }
-
-    fn command_bytes_max(&self) -> usize {
-        match self.state.user {
-            None => limits::IMAP_PREAUTH_LINE_BYTES_MAX,
-            Some(_) => limits::IMAP_COMMAND_BYTES_MAX,
-        }
     }
 }
 

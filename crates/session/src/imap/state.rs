@@ -309,7 +309,7 @@ mod tests {
             let mailbox = selected(known.iter().copied().map(Uid).collect());
             let order: Vec<u32> = known.iter().copied().collect();
             let some_set: UidSet = some.iter().copied().map(Uid).collect();
-            let numbers: UidSet = some.iter().filter_map(|uid| order.binary_search(uid).ok()).map(|at| Uid(at as u32 + 1)).collect();
+            let numbers: UidSet = some.iter().filter_map(|uid| order.binary_search(uid).ok()).map(|at| Uid(u32::try_from(at).unwrap() + 1)).collect();
             prop_assert_eq!(mailbox.numbers_of(&some_set), numbers);
             let uids: UidSet = some.iter().filter_map(|&number| order.get(number as usize - 1)).copied().map(Uid).collect();
             prop_assert_eq!(mailbox.at_numbers(&some_set), uids);

@@ -2,6 +2,7 @@
 //!
 //! Matching keeps the last `*` and the last `%` to come back to, never more: at most pattern times name steps, whatever the pattern.
 
+use yubin_types::limits;
 use yubin_types::mailbox::DELIMITER;
 
 use crate::imap::utf7;
@@ -30,7 +31,9 @@ impl Pattern {
                 _ => text.push(c),
             }
         }
-        Pattern { text: folded.map(|_| text) }
+        // What spells out more than a name can hold matches none.
+        let spelled = text.iter().filter(|c| !matches!(c, '*' | '%')).count();
+        Pattern { text: folded.filter(|_| spelled <= limits::MAILBOX_NAME_BYTES_MAX).map(|_| text) }
     }
 
     pub(super) fn is_empty(&self) -> bool {

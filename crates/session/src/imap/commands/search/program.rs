@@ -123,9 +123,9 @@ fn parse_key(parser: &mut Parser<'_>, charset: Charset, selected: &Selected) -> 
     if let Some(key) = plain_key(&name) {
         return Ok(key);
     }
-    parser.space()?;
+    let spaced = parser.space();
     let text = |parser: &mut Parser<'_>| charset.decode(&parser.astring()?);
-    Ok(match name.as_str() {
+    let key = match name.as_str() {
         "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header(name.to_ascii_lowercase(), text(parser)?),
         "HEADER" => {
             let field = text(parser)?;
@@ -152,7 +152,8 @@ fn parse_key(parser: &mut Parser<'_>, charset: Charset, selected: &Selected) -> 
         "SAVEDON" => SearchKey::SavedOn(day(parser)?),
         "SAVEDSINCE" => SearchKey::SavedSince(day(parser)?),
         _ => return Err(Reject::Bad("Unknown search key")),
-    })
+    };
+    spaced.map(|()| key)
 }
 
 /// Keys without arguments.
