@@ -97,8 +97,8 @@ impl Run<'_> {
             let verdict = match op {
                 Op::Leaf(key) => message.cheap(key, self.now),
                 Op::Not => stack.pop().unwrap_or(Verdict::Known(false)).negated(),
-                Op::And(count) => fold(&mut stack, *count, &mut message, true)?,
-                Op::Or => fold(&mut stack, 2, &mut message, false)?,
+                Op::And(count) => fold(&mut stack, *count, &mut message, Junction::All)?,
+                Op::Or => fold(&mut stack, 2, &mut message, Junction::Any)?,
             };
             stack.push(verdict);
         }
@@ -124,13 +124,24 @@ impl Verdict<'_> {
     }
 }
 
-/// AND (`neutral` true) or OR (false) over the top of the stack: known verdicts decide first, open ones are settled only if they must.
+/// How operands are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Junction {
+    /// AND.
+    All,
+    /// OR.
+    Any,
+}
+
+/// Joins the top of the stack: known verdicts decide first, open ones are settled only if they must.
 fn fold<'k>(
     stack: &mut Vec<Verdict<'k>>,
     count: usize,
     message: &mut Message<'_>,
-    neutral: bool,
+    junction: Junction,
 ) -> io::Result<Verdict<'k>> {
+    // What leaves the outcome open: true for AND, false for OR.
+    let neutral = junction == Junction::All;
     let operands = stack.split_off(stack.len().saturating_sub(count));
     if operands.iter().any(|verdict| matches!(verdict, Verdict::Known(known) if *known != neutral)) {
         return Ok(Verdict::Known(!neutral));
@@ -261,8 +272,7 @@ impl Message<'_> {
 
     /// The day of the `Date:` field in its own zone (RFC 9051 §6.4.4 SENTON: without regard to time and timezone).
     fn sent_day(&mut self) -> Option<i64> {
-        let date = self.facts()?.envelope().date.as_ref()?;
-        yubin_message::DateTime::parse_rfc5322(date).map(|date| date.day().0)
+        self.facts()?.envelope().sent.map(|date| date.day().0)
     }
 
     fn facts(&mut self) -> Option<&PartTree> {

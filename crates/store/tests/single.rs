@@ -1,5 +1,7 @@
 //! A store node alone, through the client that every role uses: what was acknowledged is there after a restart.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // A test fails by panicking.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -44,9 +44,8 @@ pub(crate) enum Noun {
     Usage {
         /// Domain or address.
         name: String,
-        /// Count all messages of the domain and compare with the kept figures.
-        #[arg(long)]
-        verify: bool,
+        #[command(flatten)]
+        check: UsageCheck,
     },
     /// Nodes of the cluster.
     #[command(subcommand)]
@@ -259,6 +258,14 @@ pub(crate) enum QuotaVerb {
 pub(crate) enum ListVerb {
     /// List all.
     List,
+}
+
+/// How far `usage` goes.
+#[derive(Args)]
+pub(crate) struct UsageCheck {
+    /// Count all messages of the domain and compare with the kept figures.
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 /// An amount of bytes; `None` is unlimited.

@@ -7,7 +7,7 @@ use yubin_proto::r#gen::admin as api;
 
 use super::args::{
     AccountVerb, AliasVerb, Bytes, CtlArgs, DomainVerb, ListVerb, MailboxVerb, Noun, PlanArgs, PlanVerb, QuotaVerb,
-    QuotaWish,
+    QuotaWish, UsageCheck,
 };
 use super::connection::{Connection, connect};
 use super::show::{Form, Shown as _};
@@ -26,7 +26,7 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<String> {
         Noun::Plan(verb) => plan(api, verb, form).await,
         Noun::Mailbox(verb) => mailbox(api, verb, form).await,
         Noun::Quota(verb) => quota(api, verb, form).await,
-        Noun::Usage { name, verify } => usage(api, name, verify, form).await,
+        Noun::Usage { name, check } => usage(api, name, &check, form).await,
         Noun::Node(ListVerb::List) => node(api, form).await,
         Noun::Group(ListVerb::List) => group(api, form).await,
     };
@@ -202,9 +202,9 @@ async fn quota(mut api: Connection, verb: QuotaVerb, form: Form) -> anyhow::Resu
     Ok(api.update_domain(update).await?.into_inner().shown(form))
 }
 
-async fn usage(mut api: Connection, name: String, verify: bool, form: Form) -> anyhow::Result<String> {
+async fn usage(mut api: Connection, name: String, check: &UsageCheck, form: Form) -> anyhow::Result<String> {
     let request = api::GetUsageRequest { name };
-    if verify {
+    if check.verify {
         let verified = api.verify_usage(request).await?.into_inner();
         let sound = verified.counted == verified.kept && verified.differing.is_empty();
         let text = verified.shown(form);

@@ -39,7 +39,7 @@ pub(crate) fn human(bytes: u64) -> String {
         return format!("{bytes} {name}");
     }
     // One decimal, by integers: no rounding surprises.
-    let tenths = u128::from(bytes) * 10 >> (10 * unit);
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
