@@ -1,6 +1,7 @@
 //! Remembered outcomes: a retry under the same request id gets the first reply and changes nothing.
 //!
-//! Kept per domain by class, with an index by expiry. An outcome is remembered at least for its class's time and until maintenance comes.
+//! Kept per domain by class, with an index by expiry. An outcome is remembered at least for its class's time and until maintenance comes;
+//! expiry is rounded up, so that maintenance comes for many at a time.
 
 use bytes::Bytes;
 use yubin_types::{Timestamp, limits};
@@ -29,7 +30,7 @@ pub(crate) fn remember<T: Txn>(txn: &mut T, envelope: &Envelope, now: Timestamp,
         DedupeClass::Delivery => limits::DEDUPE_DELIVERY_SECONDS,
         DedupeClass::Admin => limits::DEDUPE_ADMIN_SECONDS,
     };
-    let expires = now.plus_seconds(seconds);
+    let expires = whole(now.plus_seconds(seconds));
     let outcome = Remembered { expires, reply: Bytes::copy_from_slice(reply) };
     txn.set(&keys::request(envelope.domain, envelope.request), &outcome);
     txn.set(&keys::forget(expires, envelope.domain, envelope.request), &());
@@ -51,4 +52,9 @@ pub(crate) fn forget<T: Txn>(txn: &mut T, now: Timestamp) -> Outcome<Reply, T::E
     }
     let more = if next_due.is_some_and(|due| due <= now) { More::Yes } else { More::No };
     Ok(Reply::Progress { more, touched, next_due })
+}
+
+/// The next whole [`limits::FORGET_STEP_SECONDS`] at or after a time.
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_seconds(at.millis().div_ceil(limits::FORGET_STEP_SECONDS * 1_000) * limits::FORGET_STEP_SECONDS)
 }

@@ -160,6 +160,8 @@ pub const VAULT_SECONDS_DEFAULT: u64 = 7 * 86_400;
 pub const DEDUPE_DELIVERY_SECONDS: u64 = 15 * 60;
 /// How long the outcome of an administrative request is remembered, seconds.
 pub const DEDUPE_ADMIN_SECONDS: u64 = 24 * 3_600;
+/// Outcomes are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.
+pub const FORGET_STEP_SECONDS: u64 = 60;
 /// Expunge tombstones (one per command that removed messages) kept per mailbox before its QRESYNC floor rises.
 pub const TOMBSTONES_PER_MAILBOX_MAX: u32 = 1_000;
 /// The latest stamp that apply takes, milliseconds: the year 2200. A stamp in a wrong unit must not become a group's time.

@@ -73,7 +73,7 @@ pub(super) fn accounts<V: View>(
     limit: u32,
 ) -> Outcome<Answer, V::Error> {
     let mut found = Vec::new();
-    page(reading, after, limit, |name| match name {
+    page(reading, after, page_size(limit), |name| match name {
         Name::Account(id) => Some(id),
         Name::Alias { .. } => None,
     })?
@@ -91,7 +91,7 @@ pub(super) fn aliases<V: View>(
     after: Option<&LocalPart>,
     limit: u32,
 ) -> Outcome<Answer, V::Error> {
-    let found = page(reading, after, limit, |name| match name {
+    let found = page(reading, after, page_size(limit), |name| match name {
         Name::Account(_) => None,
         Name::Alias { local, targets } => Some(AliasRecord { local, targets }),
     })?;
@@ -102,7 +102,7 @@ pub(super) fn aliases<V: View>(
 pub(super) fn addresses<V: View>(reading: &Reading<'_, V>, id: AccountId) -> Outcome<Answer, V::Error> {
     let account = reading.view.row(&keys::account(reading.id, id))?.ok_or(Refusal::NoSuchAccount)?;
     let mut found = vec![account.local];
-    let aliases = page(reading, None, u32::MAX, |name| match name {
+    let aliases = page(reading, None, usize::MAX, |name| match name {
         Name::Account(_) => None,
         Name::Alias { local, .. } => Some(local),
     })?;
@@ -116,18 +116,22 @@ pub(super) fn addresses<V: View>(reading: &Reading<'_, V>, id: AccountId) -> Out
     Ok(Answer::Addresses(found))
 }
 
-/// Names after `after` in key order that `pick` takes; a limit above a page's is every name.
+/// The bound of a page.
+fn page_size(limit: u32) -> usize {
+    (limit as usize).min(limits::PAGE_SIZE_MAX)
+}
+
+/// Names after `after` in key order that `pick` takes.
 fn page<V: View, T>(
     reading: &Reading<'_, V>,
     after: Option<&LocalPart>,
-    limit: u32,
+    limit: usize,
     pick: impl Fn(Name) -> Option<T>,
 ) -> Outcome<Vec<T>, V::Error> {
     let mut names = keys::names(reading.id);
     if let Some(after) = after {
         names = names.after(keys::name(reading.id, &after.key()).bytes());
     }
-    let limit = if limit == u32::MAX { usize::MAX } else { (limit as usize).min(limits::PAGE_SIZE_MAX) };
     let mut found = Vec::new();
     if limit > 0 {
         reading.view.each(&names, |_, name| {

@@ -321,13 +321,15 @@ fn run(steps: &[(bool, usize, Step)]) {
                 let domain = if matches!(command, Command::Maintenance(_)) { DomainId(0) } else { domain };
                 let envelope =
                     lab.envelope(domain, [DedupeClass::None, DedupeClass::Delivery, DedupeClass::Admin][who % 3]);
-                let before = usage(&lab, domain);
+                let before = holdings(&lab, domain);
                 let moved = matches!(step, Step::Transfer { copy: false, .. });
                 let reply = lab.propose(envelope, command);
                 assert!(!matches!(reply, Reply::Refused(yubin_types::Refusal::Unsupported)));
+                let after = holdings(&lab, domain);
                 if moved {
-                    assert_eq!(usage(&lab, domain), before, "a move changed usage");
+                    assert_eq!(after, before, "a move changed usage");
                 }
+                growth_was_admitted(&before, &after);
             }
         }
     }
@@ -337,10 +339,22 @@ fn run(steps: &[(bool, usize, Step)]) {
     repeat(&mut lab, &replies);
 }
 
-fn usage(lab: &Lab, domain: DomainId) -> Option<Usage> {
-    match lab.ask(domain, &Query::Domain) {
-        Answer::Domain(record) => Some(record.usage),
-        _ => None,
+/// Quota and usage of the domain and of each account.
+fn holdings(lab: &Lab, domain: DomainId) -> BTreeMap<String, (Quota, Usage)> {
+    let Answer::Domain(record) = lab.ask(domain, &Query::Domain) else { return BTreeMap::new() };
+    let Answer::Accounts(accounts) = lab.ask(domain, &Query::Accounts { after: None, limit: 100 }) else { panic!() };
+    let of_accounts = accounts
+        .into_iter()
+        .map(|account| (account.local.to_string(), (account.quota.unwrap_or_default(), account.usage)));
+    of_accounts.chain([(String::new(), (record.effective_quota(), record.usage))]).collect()
+}
+
+/// Whoever holds more than before is within the quota.
+fn growth_was_admitted(before: &BTreeMap<String, (Quota, Usage)>, after: &BTreeMap<String, (Quota, Usage)>) {
+    for (who, (quota, usage)) in after {
+        let (_, earlier) = before.get(who).copied().unwrap_or_default();
+        assert!(usage.bytes <= earlier.bytes || quota.bytes.admits(usage.bytes), "{who}: {usage:?} over {quota:?}");
+        assert!(usage.messages <= earlier.messages || quota.messages.admits(usage.messages), "{who}: {usage:?}");
     }
 }
 
