@@ -136,7 +136,7 @@ impl Service {
                 Box::pin(self.smtp(smtp::Listener::Submission, security, connection, transport)).await
             }
             Protocol::Pop3 => Box::pin(self.pop3(security, connection, transport)).await,
-            Protocol::Imap => Box::pin(self.imap(&security, connection, transport)).await,
+            Protocol::Imap => Box::pin(self.imap(security, connection, transport)).await,
         }
     }
 
@@ -166,18 +166,11 @@ impl Service {
         self.drive(session, Pop3Rim::new(connection), transport).await
     }
 
-    async fn imap(&self, security: &Security, connection: Connection, transport: Transport<TcpStream>) -> Ended {
+    async fn imap(&self, security: Security, connection: Connection, transport: Transport<TcpStream>) -> Ended {
         let session = ImapSession::new(imap::Config {
-            host: self.shared.config.hostname.clone(),
-            tls: match security {
-                Security::Clear => imap::Tls::None,
-                Security::Upgradable => imap::Tls::Offered,
-                Security::Encrypted(_) => imap::Tls::Active,
-            },
-            cleartext: match self.listener.plaintext_login {
-                yubin_session::PlaintextLogin::Refuse => imap::Cleartext::Refused,
-                yubin_session::PlaintextLogin::Allow => imap::Cleartext::Allowed,
-            },
+            hostname: self.shared.config.hostname.clone(),
+            security,
+            plaintext_login: self.listener.plaintext_login,
             message_bytes_max: self.shared.config.message_bytes_max,
         });
         self.drive(session, ImapRim::new(connection), transport).await

@@ -21,5 +21,5 @@ mod state;
 mod utf7;
 
 pub use ask::{Answer, Ask};
-pub use config::{Cleartext, Config, Tls};
+pub use config::Config;
 pub use session::ImapSession;

@@ -1,10 +1,11 @@
 //! All commands and capabilities. An extension is a family of its own: a file, and a line here.
 
-use super::command::{Allowed, Command};
+use super::command::{Allowed, Command, Completion, Reject};
 use super::commands;
-use super::config::{Cleartext, Config, Tls};
+use super::config::Config;
 use super::output::Output;
 use super::state::State;
+use crate::Security;
 
 /// A file of commands that belong together.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl When {
         match self {
             When::Always => true,
             When::Authenticated => !before_login,
-            When::TlsOffered => before_login && state.tls == Tls::Offered,
+            When::TlsOffered => before_login && state.security == Security::Upgradable,
             When::LoginAllowed => before_login && login_allowed(state, config),
             When::LoginDisabled => before_login && !login_allowed(state, config),
         }
@@ -85,8 +86,7 @@ impl When {
 
 impl Allowed {
     /// May such a command be given now? If not, the words after `BAD` or the refusal.
-    pub(super) fn check(self, state: &State, config: &Config) -> Result<(), super::command::Reject> {
-        use super::command::{Completion, Reject};
+    pub(super) fn check(self, state: &State, config: &Config) -> Result<(), Reject> {
         match self {
             Allowed::Always => Ok(()),
             Allowed::NotAuthenticated | Allowed::Login if state.user.is_some() => Err(Reject::Bad("Already logged in")),
@@ -102,7 +102,7 @@ impl Allowed {
 }
 
 fn login_allowed(state: &State, config: &Config) -> bool {
-    state.tls == Tls::Active || config.cleartext == Cleartext::Allowed
+    state.security.admits_login(config.plaintext_login)
 }
 
 #[cfg(test)]

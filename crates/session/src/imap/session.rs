@@ -12,12 +12,12 @@ use yubin_types::{Timestamp, limits};
 
 use super::ask::{Answer, Ask, Refusal};
 use super::command::{Completion, Context, Reject, Running, Sync, Then, Turn};
-use super::config::{Config, Tls};
+use super::config::Config;
 use super::framer::Framer;
 use super::output::Output;
 use super::registry;
 use super::state::{Expunges, State};
-use crate::step::{Session, Step, TlsFacts};
+use crate::{Security, Session, Step, TlsFacts};
 
 /// An IMAP server session.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl ImapSession {
     #[must_use]
     pub fn new(config: Config) -> Self {
         ImapSession {
-            state: State::new(config.tls),
+            state: State::new(config.security.clone()),
             config,
             framer: Framer::new(),
             out: Output::default(),
@@ -112,7 +112,7 @@ impl ImapSession {
             Activity::Greeting => {
                 self.out.text("* OK [");
                 registry::write_capabilities(&self.state, &self.config, &mut self.out);
-                self.out.text("] ").human(&self.config.host).text(" ready\r\n");
+                self.out.text("] ").human(&self.config.hostname).text(" ready\r\n");
                 self.activity = Activity::AwaitingCommand;
                 Next::Again
             }
@@ -346,9 +346,9 @@ impl Session for ImapSession {
         }
     }
 
-    fn tls_started(&mut self, _facts: TlsFacts) {
+    fn tls_started(&mut self, facts: TlsFacts) {
         self.framer.clear();
-        self.state = State::new(Tls::Active);
+        self.state = State::new(Security::Encrypted(facts));
         self.activity = Activity::AwaitingCommand;
     }
 

@@ -8,14 +8,14 @@ use yubin_types::{MailboxId, ModSeq, Uid, UidSet};
 
 use super::ask::Changes;
 use super::command::Numbering;
-use super::config::Tls;
 use super::output::Output;
 use super::sequence_set::SequenceSet;
+use crate::Security;
 
 /// The state of RFC 9051 §3: not authenticated, authenticated, selected. Logout is the session's end.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) tls: Tls,
+    pub(super) security: Security,
     /// Who is logged in; the rim knows the name.
     pub(super) user: Option<User>,
     /// Logins that failed on this connection.
@@ -74,8 +74,8 @@ pub(super) enum Expunges {
 }
 
 impl State {
-    pub(super) fn new(tls: Tls) -> Self {
-        State { tls, user: None, login_failures: 0 }
+    pub(super) fn new(security: Security) -> Self {
+        State { security, user: None, login_failures: 0 }
     }
 
     pub(super) fn selected(&self) -> Option<&Selected> {

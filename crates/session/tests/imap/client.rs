@@ -3,8 +3,8 @@
 //! An `S:` line that ends in `...` matches what begins so. Other clients act on `client.rim` between two transcripts.
 
 use bytes::BytesMut;
-use yubin_session::imap::{Answer, Cleartext, Config, ImapSession, Tls};
-use yubin_session::{Session, Step, TlsFacts};
+use yubin_session::imap::{Answer, Config, ImapSession};
+use yubin_session::{PlaintextLogin, Security, Session, Step, TlsFacts};
 use yubin_types::Timestamp;
 
 use crate::rim::Rim;
@@ -24,7 +24,16 @@ pub(crate) enum Phase {
 }
 
 pub(crate) fn config() -> Config {
-    Config { host: "mail.example.jp".into(), tls: Tls::Active, cleartext: Cleartext::Refused, message_bytes_max: 1000 }
+    Config {
+        hostname: "mail.example.jp".into(),
+        security: Security::Encrypted(tls_facts()),
+        plaintext_login: PlaintextLogin::Refuse,
+        message_bytes_max: 1000,
+    }
+}
+
+fn tls_facts() -> TlsFacts {
+    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), server_name: None }
 }
 
 impl Client {
@@ -90,8 +99,7 @@ impl Client {
                     self.session.answer(answer);
                 }
                 Step::StartTls => {
-                    let facts = TlsFacts { version: "TLSv1.3".into(), cipher: String::new(), server_name: None };
-                    self.session.tls_started(facts);
+                    self.session.tls_started(tls_facts());
                 }
                 Step::Read { seconds_max } => {
                     assert!(seconds_max > 0);

@@ -1,7 +1,7 @@
 //! Greeting, capabilities, TLS, LOGIN and AUTHENTICATE.
 
-use yubin_session::Session;
-use yubin_session::imap::{Answer, Cleartext, Config, Tls};
+use yubin_session::imap::{Answer, Config};
+use yubin_session::{PlaintextLogin, Security, Session};
 use yubin_types::limits;
 
 use crate::client::{Client, Phase, config};
@@ -12,7 +12,7 @@ const AFTER_LOGIN: &str = "IMAP4rev1 LITERAL+ ID SASL-IR ENABLE CONDSTORE NAMESP
 
 #[test]
 fn capabilities_follow_the_state() {
-    let mut client = Client::connect(Config { tls: Tls::Offered, ..config() });
+    let mut client = Client::connect(Config { security: Security::Upgradable, ..config() });
     client.play(&format!(
         "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ ID STARTTLS SASL-IR LOGINDISABLED ENABLE] mail.example.jp ready
          C: a LOGIN u secret
@@ -44,7 +44,7 @@ fn capabilities_follow_the_state() {
 
 #[test]
 fn what_was_sent_in_clear_behind_starttls_is_dropped() {
-    let mut client = Client::connect(Config { tls: Tls::Offered, ..config() });
+    let mut client = Client::connect(Config { security: Security::Upgradable, ..config() });
     client.take();
     client.send("a STARTTLS\r\nb LOGIN u@example.jp secret\r\n");
     assert_eq!(client.take(), "a OK Begin TLS negotiation now\r\n");
@@ -118,7 +118,8 @@ fn an_exchange_can_be_cancelled_or_broken() {
 
 #[test]
 fn passwords_in_clear_are_taken_where_the_listener_says_so() {
-    let mut client = Client::connect(Config { tls: Tls::None, cleartext: Cleartext::Allowed, ..config() });
+    let mut client =
+        Client::connect(Config { security: Security::Clear, plaintext_login: PlaintextLogin::Allow, ..config() });
     client.play(
         "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=PLAIN AUTH=LOGIN ENABLE] mail.example.jp ready
          C: a STARTTLS
