@@ -56,7 +56,7 @@ fn expire_domain<T: Txn>(work: &mut Work<'_, T>, budget: usize) -> Outcome<usize
         if date.plus_seconds(seconds) > work.now {
             break;
         }
-        went += expire_mailbox(work, mailbox, seconds, budget - went - visits)?;
+        went += expire_mailbox(work, (date, mailbox), seconds, budget - went - visits)?;
         visits += 1;
     }
     let next = next_due(work)?;
@@ -67,15 +67,19 @@ fn expire_domain<T: Txn>(work: &mut Work<'_, T>, budget: usize) -> Outcome<usize
 /// Expires the oldest messages of a mailbox and files it under the date of what is left.
 fn expire_mailbox<T: Txn>(
     work: &mut Work<'_, T>,
-    mailbox: MailboxId,
+    (filed, mailbox): (Timestamp, MailboxId),
     seconds: u64,
     budget: usize,
 ) -> Outcome<usize, T::Error> {
-    let Some(row) = work.txn.row(&keys::mailbox(work.id, mailbox))? else { return Ok(0) };
-    let (owner, queue) = (row.account, row.trash);
+    let row = work.txn.row(&keys::mailbox(work.id, mailbox))?;
+    let Some((row, queue)) = row.and_then(|row| row.trash.map(|queue| (row, queue))) else {
+        // Nothing stands here rightly; whatever happens, a sweep must get on.
+        work.txn.unset(&keys::trash(work.id, filed, mailbox));
+        return Ok(0);
+    };
+    let owner = row.account;
     let mut opened = Opened::new(mailbox, row);
-    let account = work.txn.row(&keys::account(work.id, owner))?;
-    let (Some(mut account), Some(queue)) = (account, queue) else {
+    let Some(mut account) = work.txn.row(&keys::account(work.id, owner))? else {
         // Its account is in a grave: the sweeper takes the mailbox.
         opened.file(work, None);
         let key = keys::mailbox(work.id, mailbox);

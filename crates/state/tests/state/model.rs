@@ -359,7 +359,7 @@ fn growth_was_admitted(before: &BTreeMap<String, (Quota, Usage)>, after: &BTreeM
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn whatever_happens_the_state_stays_sound(steps in prop::collection::vec((any::<bool>(), 0usize..6, step()), 1..80)) {
         run(&steps);
