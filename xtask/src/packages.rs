@@ -20,13 +20,14 @@ pub(crate) enum Need {
 }
 
 /// The programs that the tests start, each with the Debian package that brings it.
-const CLIENTS: [(&str, &str); 6] = [
+const CLIENTS: [(&str, &str); 7] = [
     ("swaks", "swaks"),
     ("curl", "curl"),
     ("mbsync", "isync"),
     ("fetchmail", "fetchmail"),
     ("mutt", "mutt"),
     ("python3", "python3"),
+    ("openssl", "openssl"),
 ];
 
 /// Installs what is missing, or says what to install.
