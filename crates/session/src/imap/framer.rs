@@ -277,7 +277,8 @@ mod tests {
         for size in [1, 3, 7, 1000] {
             let mut framer = Framer::new();
             let mut frames = Vec::new();
-            for chunk in b"a X {10+}\r\n0123456789 {4+}\r\nab\r\n rest\r\nb NOOP\r\nc X {5}\r\nd NOOP\r\n".chunks(size)
+            for chunk in
+                b"a X {10+}\r\n012\r\nx N\r\n {4+}\r\nab\r\n rest\r\nb NOOP\r\nc X {5}\r\nd NOOP\r\n".chunks(size)
             {
                 framer.receive(chunk);
                 loop {

@@ -71,7 +71,7 @@ fn what_is_sent_unasked_is_skipped() {
     let mut client = Client::logged_in();
     client.send("a APPEND nothing {10+}\r\n0123456789\r\nb APPEND INBOX {2000+}\r\n");
     client.send(&"x".repeat(2000));
-    client.send("\r\nc APPEND INBOX (\\Foo) {4+}\r\nabcd\r\nd NOOP\r\n");
+    client.send("\r\nc APPEND INBOX (\\Foo) {4+}\r\na\r\nb\r\nd NOOP\r\n");
     assert_eq!(
         client.take(),
         "a NO [TRYCREATE] No such mailbox\r\nb NO [TOOBIG] Message too large\r\n\

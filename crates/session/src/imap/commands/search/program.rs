@@ -294,6 +294,7 @@ mod tests {
     fn depth_and_size_are_bounded() {
         assert!(parse(&format!("{}ALL{}", "(".repeat(50), ")".repeat(50))).is_ok());
         assert!(parse(&format!("{}ALL", "NOT ".repeat(50))).is_ok());
+        assert!(parse(&format!("{}ALL{}", "(".repeat(101), ")".repeat(101))).is_err());
         for text in ["(".repeat(1_000_000), "NOT ".repeat(100_000), "OR ".repeat(100_000), "ALL ".repeat(100_000)] {
             assert!(parse(&text).is_err());
         }
