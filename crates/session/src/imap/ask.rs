@@ -38,7 +38,7 @@ pub enum Ask {
     },
     /// No more of that: [`Answer::Done`].
     Unwatch,
-    /// What changed after a MODSEQ: [`Answer::Changes`].
+    /// What changed after a MODSEQ: [`Answer::Changes`]. The refusal `NONEXISTENT` (the mailbox was deleted) ends the session.
     Changes {
         /// Where.
         mailbox: MailboxId,

@@ -257,4 +257,9 @@ impl Refusal {
     pub(super) fn unavailable() -> Refusal {
         Refusal { code: Some("UNAVAILABLE".into()), text: "Temporarily unavailable, try again".into() }
     }
+
+    /// Is what was asked for not there at all (RFC 5530)?
+    pub(super) fn says_nonexistent(&self) -> bool {
+        self.code.as_deref() == Some("NONEXISTENT")
+    }
 }

@@ -219,7 +219,7 @@ impl ImapSession {
                 }
             }
             // Deleted under the session: the numbers mean nothing any more.
-            Some(Answer::Refused(_)) => {
+            Some(Answer::Refused(refusal)) if refusal.says_nonexistent() => {
                 completion.write(tag, &mut self.out);
                 return self.bye("The selected mailbox is gone");
             }

@@ -129,6 +129,22 @@ fn headers_of_many_messages_are_read_together() {
 }
 
 #[test]
+fn a_message_may_have_no_header() {
+    let mut client = Client::logged_in();
+    client.rim.rows_per_frame = 100;
+    for text in ["no header here\r\n", "Subject: x\r\n\r\n", "\r\nbody", "nothing\r\n\r\nbody"] {
+        client.rim.deliver("INBOX", text, "");
+    }
+    client.send("a SELECT INBOX\r\n");
+    client.take();
+    client
+        .send("b FETCH 1:4 (BODY.PEEK[HEADER.FIELDS (SUBJECT)] BODY.PEEK[HEADER] BODY.PEEK[1.MIME] ENVELOPE BODY)\r\n");
+    let response = client.take();
+    assert_eq!(response.matches("BODY[HEADER.FIELDS (SUBJECT)] {2}\r\n\r\n").count(), 3, "{response}");
+    assert!(response.ends_with("b OK Fetch completed\r\n"));
+}
+
+#[test]
 fn reading_marks_as_seen_and_says_so() {
     let mut client = Client::selected(&["", "\\Seen", "\\Flagged"]);
     client.play(

@@ -3,7 +3,7 @@
 use yubin_session::imap::Answer;
 
 use crate::client::Client;
-use crate::rim::name;
+use crate::rim::{name, refusal};
 
 #[test]
 fn select_tells_everything() {
@@ -192,9 +192,12 @@ fn an_outage_delays_what_is_said_and_nothing_else() {
     let mut client = Client::selected(&[""]);
     client.rim.deliver("INBOX", "a: b\r\n\r\n", "");
     client.rim.faults.push(("Changes", Answer::Unavailable));
+    client.rim.faults.push(("Changes", refusal("UNAVAILABLE", "The domain is being moved")));
     client.play(
         "C: a NOOP
          S: a OK Completed
+         C: x NOOP
+         S: x OK Completed
          C: b NOOP
          S: * 2 EXISTS
          S: b OK Completed",

@@ -66,9 +66,9 @@ impl Running for Idle {
     fn refused(&mut self, refusal: Refusal, _cx: &mut Context<'_>) -> Turn {
         match &self.step {
             Step::Unwatching(completion) => Turn::Finish(completion.clone()),
+            Step::Looking if refusal.says_nonexistent() => Turn::Bye("The selected mailbox is gone"),
             // Out of reach for the moment: the next event or the end of IDLE asks again.
-            Step::Looking if refusal == Refusal::unavailable() => Turn::Line,
-            Step::Looking => Turn::Bye("The selected mailbox is gone"),
+            Step::Looking => Turn::Line,
             Step::Watching => Turn::Finish(Completion::refused(refusal)),
         }
     }

@@ -41,10 +41,10 @@ impl Message {
         self.flags = FlagsShown::Always;
     }
 
-    /// How much of its own header is read to choose fields from; `None` if the structure is not known.
+    /// How much of its own header is read to choose fields from; `None` if that is not known, or nothing.
     pub(super) fn header_bytes(&self) -> Option<u64> {
         let range = shown_range(self.tree.as_ref()?, self.prefix_bytes(), &[], SectionText::Header)?;
-        Some(range.end.min(HEADER_BYTES_MAX))
+        Some(range.end.min(HEADER_BYTES_MAX)).filter(|&bytes| bytes > 0)
     }
 
     fn prefix_bytes(&self) -> u64 {
@@ -260,6 +260,10 @@ impl Writer {
         };
         let Some(range) = range(SectionText::Header) else { return self.begin_literal(section, None) };
         let end = range.end.min(range.start.saturating_add(HEADER_BYTES_MAX));
+        if range.is_empty() {
+            self.write_chosen(section, &select_fields(b"", selection, names));
+            return None;
+        }
         let chosen = match (&self.message.header, std::mem::replace(&mut self.reading, Reading::Nothing)) {
             (Some(header), _) if section.numbers.is_empty() => select_fields(header, selection, names),
             (_, Reading::Header { gathered, .. }) if section.numbers.is_empty() => {
@@ -274,7 +278,6 @@ impl Writer {
             }
             _ => {
                 self.reading = Reading::Header { offset: range.start, end, gathered: BytesMut::new() };
-                // An empty header has no octets to wait for.
                 return self.more_octets();
             }
         };
