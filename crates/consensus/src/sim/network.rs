@@ -160,7 +160,12 @@ impl Network {
         let mut state = self.state.lock();
         state.up.remove(&node);
         state.streams.retain(|_, stream| stream.dialer != node && stream.listener != node);
-        state.waiting.retain(|(_, accepted)| accepted.at != node);
+        let waiting = std::mem::take(&mut state.waiting);
+        let (gone, stay) = waiting.into_iter().partition(|(_, accepted)| accepted.at == node);
+        state.waiting = stay;
+        // A pump that is dropped tells the network.
+        drop(state);
+        drop::<Vec<(u64, Accepted)>>(gone);
     }
 
     /// Nothing goes from `from` to `to` any more.
