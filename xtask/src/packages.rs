@@ -54,6 +54,12 @@ pub(crate) fn require(needs: &[Need]) -> Result<()> {
     shell::run(apt(&arguments))
 }
 
+/// swaks speaks TLS only with a Perl module that its package merely recommends.
+fn swaks_speaks_tls() -> bool {
+    let loaded = Command::new("perl").args(["-MNet::SSLeay", "-e", "1"]).output();
+    loaded.is_ok_and(|output| output.status.success())
+}
+
 /// Names of Debian packages that are missing; `libclang` stands for a pair whose version apt decides.
 fn missing(needs: &[Need]) -> Vec<&'static str> {
     let mut names = Vec::new();
@@ -71,6 +77,9 @@ fn missing(needs: &[Need]) -> Vec<&'static str> {
     if needs.contains(&Need::Clients) {
         let absent = CLIENTS.iter().filter(|(program, _)| !shell::on_path(program));
         names.extend(absent.map(|(_, package)| *package));
+        if !swaks_speaks_tls() {
+            names.push("libnet-ssleay-perl");
+        }
     }
     names
 }

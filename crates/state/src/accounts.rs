@@ -143,7 +143,7 @@ pub(crate) fn put_fast_verifier<T: Txn>(
     work.login(login)?;
     let key = keys::credentials(work.id, login.account);
     let stored = work.txn.row(&key)?.ok_or(Refusal::NoSuchAccount)?;
-    work.txn.set(&key, &Credentials { fast: Some(mac), ..stored });
+    work.txn.set(&key, &Credentials { fast: Some((login.generation, mac)), ..stored });
     Ok(Reply::Done)
 }
 

@@ -157,8 +157,8 @@ impl Account {
 pub struct Credentials {
     /// Slow ones.
     pub verifiers: Verifiers,
-    /// The keyed fast one, of the same password.
-    pub fast: Option<[u8; 32]>,
+    /// The keyed fast one, of the same password, and the generation that it is bound to.
+    pub fast: Option<(u64, [u8; 32])>,
 }
 
 /// A mailbox.

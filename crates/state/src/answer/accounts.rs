@@ -52,12 +52,15 @@ pub(super) fn credentials<V: View>(reading: &Reading<'_, V>, local: &LocalPart) 
         (Standing::Active, Standing::Suspended { .. }) => Some(Refusal::AccountSuspended),
         (Standing::Active, Standing::Active) => None,
     };
+    let generation = account.generation + reading.domain.generation;
+    // A verifier of an earlier generation says nothing about the password: a suspension ends generations too.
+    let fast = stored.fast.filter(|(bound, _)| *bound == generation).map(|(_, mac)| mac);
     Ok(Answer::Credentials(Credentials {
         domain: reading.id,
-        login: Login { account: id, generation: account.generation + reading.domain.generation },
+        login: Login { account: id, generation },
         local: account.local,
         verifiers: stored.verifiers,
-        fast: stored.fast,
+        fast,
         refused,
     }))
 }

@@ -124,6 +124,12 @@ fn a_fast_verifier_is_kept_for_the_password_it_was_made_from() {
     assert_eq!(credentials(&lab, "ann").fast, None);
     assert_eq!(refused(&lab.domain(put(old, [2; 32]))), &Refusal::StaleGeneration);
     assert_eq!(credentials(&lab, "ann").fast, None);
+    let new = lab.login("ann");
+    assert_eq!(lab.domain(put(new, [3; 32])), Reply::Done);
+    // Whoever verifies it needs the generation that it was made for.
+    lab.domain(DomainCommand::Suspend { reason: "unpaid".to_owned() });
+    lab.domain(DomainCommand::Resume);
+    assert_eq!(credentials(&lab, "ann").fast, None);
 }
 
 #[test]
