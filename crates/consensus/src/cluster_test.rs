@@ -17,7 +17,7 @@ use crate::ids::{GroupId, NodeId, PeerAddress};
 use crate::janitor::LogBounds;
 use crate::node::Node;
 use crate::sim::machine::{Machine, Operation, digest, records};
-use crate::transport::{AddressBook, Channel, Identity, TonicDial, greeted};
+use crate::transport::{AddressBook, Channel, Identity, Tls, TlsFiles, TonicDial, greeted};
 
 const GROUP: GroupId = GroupId(7);
 const CLUSTER: u128 = 42;
@@ -118,12 +118,17 @@ impl Cluster {
 
 /// Opens a node; a predecessor that was dropped may still be letting go of the directory.
 async fn open_when_free(dir: &Path, node: NodeId, book: &AddressBook, bounds: LogBounds) -> Node {
+    open_with_tls(dir, node, book, bounds, None).await
+}
+
+async fn open_with_tls(dir: &Path, node: NodeId, book: &AddressBook, bounds: LogBounds, tls: Option<TlsFiles>) -> Node {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let config = NodeConfig {
             cluster: Some(CLUSTER),
             listen: Some("127.0.0.1:0".parse().unwrap()),
             peers: book.clone(),
+            tls: tls.clone(),
             ..NodeConfig::single(dir, node)
         };
         match Node::open_with(config, Arc::new(Machine), bounds).await {
@@ -235,4 +240,44 @@ async fn strangers_are_refused() {
     assert!(meet(other, 1).await.unwrap_err().to_string().contains("another cluster"));
     assert!(meet(me, 2).await.unwrap_err().to_string().contains("this is node 1"));
     assert!(meet(me, 9).await.unwrap_err().to_string().contains("no address"));
+}
+
+/// An authority and one certificate that it signed for the nodes.
+fn certificates(dir: &Path, name: &str) -> TlsFiles {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let write = |file: &str, text: String| {
+        let path = dir.join(file);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    TlsFiles {
+        certificate: write("certificate.pem", certificate.pem()),
+        key: write("key.pem", key.serialize_pem()),
+        authority: write("authority.pem", authority_pem),
+        name: name.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_certificates_only_nodes_of_the_same_authority_are_served() {
+    let (our_dir, their_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ours, theirs) = (certificates(our_dir.path(), "peer.test"), certificates(their_dir.path(), "peer.test"));
+    let dir = tempfile::tempdir().unwrap();
+    let book = AddressBook::new();
+    let node = open_with_tls(dir.path(), NodeId(1), &book, LogBounds::default(), Some(ours.clone())).await;
+    book.set(NodeId(1), node.listening().unwrap().to_string());
+    let meet = |tls: Option<&TlsFiles>| {
+        let dial = TonicDial::new(book.clone(), tls.map(|files| Tls::load(files).unwrap()));
+        let me = Identity { cluster: CLUSTER, node: NodeId(3) };
+        async move { greeted(&dial, &me, NodeId(1), Channel::Control).await.map(drop) }
+    };
+    meet(Some(&ours)).await.unwrap();
+    assert!(meet(Some(&theirs)).await.is_err(), "a stranger's certificate was accepted");
+    assert!(meet(None).await.is_err(), "plain text was accepted");
 }
