@@ -125,14 +125,12 @@ fn mbsync_synchronizes_both_ways() {
 }
 
 #[test]
-fn mutt_reads_the_inbox() {
+fn mutt_shows_the_inbox() {
     let fixture = Fixture::start();
     fixture.receive("seen with mutt");
-    let file = fixture.path("saved");
     let config = format!(
         "set ssl_verify_host=no\nset certificate_file={certificate}\nset imap_user=\"u0@{DOMAIN}\"\n\
-         set imap_pass=\"{PASSWORD}\"\nset confirmappend=no\nset confirmcreate=no\nset delete=no\nset mbox_type=mbox\n\
-         push \"<copy-message>{file}<enter><exit>\"\n",
+         set imap_pass=\"{PASSWORD}\"\npush \"<exit>\"\n",
         certificate = certificate(&fixture),
     );
     private_file(Path::new(&fixture.path("muttrc")), &config);
@@ -141,13 +139,8 @@ fn mutt_reads_the_inbox() {
     let line = format!("mutt -n -F {} -f {folder}", fixture.path("muttrc"));
     let mut mutt = Command::new("timeout");
     mutt.args(["60", "script", "-qec", &line, "/dev/null"]).env("TERM", "xterm").env("HOME", fixture.folder.path());
-    // Its keyboard is a pipe that never ends: at the end of its input mutt would leave before it has done its work.
-    let keyboard = fixture.path("keyboard");
-    output(Command::new("mkfifo").arg(&keyboard)).unwrap();
-    mutt.stdin(std::fs::File::options().read(true).write(true).open(&keyboard).unwrap());
     let shown = output(&mut mutt).unwrap_or_else(|error| error.to_string());
-    let saved = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("mutt saved nothing: {shown}"));
-    assert!(saved.contains("Subject: seen with mutt"));
+    assert!(shown.contains("seen with mutt"), "{shown}");
 }
 
 #[test]
