@@ -130,8 +130,9 @@ fn mutt_shows_the_inbox() {
     fixture.receive("seen with mutt");
     let config = format!(
         "set ssl_verify_host=no\nset certificate_file={certificate}\nset imap_user=\"u0@{DOMAIN}\"\n\
-         set imap_pass=\"{PASSWORD}\"\npush \"<exit>\"\n",
+         set imap_pass=\"{PASSWORD}\"\nset folder={home}\nset quit=yes\npush \"<quit>\"\n",
         certificate = certificate(&fixture),
+        home = fixture.folder.path().display(),
     );
     private_file(Path::new(&fixture.path("muttrc")), &config);
     let folder = format!("imaps://127.0.0.1:{}/INBOX", fixture.port("imaps"));
