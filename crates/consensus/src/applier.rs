@@ -82,9 +82,8 @@ impl Applier {
         }
         let engine: &dyn Reads = self.replica.engine();
         let mut txn = Txn::new(changes, engine, position);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            self.machine.apply(&mut txn, position, command.bytes(), &bodies)
-        }));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| self.machine.apply(&mut txn, position, command.bytes(), &bodies)));
         outcome.unwrap_or_else(|panic| {
             let fault = Fault::from_panic(position, &*panic);
             tracing::error!(group.id = %position.group, log.index = position.index, error = %fault.message,
@@ -172,4 +171,3 @@ impl RaftSnapshotBuilder<TypeConfig> for Applier {
         Outgoing::take(&self.replica)
     }
 }
-

@@ -95,12 +95,9 @@ impl BodyRef {
     pub fn decode(bytes: &mut &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(bytes);
         let body = match reader.u8()? {
-            TAG_LOG => Self::Log {
-                index: reader.u64()?,
-                term: reader.u64()?,
-                ordinal: reader.u16()?,
-                len: reader.u32()?,
-            },
+            TAG_LOG => {
+                Self::Log { index: reader.u64()?, term: reader.u64()?, ordinal: reader.u16()?, len: reader.u32()? }
+            }
             TAG_FILE => Self::File { id: reader.u128()?, len: reader.u64()?, hash: reader.array()? },
             tag => return Err(CodecError::UnknownTag(tag)),
         };

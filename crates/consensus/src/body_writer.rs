@@ -37,15 +37,7 @@ impl BodyWriter {
     pub(crate) async fn start(group: Group) -> io::Result<Self> {
         let (id, name) = (fresh_id(), group.id());
         let sink = on_disk(&group.replica().disk.engine, move |disk| disk.files().create(name, id)).await?;
-        Ok(Self {
-            group,
-            id,
-            sink: Some(sink),
-            buffer: Vec::new(),
-            buffered: 0,
-            len: 0,
-            hasher: blake3::Hasher::new(),
-        })
+        Ok(Self { group, id, sink: Some(sink), buffer: Vec::new(), buffered: 0, len: 0, hasher: blake3::Hasher::new() })
     }
 
     /// Appends bytes.

@@ -125,9 +125,7 @@ impl ProposeError {
 impl ReadError {
     pub(crate) fn from_raft(error: RaftError<TypeConfig, LinearizableReadError<TypeConfig>>) -> Self {
         match error {
-            RaftError::APIError(LinearizableReadError::ForwardToLeader(to)) => {
-                Self::NotLeader { leader: to.leader_id }
-            }
+            RaftError::APIError(LinearizableReadError::ForwardToLeader(to)) => Self::NotLeader { leader: to.leader_id },
             RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => Self::NoQuorum,
             RaftError::Fatal(_) => Self::Stopped,
         }

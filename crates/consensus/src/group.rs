@@ -17,9 +17,9 @@ use tokio::time::timeout;
 use crate::applier::Applier;
 use crate::body::{Body, BodyRef};
 use crate::body_writer::BodyWriter;
+use crate::engine::Cf;
 use crate::error::{ProposeError, ReadError};
 use crate::fault::Fault;
-use crate::engine::Cf;
 use crate::ids::{GroupId, NodeId, Position};
 use crate::keys;
 use crate::limits::{

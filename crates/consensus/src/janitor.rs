@@ -8,13 +8,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::RaftMetrics;
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::group::Group;
+use crate::group::{Group, GroupRaft};
 use crate::limits::{JANITOR_INTERVAL, LOG_BYTES_MAX, LOG_ENTRIES_HARD_MAX, LOG_ENTRIES_KEPT, LOG_ENTRIES_MAX};
 use crate::node::NodeShared;
+use crate::raft_types::TypeConfig;
 use crate::replica::Replica;
+
+/// A snapshot copies nothing; it takes its turn behind what is being applied.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
 
 /// When logs are cut and how far. Tests use small numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,22 +83,27 @@ pub(crate) async fn tend_group(group: &Group, bounds: &LogBounds) {
     };
     let Some(shape) = shape(&replica, matched) else { return };
     let Some(upto) = purge_target(&shape, bounds) else { return };
-    tracing::debug!(group.id = %group.id(), log.index = upto, "purging the log");
-    if raft.trigger().snapshot().await.is_ok() && raft.trigger().purge_log(upto).await.is_ok() {
+    if purge(&raft, upto).await {
+        tracing::debug!(group.id = %group.id(), log.index = upto, "purged the log");
         replica.log.lock().bytes = 0;
     }
+}
+
+/// Purges what a snapshot covers; so one is taken first. False if that did not come to pass: the
+/// next round tries again.
+async fn purge(raft: &GroupRaft, upto: u64) -> bool {
+    if raft.trigger().snapshot().await.is_err() {
+        return false;
+    }
+    let covered = |metrics: &RaftMetrics<TypeConfig>| metrics.snapshot.as_ref().is_some_and(|id| id.index >= upto);
+    raft.wait(Some(SNAPSHOT_WAIT)).metrics(covered, "a snapshot to purge up to").await.is_ok()
+        && raft.trigger().purge_log(upto).await.is_ok()
 }
 
 fn shape(replica: &Replica, matched: Option<u64>) -> Option<LogShape> {
     let applied = replica.applied_id()?.index;
     let log = replica.log.lock();
-    Some(LogShape {
-        first: log.first_index(),
-        applied,
-        thin_bytes: log.bytes,
-        matched,
-        pinned: replica.pins.lowest(),
-    })
+    Some(LogShape { first: log.first_index(), applied, thin_bytes: log.bytes, matched, pinned: replica.pins.lowest() })
 }
 
 /// The index to purge up to, if the log is long enough.

@@ -149,10 +149,7 @@ fn to_range(range: &impl RangeBounds<u64>) -> Range<u64> {
 }
 
 impl RaftLogReader<TypeConfig> for LogReader {
-    async fn entries_stream<RB>(
-        &mut self,
-        range: RB,
-    ) -> impl Stream<Item = Result<LogEntry, io::Error>> + OptionalSend
+    async fn entries_stream<RB>(&mut self, range: RB) -> impl Stream<Item = Result<LogEntry, io::Error>> + OptionalSend
     where
         RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {

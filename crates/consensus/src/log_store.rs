@@ -52,7 +52,10 @@ impl LogStore {
                 EntryBody::File(file) => {
                     // I1: the transport fetched it before it handed the entry to Raft.
                     if self.replica.engine().files().len(group, file.id)? != Some(file.len) {
-                        return Err(io::Error::other(format!("entry {} names {file:?}, which is not here", entry.log_id)));
+                        return Err(io::Error::other(format!(
+                            "entry {} names {file:?}, which is not here",
+                            entry.log_id
+                        )));
                     }
                 }
                 EntryBody::Stored { .. } => {
@@ -113,8 +116,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut log = self.replica.log.lock();
         let number = self.replica.submit(batch, OnWritten::Nothing, OnSynced::Raft(callback))?;
         for entry in entries {
-            log.last = Some(entry.log_id);
-            log.cache.push(entry, number);
+            log.push(entry, number);
         }
         log.bytes += bytes;
         let written = self.replica.written();
@@ -126,6 +128,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let group = self.replica.group;
         let end = self.replica.log.lock().end_index();
         let after_index = after.map(|id| id.index);
+        if after_index.is_some_and(|index| index + 1 >= end) {
+            return Ok(());
+        }
         let mut batch = Batch::new();
         self.delete_bodies_after(&mut batch, after_index, end)?;
         let from = keys::entry(group, after_index.map_or(0, |index| index + 1));

@@ -86,11 +86,7 @@ impl Node {
     ///
     /// # Errors
     /// The disk failed, or Raft did not start.
-    pub async fn create_group(
-        &self,
-        id: GroupId,
-        voters: BTreeMap<NodeId, PeerAddress>,
-    ) -> Result<Group, AdminError> {
+    pub async fn create_group(&self, id: GroupId, voters: BTreeMap<NodeId, PeerAddress>) -> Result<Group, AdminError> {
         let shared = Arc::clone(&self.shared);
         let created = self.runtime().spawn(async move { shared.create_group(id, voters).await });
         created.await.map_err(|_| AdminError::Stopped)?
@@ -224,8 +220,7 @@ impl NodeShared {
     /// Runs Raft on a replica and everything that accompanies it.
     pub(crate) async fn start_group(self: &Arc<Self>, replica: Arc<Replica>) -> io::Result<Group> {
         let raft = self.start_raft(&replica).await?;
-        let group =
-            Group::new(self.id, raft, Arc::clone(&replica), Arc::clone(&self.peers), Arc::clone(&self.room));
+        let group = Group::new(self.id, raft, Arc::clone(&replica), Arc::clone(&self.peers), Arc::clone(&self.room));
         self.groups.write().insert(replica.group, group.clone());
         self.spawn(supervisor::supervise(Arc::clone(self), group.clone()));
         self.spawn(reclaim::keep_reclaiming(replica));
@@ -239,7 +234,8 @@ impl NodeShared {
         let raft = Raft::new(self.id, Arc::clone(&self.raft_config), network, log, applier)
             .await
             .map_err(|fatal| io::Error::other(fatal.to_string()))?;
-        self.peers.add_group(replica.group, Arc::new(RaftEndpoint { raft: raft.clone(), replica: Arc::clone(replica) }));
+        self.peers
+            .add_group(replica.group, Arc::new(RaftEndpoint { raft: raft.clone(), replica: Arc::clone(replica) }));
         // Alone, there is nobody to wait for.
         if replica.is_sole_voter(self.id) {
             // If it does not listen now, the election timeout comes soon enough.

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
 
 use crate::config::{NodeConfig, raft_config};
-use crate::engine::{Batch, Cf, Engine, RocksEngine};
+use crate::engine::{Batch, Cf, Engine, MemoryBudget, RocksEngine};
 use crate::entry_cache::CacheBudget;
 use crate::error::OpenError;
 use crate::ids::NodeId;
@@ -58,8 +58,11 @@ impl Node {
         let dir = config.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || RocksEngine::open(&dir, memory_bytes)).await;
         let engine = opened.map_err(io::Error::other)??;
-        let runtime =
-            Builder::new_multi_thread().worker_threads(config.threads.max(1)).thread_name("raft").enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(config.threads.max(1))
+            .thread_name("raft")
+            .enable_all()
+            .build()?;
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let parts = Parts {
             node: config.node,
@@ -85,19 +88,36 @@ impl Node {
             }
             Ok::<_, OpenError>(node)
         });
-        let mut node = started.await.map_err(io::Error::other)??;
-        node.runtime = Some(runtime);
-        Ok(node)
+        match started.await.map_err(io::Error::other) {
+            Ok(Ok(mut node)) => {
+                node.runtime = Some(runtime);
+                Ok(node)
+            }
+            Ok(Err(error)) => {
+                runtime.shutdown_background();
+                Err(error)
+            }
+            Err(error) => {
+                runtime.shutdown_background();
+                Err(error.into())
+            }
+        }
     }
 
     /// Starts a node on a disk, on the current runtime.
     pub(crate) async fn start(engine: Arc<dyn Engine>, parts: Parts) -> Result<Self, OpenError> {
         let pipeline = Pipeline::start(Arc::clone(&engine))?;
-        let cluster = identify(&*engine, &pipeline, parts.node, parts.cluster).await?;
+        let cluster = match identify(&*engine, &pipeline, parts.node, parts.cluster).await {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                pipeline.end();
+                return Err(error);
+            }
+        };
         let disk = Disk {
             engine: Arc::clone(&engine),
             pipeline,
-            cache: CacheBudget::new(parts.memory_bytes / 16 * 3),
+            cache: CacheBudget::new(MemoryBudget { total: parts.memory_bytes }.entry_cache()),
         };
         let identity = Identity { cluster, node: parts.node };
         let peers = Peers::new(identity, parts.addresses, parts.dial, Arc::clone(&engine), parts.runtime);
@@ -114,12 +134,13 @@ impl Node {
             tasks: parking_lot::Mutex::default(),
             creating: tokio::sync::Mutex::default(),
         });
+        let node = Self { shared, runtime: None, listening: None };
         for group in present_groups(&*engine)? {
-            let replica = Replica::open(group, shared.disk.clone())?;
-            shared.start_group(replica).await?;
+            let replica = Replica::open(group, node.shared.disk.clone())?;
+            node.shared.start_group(replica).await?;
         }
-        shared.start_chores();
-        Ok(Self { shared, runtime: None, listening: None })
+        node.shared.start_chores();
+        Ok(node)
     }
 }
 

@@ -42,8 +42,10 @@ impl OnSynced {
         match self {
             Self::Nothing => {}
             Self::Raft(callback) => callback.io_completed(Ok(())),
-            // A waiter that went away no longer cares.
-            Self::Signal(signal) => drop(signal.send(())),
+            Self::Signal(signal) => {
+                // An error means that the waiter went away; it no longer cares.
+                let _ = signal.send(());
+            }
             Self::Call(call) => call(),
         }
     }
@@ -183,8 +185,8 @@ impl Pipeline {
         let mut waiting = Vec::new();
         for (written, synced) in done.drain(..) {
             if let OnWritten::Signal(signal) = written {
-                // A waiter that went away no longer cares.
-                drop(signal.send(()));
+                // An error means that the waiter went away; it no longer cares.
+                let _ = signal.send(());
             }
             if !matches!(synced, OnSynced::Nothing) {
                 waiting.push(synced);

@@ -21,7 +21,7 @@ use crate::ids::{GroupId, NodeId};
 use crate::keys::{self, StateKeys};
 use crate::pins::Pins;
 use crate::pipeline::{OnSynced, OnWritten, Pipeline, stopped};
-use crate::raft_types::{EntryBody, LogId, Payload, StoredMembership, Vote};
+use crate::raft_types::{EntryBody, LogEntry, LogId, Payload, StoredMembership, Vote};
 use crate::view::View;
 
 /// The parts of a node's disk that its replicas share.
@@ -53,6 +53,8 @@ pub(crate) struct Log {
     pub(crate) vote: Option<Vote>,
     pub(crate) purged: Option<LogId>,
     pub(crate) last: Option<LogId>,
+    /// Index of the first entry while nothing is purged.
+    origin: u64,
     /// The purge that is known to be durable.
     pub(crate) purged_synced: Option<LogId>,
     pub(crate) cache: EntryCache,
@@ -63,7 +65,16 @@ pub(crate) struct Log {
 impl Log {
     /// Index of the first entry that may be read.
     pub(crate) fn first_index(&self) -> u64 {
-        self.purged.map_or(0, |id| id.index + 1)
+        self.purged.map_or(self.origin, |id| id.index + 1)
+    }
+
+    /// Adds an entry that batch number `batch` writes.
+    pub(crate) fn push(&mut self, entry: LogEntry, batch: u64) {
+        if self.last.is_none() {
+            self.origin = entry.log_id.index;
+        }
+        self.last = Some(entry.log_id);
+        self.cache.push(entry, batch);
     }
 
     /// Index past the last entry.
@@ -129,8 +140,10 @@ impl Replica {
         };
         let applied = AppliedState::load(engine, StateKeys { group, generation })?;
         let last = last_entry(engine, group, purged)?;
+        let origin = first_entry(engine, group)?;
         let log = Log {
             vote,
+            origin,
             purged,
             last,
             purged_synced: purged,
@@ -305,6 +318,16 @@ pub(crate) fn present_groups(engine: &dyn Engine) -> io::Result<Vec<GroupId>> {
         let Some(next) = group.0.checked_add(1) else { return Ok(groups) };
         from = next.to_be_bytes().to_vec();
     }
+}
+
+/// The index of the first entry on disk, 0 if there is none.
+fn first_entry(engine: &dyn Engine, group: GroupId) -> io::Result<u64> {
+    let mut first = 0;
+    engine.scan(Cf::Raft, &keys::entry(group, 0), &keys::entries_end(group), Direction::Forward, &mut |key, _| {
+        first = keys::entry_index(key).ok_or(CodecError::Truncated)?;
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(first)
 }
 
 /// The id of the last entry on disk, or of the purge marker if the log is empty.

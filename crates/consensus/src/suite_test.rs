@@ -27,6 +27,12 @@ struct OnRocks {
     _dir: TempDir,
 }
 
+impl Drop for OnRocks {
+    fn drop(&mut self) {
+        self.disk.pipeline.end();
+    }
+}
+
 fn disk(engine: Arc<dyn Engine>, cache_bytes: usize) -> Disk {
     let pipeline = Pipeline::start(Arc::clone(&engine)).unwrap();
     Disk { engine, pipeline, cache: CacheBudget::new(cache_bytes) }

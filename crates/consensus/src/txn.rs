@@ -160,11 +160,8 @@ impl<'a> Txn<'a> {
             return Ok(());
         }
         let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut written = Written {
-            rows: self.changes.rows.range::<[u8], _>((Bound::Included(from), upper)),
-            direction,
-            next: None,
-        };
+        let mut written =
+            Written { rows: self.changes.rows.range::<[u8], _>((Bound::Included(from), upper)), direction, next: None };
         written.advance();
         let mut ended = ControlFlow::Continue(());
         scan_rows(self.reads, self.changes.keys, from, to, direction, &mut |key, value| {

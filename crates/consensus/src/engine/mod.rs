@@ -30,6 +30,7 @@ pub use batch::Batch;
 pub(crate) use batch::Op;
 pub use files::{BodyFiles, FileSink, FileStat};
 pub use rocks::RocksEngine;
+pub(crate) use rocks_options::MemoryBudget;
 pub use sim::{DiskState, SimEngine, SimFaults, SyncState};
 
 /// A column family.
@@ -96,14 +97,7 @@ pub trait Reads: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Reads::get`], and whatever the visitor returns.
-    fn scan(
-        &self,
-        cf: Cf,
-        from: &[u8],
-        to: &[u8],
-        direction: Direction,
-        visit: &mut RowVisitor<'_>,
-    ) -> io::Result<()>;
+    fn scan(&self, cf: Cf, from: &[u8], to: &[u8], direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()>;
 }
 
 /// A step of the write path that a simulated disk may delay.

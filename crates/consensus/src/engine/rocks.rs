@@ -101,14 +101,7 @@ impl Reads for RocksEngine {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    fn scan(
-        &self,
-        cf: Cf,
-        from: &[u8],
-        to: &[u8],
-        direction: Direction,
-        visit: &mut RowVisitor<'_>,
-    ) -> io::Result<()> {
+    fn scan(&self, cf: Cf, from: &[u8], to: &[u8], direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()> {
         let rows = self.db.raw_iterator_cf_opt(self.family(cf)?, bounded(from, to));
         scan_rows(rows, direction, visit)
     }
@@ -118,13 +111,10 @@ impl Engine for RocksEngine {
     fn write(&self, batches: &[Batch]) -> io::Result<()> {
         let weight: usize = batches.iter().map(Batch::weight).sum();
         let mut merged = WriteBatch::with_capacity_bytes(weight + weight / 8 + 64);
-        let families = [
-            self.family(Cf::Meta)?,
-            self.family(Cf::Raft)?,
-            self.family(Cf::Body)?,
-            self.family(Cf::State)?,
-        ];
-        let family = |cf: Cf| families.get(cf.index()).copied().ok_or_else(|| io::Error::other("no such column family"));
+        let families =
+            [self.family(Cf::Meta)?, self.family(Cf::Raft)?, self.family(Cf::Body)?, self.family(Cf::State)?];
+        let family =
+            |cf: Cf| families.get(cf.index()).copied().ok_or_else(|| io::Error::other("no such column family"));
         for op in batches.iter().flat_map(Batch::ops) {
             match op {
                 Op::Put { cf, key, value } => merged.put_cf(family(cf)?, key, value),
@@ -163,8 +153,8 @@ impl Engine for RocksEngine {
     }
 
     fn release_range(&self, cf: Cf, from: &[u8], to: &[u8]) {
-        let released = family(&self.db, cf)
-            .and_then(|family| self.db.delete_file_in_range_cf(family, from, to).map_err(io_error));
+        let released =
+            family(&self.db, cf).and_then(|family| self.db.delete_file_in_range_cf(family, from, to).map_err(io_error));
         if let Err(error) = released {
             tracing::warn!(%error, "could not release whole files; compaction will");
         }
@@ -203,14 +193,7 @@ impl Reads for RocksSnapshot {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    fn scan(
-        &self,
-        cf: Cf,
-        from: &[u8],
-        to: &[u8],
-        direction: Direction,
-        visit: &mut RowVisitor<'_>,
-    ) -> io::Result<()> {
+    fn scan(&self, cf: Cf, from: &[u8], to: &[u8], direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()> {
         let rows = self.0.get().raw_iterator_cf_opt(family(self.0.db(), cf)?, bounded(from, to));
         scan_rows(rows, direction, visit)
     }
@@ -227,11 +210,7 @@ fn bounded(from: &[u8], to: &[u8]) -> ReadOptions {
     options
 }
 
-fn scan_rows(
-    mut rows: rocksdb::DBRawIterator<'_>,
-    direction: Direction,
-    visit: &mut RowVisitor<'_>,
-) -> io::Result<()> {
+fn scan_rows(mut rows: rocksdb::DBRawIterator<'_>, direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()> {
     match direction {
         Direction::Forward => rows.seek_to_first(),
         Direction::Backward => rows.seek_to_last(),

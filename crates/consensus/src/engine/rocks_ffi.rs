@@ -58,11 +58,7 @@ unsafe extern "C" fn ignore_ingestion(
 unsafe extern "C" fn ignore_stall(_: *mut c_void, _: *const ffi::rocksdb_writestallinfo_t) {}
 unsafe extern "C" fn ignore_memtable(_: *mut c_void, _: *const ffi::rocksdb_memtableinfo_t) {}
 
-unsafe extern "C" fn abort_on_background_error(
-    _: *mut c_void,
-    reason: u32,
-    status: *mut ffi::rocksdb_status_ptr_t,
-) {
+unsafe extern "C" fn abort_on_background_error(_: *mut c_void, reason: u32, status: *mut ffi::rocksdb_status_ptr_t) {
     let mut message: *mut c_char = ptr::null_mut();
     // SAFETY: RocksDB passes a valid status for the length of this call and a C string it
     // allocated, which is read before the process ends.

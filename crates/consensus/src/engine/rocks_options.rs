@@ -6,8 +6,7 @@
 //! bodies for nothing. Row compression happens at the bottom level only, bodies come compressed.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager,
-    WriteOptions,
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager, WriteOptions,
 };
 
 use super::{Cf, rocks_ffi};

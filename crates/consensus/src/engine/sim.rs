@@ -175,14 +175,7 @@ impl Reads for Families {
         Ok(self.rows(cf).and_then(|rows| rows.get(key)).cloned())
     }
 
-    fn scan(
-        &self,
-        cf: Cf,
-        from: &[u8],
-        to: &[u8],
-        direction: Direction,
-        visit: &mut RowVisitor<'_>,
-    ) -> io::Result<()> {
+    fn scan(&self, cf: Cf, from: &[u8], to: &[u8], direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()> {
         let Some(rows) = self.rows(cf) else { return Ok(()) };
         let mut rows = range(rows, from, to);
         while let Some((key, value)) = match direction {
@@ -202,14 +195,7 @@ impl Reads for SimEngine {
         self.disk.lock().current.get(cf, key)
     }
 
-    fn scan(
-        &self,
-        cf: Cf,
-        from: &[u8],
-        to: &[u8],
-        direction: Direction,
-        visit: &mut RowVisitor<'_>,
-    ) -> io::Result<()> {
+    fn scan(&self, cf: Cf, from: &[u8], to: &[u8], direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()> {
         let now = self.disk.lock().current.clone();
         now.scan(cf, from, to, direction, visit)
     }

@@ -230,9 +230,8 @@ fn whole(world: &World, group: GroupId, probe: Option<&u64>) -> Option<Vec<NodeI
 /// Proposes once more, and finishes a change of members that was left half done.
 fn nudge(world: &mut World, group: GroupId, probes: &mut BTreeMap<GroupId, u64>) {
     let Some(leader) = world.leader(group) else { return };
-    let answered = probes
-        .get(&group)
-        .is_some_and(|probe| matches!(world.history.entries()[probe].outcome, Outcome::Applied(_)));
+    let answered =
+        probes.get(&group).is_some_and(|probe| matches!(world.history.entries()[probe].outcome, Outcome::Applied(_)));
     if !answered {
         let id = world.next_operation();
         world.propose(leader, group, Operation::Store(id), Vec::new());
@@ -255,7 +254,9 @@ fn describe(world: &World, groups: &[GroupId]) -> String {
     for (group, (node, _)) in groups.iter().flat_map(|group| world.up().map(move |up| (*group, up))) {
         let Some(replica) = world.group(node, group) else { continue };
         match replica.raft() {
-            Ok(raft) => text.push_str(&format!("\nnode {node} group {group}: {}", raft.metrics().borrow_watched().clone())),
+            Ok(raft) => {
+                text.push_str(&format!("\nnode {node} group {group}: {}", raft.metrics().borrow_watched().clone()))
+            }
             Err(_) => text.push_str(&format!("\nnode {node} group {group}: not running")),
         }
     }
@@ -307,7 +308,10 @@ fn every_seed_keeps_its_promises() {
     }
     let snapshots = sum(|report| report.snapshots.into());
     let (pushes, fetches) = (sum(|report| report.pushes.into()), sum(|report| report.fetches.into()));
-    println!("{} seeds: {applied} of {sent} operations applied; {snapshots} snapshots, {pushes} bodies pushed, {fetches} fetched; {trouble:?}", reports.len());
+    println!(
+        "{} seeds: {applied} of {sent} operations applied; {snapshots} snapshots, {pushes} bodies pushed, {fetches} fetched; {trouble:?}",
+        reports.len()
+    );
     // A run that saw no trouble proves nothing.
     assert_eq!(trouble.len(), 9, "some kind of trouble never came");
     assert!(applied > sent / 3 && snapshots > 0 && pushes > 0 && fetches > 0);

@@ -174,7 +174,9 @@ impl World {
     pub(crate) fn leader(&mut self, group: GroupId) -> Option<NodeId> {
         let leaders: Vec<NodeId> = self
             .up()
-            .filter(|(_, running)| running.node.group(group).is_some_and(|group| group.leadership().borrow().is_leader()))
+            .filter(|(_, running)| {
+                running.node.group(group).is_some_and(|group| group.leadership().borrow().is_leader())
+            })
             .map(|(id, _)| id)
             .collect();
         if leaders.is_empty() { None } else { Some(leaders[self.rng.random_range(0..leaders.len())]) }

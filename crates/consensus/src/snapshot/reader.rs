@@ -12,7 +12,6 @@ use crate::codec::{CodecError, Reader};
 use crate::engine::{Cf, Direction};
 use crate::keys;
 use crate::limits::SNAPSHOT_FRAME_BYTES;
-use crate::raft_types::SnapshotMeta;
 
 /// Names of bodies in one frame: at most 57 bytes each.
 const NAMES_PER_FRAME: usize = SNAPSHOT_FRAME_BYTES / 64;
@@ -49,11 +48,6 @@ impl SnapshotReader {
         let (from, _) = source.view.keys().all();
         let dropped = dropped_bodies(&source)?;
         Ok(Self { source, next: Next::Rows(from.to_vec()), dropped })
-    }
-
-    /// What the snapshot covers.
-    pub(crate) fn meta(&self) -> &SnapshotMeta {
-        &self.source.meta
     }
 
     /// The next frame, `None` after the last.

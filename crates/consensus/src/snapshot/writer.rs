@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::reader::is_transferred;
 use super::Staged;
+use super::reader::is_transferred;
 use crate::body::BodyRef;
 use crate::codec::CodecError;
 use crate::engine::{Batch, Cf};

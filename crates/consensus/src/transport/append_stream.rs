@@ -38,7 +38,13 @@ pub(crate) type Answer = Result<StreamAppendResult<TypeConfig>, RPCError<TypeCon
 ///
 /// The first request is taken before the connection is looked at: taking it is where openraft waits
 /// after failures, and a peer that is away must not make it spin.
-pub(crate) fn pipelined<S>(link: Arc<Link>, group: GroupId, mut input: S, from: NodeId, to: NodeId) -> BoxStream<'static, Answer>
+pub(crate) fn pipelined<S>(
+    link: Arc<Link>,
+    group: GroupId,
+    mut input: S,
+    from: NodeId,
+    to: NodeId,
+) -> BoxStream<'static, Answer>
 where
     S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
 {

@@ -105,8 +105,10 @@ impl Bodies {
             }
         };
         let task = peers.runtime().spawn(task);
-        let fetch =
-            task.map(|joined| joined.unwrap_or_else(|error| Err(CallError::Unreachable(error.to_string())))).boxed().shared();
+        let fetch = task
+            .map(|joined| joined.unwrap_or_else(|error| Err(CallError::Unreachable(error.to_string()))))
+            .boxed()
+            .shared();
         fetches.insert(name, fetch.clone());
         fetch
     }
@@ -282,8 +284,7 @@ impl Transfer {
 
     /// As [`receive`](Self::receive), with another patience.
     pub(crate) async fn receive_within(&mut self, patience: Duration) -> Result<Body, CallError> {
-        let frame =
-            timeout(patience, self.wire.incoming.next()).await.map_err(|_| CallError::Silent(patience))?;
+        let frame = timeout(patience, self.wire.incoming.next()).await.map_err(|_| CallError::Silent(patience))?;
         let frame = frame.ok_or(CallError::Lost)?.map_err(|_| CallError::Lost)?;
         match frame.messages.into_iter().next().and_then(|message| message.body) {
             Some(Body::Refusal(refusal)) => Err(Refusal::decode(refusal).into()),

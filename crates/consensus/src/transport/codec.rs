@@ -205,10 +205,9 @@ pub(crate) fn put_transfer_answer(answer: &TransferLeaderResponse<TypeConfig>) -
 pub(crate) fn transfer_answer(answer: peer::TransferAnswer) -> Result<TransferLeaderResponse<TypeConfig>, CodecError> {
     Ok(match answer.outcome.ok_or(CodecError::Invalid("transfer answer"))? {
         TransferOutcome::Accepted(_) => Ok(()),
-        TransferOutcome::VoteChanged(changed) => Err(TransferLeaderError::VoteChanged {
-            expected: vote(changed.expected)?,
-            actual: vote(changed.actual)?,
-        }),
+        TransferOutcome::VoteChanged(changed) => {
+            Err(TransferLeaderError::VoteChanged { expected: vote(changed.expected)?, actual: vote(changed.actual)? })
+        }
         TransferOutcome::LogNotFlushed(behind) => Err(TransferLeaderError::LogNotFlushed {
             expected: behind.expected.map(log_id),
             actual: behind.actual.map(log_id),

@@ -109,7 +109,9 @@ impl CallError {
         match self {
             Self::Silent(timeout) => RPCError::Timeout(Timeout { action, id: from, target: to, timeout }),
             Self::Lost => RPCError::Network(NetworkError::new(&self)),
-            Self::Unreachable(_) | Self::Refused(_) | Self::BadAnswer(_) => RPCError::Unreachable(Unreachable::new(&self)),
+            Self::Unreachable(_) | Self::Refused(_) | Self::BadAnswer(_) => {
+                RPCError::Unreachable(Unreachable::new(&self))
+            }
         }
     }
 }

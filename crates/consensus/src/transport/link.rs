@@ -132,7 +132,9 @@ impl Link {
             link.dialed(&result);
             result
         });
-        task.map(|joined| joined.unwrap_or_else(|error| Err(CallError::Unreachable(error.to_string())))).boxed().shared()
+        task.map(|joined| joined.unwrap_or_else(|error| Err(CallError::Unreachable(error.to_string()))))
+            .boxed()
+            .shared()
     }
 
     fn dialed(&self, result: &Result<Arc<Connection>, CallError>) {

@@ -45,8 +45,8 @@ pub(crate) use peers::Peers;
 pub(crate) use replica::RaftEndpoint;
 #[cfg(test)]
 pub(crate) use server::serve;
-pub use tls::TlsFiles;
 pub(crate) use tls::Tls;
+pub use tls::TlsFiles;
 pub(crate) use tonic_service::listen;
 pub(crate) use tonic_wire::TonicDial;
 pub(crate) use wire::Dial;

@@ -13,9 +13,7 @@ use openraft::errors::RPCError;
 use openraft::network::{
     Backoff, NetBackoff, NetStreamAppend, NetTransferLeader, NetVote, RPCOption, RPCTypes, RaftNetworkFactory,
 };
-use openraft::raft::{
-    AppendEntriesRequest, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
-};
+use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse};
 
 use super::append_stream::{Answer, pipelined};
 use super::codec;
@@ -170,4 +168,3 @@ impl NetTransferLeader<TypeConfig> for PeerClient {
         asked.map_err(self.rpc_error(RPCTypes::TransferLeader))
     }
 }
-

@@ -28,7 +28,10 @@ pub struct Message {
     pub group: u32,
     #[prost(uint64, tag = "2")]
     pub call: u64,
-    #[prost(oneof = "Body", tags = "3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 30, 31, 32, 33, 34, 35, 36, 37")]
+    #[prost(
+        oneof = "Body",
+        tags = "3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 30, 31, 32, 33, 34, 35, 36, 37"
+    )]
     pub body: Option<Body>,
 }
 
@@ -385,13 +388,15 @@ mod tests {
 
     /// The same from this file. The oneof types are named after what holds them.
     fn fields_of_rust() -> BTreeSet<(String, String, u32)> {
-        let owner = |name: &str| match name {
-            "Body" => "Message",
-            "AppendOutcome" => "AppendAnswer",
-            "TransferOutcome" => "TransferAnswer",
-            name => name,
-        }
-        .to_owned();
+        let owner = |name: &str| {
+            match name {
+                "Body" => "Message",
+                "AppendOutcome" => "AppendAnswer",
+                "TransferOutcome" => "TransferAnswer",
+                name => name,
+            }
+            .to_owned()
+        };
         let (mut found, mut message, mut tag) = (BTreeSet::new(), String::new(), None);
         for line in RUST.split("#[cfg(test)]").next().unwrap().lines().map(str::trim) {
             if let Some(name) = line.strip_prefix("pub struct ").or_else(|| line.strip_prefix("pub enum ")) {

@@ -77,9 +77,9 @@ impl Peers {
     /// The shared link to `to`.
     pub(crate) fn link(&self, to: NodeId, channel: Channel) -> Arc<Link> {
         let mut links = self.links.lock();
-        let link = links.entry((to, channel)).or_insert_with(|| {
-            Link::new(to, channel, self.identity, Arc::clone(&self.dial), self.runtime.clone())
-        });
+        let link = links
+            .entry((to, channel))
+            .or_insert_with(|| Link::new(to, channel, self.identity, Arc::clone(&self.dial), self.runtime.clone()));
         Arc::clone(link)
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt};
-use openraft::{Raft, Snapshot};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,
 };
 use openraft::storage::RaftStateMachine;
+use openraft::{Raft, Snapshot};
 
 use super::bodies::failed;
 use super::endpoint::Endpoint;

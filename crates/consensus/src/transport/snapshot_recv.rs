@@ -89,7 +89,8 @@ impl Receiving<'_> {
     }
 
     async fn bodies(&mut self, offered: SnapshotBodies) -> Result<(), CallError> {
-        let offered: Result<Vec<_>, _> = offered.bodies.iter().map(|name| BodyRef::decode(&mut name.as_ref())).collect();
+        let offered: Result<Vec<_>, _> =
+            offered.bodies.iter().map(|name| BodyRef::decode(&mut name.as_ref())).collect();
         let missing = self.writer.bodies(&offered?).await.map_err(failed)?;
         let names = missing.iter().map(|body| body.to_bytes().into()).collect();
         self.transfer.send(Body::SnapshotMissing(SnapshotMissing { bodies: names })).await?;

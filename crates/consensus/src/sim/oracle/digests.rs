@@ -19,8 +19,7 @@ impl Digests {
         let view = group.view();
         let Some(applied) = view.applied().unwrap() else { return };
         let found = digest(&view);
-        let (other, known) =
-            self.0.entry((group.id(), applied.index)).or_insert_with(|| (node, found.clone()));
+        let (other, known) = self.0.entry((group.id(), applied.index)).or_insert_with(|| (node, found.clone()));
         assert!(*known == found, "nodes {other} and {node} differ at index {} of group {}", applied.index, group.id());
     }
 }

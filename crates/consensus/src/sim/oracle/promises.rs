@@ -63,7 +63,10 @@ impl Promises {
         if let Some(appended) = self.appended.get(&(node, group)) {
             let last = disk::entries(disk, group).last().map(|entry| entry.log_id).or(disk::purged(disk, group));
             let kept = last >= Some(*appended) || term > appended.leader_id.term;
-            assert!(kept, "node {node} group {group} forgot entries up to {appended}: it ends at {last:?}, term {term}");
+            assert!(
+                kept,
+                "node {node} group {group} forgot entries up to {appended}: it ends at {last:?}, term {term}"
+            );
         }
     }
 }
