@@ -55,7 +55,8 @@ impl Promises {
         let term = stored.map_or(0, |vote| vote.leader_id.term);
         if let Some(voted) = self.voted.get(&(node, group)) {
             let kept = match stored {
-                Some(stored) if term == voted.leader_id.term => stored.leader_id == voted.leader_id,
+                // It may have voted for a candidate and then followed the leader that others elected.
+                Some(stored) if term == voted.leader_id.term => stored.committed || stored.leader_id == voted.leader_id,
                 _ => term > voted.leader_id.term,
             };
             assert!(kept, "node {node} group {group} forgot its vote {voted}: it has {stored:?}");
