@@ -1,6 +1,6 @@
 //! What a front end counts. Few label values, none of them chosen by peers.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -27,11 +27,11 @@ struct ListenerLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SessionLabels {
     listener: String,
-    result: SessionResult,
+    result: &'static str,
 }
 
 /// How a session ended.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionResult {
     /// As it should.
     Closed,
@@ -44,11 +44,11 @@ pub(crate) enum SessionResult {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LoginLabels {
     protocol: &'static str,
-    result: LoginResult,
+    result: &'static str,
 }
 
 /// What came of a login.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoginResult {
     /// Accepted.
     Accepted,
@@ -62,11 +62,11 @@ pub(crate) enum LoginResult {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResultLabel {
-    result: DeliveryResult,
+    result: &'static str,
 }
 
 /// What came of a message that was taken in whole.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryResult {
     /// On a majority.
     Stored,
@@ -84,6 +84,37 @@ struct ReasonLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProtocolLabel {
     protocol: &'static str,
+}
+
+impl SessionResult {
+    const fn name(self) -> &'static str {
+        match self {
+            SessionResult::Closed => "closed",
+            SessionResult::Failed => "failed",
+            SessionResult::Handshake => "handshake",
+        }
+    }
+}
+
+impl LoginResult {
+    const fn name(self) -> &'static str {
+        match self {
+            LoginResult::Accepted => "accepted",
+            LoginResult::Rejected => "rejected",
+            LoginResult::Refused => "refused",
+            LoginResult::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl DeliveryResult {
+    const fn name(self) -> &'static str {
+        match self {
+            DeliveryResult::Stored => "stored",
+            DeliveryResult::Refused => "refused",
+            DeliveryResult::Unavailable => "unavailable",
+        }
+    }
 }
 
 impl Metrics {
@@ -117,18 +148,18 @@ impl Metrics {
     }
 
     pub(crate) fn session_ended(&self, listener: &str, result: SessionResult) {
-        self.sessions.get_or_create(&SessionLabels { listener: listener.to_owned(), result }).inc();
+        self.sessions.get_or_create(&SessionLabels { listener: listener.to_owned(), result: result.name() }).inc();
         if result == SessionResult::Handshake {
             self.handshake_failures.inc();
         }
     }
 
     pub(crate) fn login(&self, protocol: &'static str, result: LoginResult) {
-        self.logins.get_or_create(&LoginLabels { protocol, result }).inc();
+        self.logins.get_or_create(&LoginLabels { protocol, result: result.name() }).inc();
     }
 
     pub(crate) fn delivery(&self, result: DeliveryResult) {
-        self.deliveries.get_or_create(&ResultLabel { result }).inc();
+        self.deliveries.get_or_create(&ResultLabel { result: result.name() }).inc();
     }
 
     pub(crate) fn reject(&self, reason: &'static str) {

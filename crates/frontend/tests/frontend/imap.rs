@@ -1,0 +1,76 @@
+//! Mailboxes.
+
+use yubin_state::command::DomainCommand;
+use yubin_types::LocalPart;
+
+use crate::world::{World, verifiers};
+
+#[tokio::test]
+async fn messages_are_appended_fetched_flagged_copied_and_expunged() {
+    let world = World::new().await;
+    let mut bob = world.imap("bob@example.jp").await;
+    let message = "Subject: draft\r\n\r\nbody\r\n";
+    bob.send(&format!("a APPEND Drafts (\\Draft $Label) {{{}}}", message.len())).await;
+    assert!(bob.line().await.starts_with("+ "));
+    bob.send(message).await;
+    let appended = bob.tagged().await;
+    assert!(appended.contains("a OK [APPENDUID "), "{appended}");
+    let selected = bob.imap("SELECT Drafts").await;
+    assert!(selected.contains("* 1 EXISTS") && selected.contains("[UIDVALIDITY "), "{selected}");
+    let fetched = bob.imap("FETCH 1 (FLAGS RFC822.SIZE ENVELOPE BODY.PEEK[])").await;
+    assert!(fetched.contains("\\Draft") && fetched.contains("$Label") && fetched.contains("\"draft\""), "{fetched}");
+    assert!(fetched.contains(&format!("BODY[] {{{}}}\r\n{message}", message.len())), "{fetched}");
+    let copied = bob.imap("COPY 1 Archive").await;
+    assert!(copied.contains("[COPYUID "), "{copied}");
+    let missing = bob.imap("COPY 1 Nowhere").await;
+    assert!(missing.contains("a NO [TRYCREATE]"), "{missing}");
+    assert!(bob.imap("STORE 1 +FLAGS (\\Deleted)").await.contains("\\Deleted"));
+    assert!(bob.imap("EXPUNGE").await.contains("* 1 EXPUNGE"));
+    assert!(bob.imap("STATUS Archive (MESSAGES)").await.contains("(MESSAGES 1)"));
+}
+
+#[tokio::test]
+async fn mailboxes_come_and_go() {
+    let world = World::new().await;
+    let mut bob = world.imap("bob@example.jp").await;
+    for command in ["CREATE Work/2026", "RENAME Work Job", "SUBSCRIBE Job/2026"] {
+        assert!(bob.imap(command).await.contains("a OK"), "{command}");
+    }
+    let listed = bob.imap("LIST \"\" \"*\"").await;
+    assert!(listed.contains("Job/2026") && !listed.contains("Work"), "{listed}");
+    assert!(bob.imap("LSUB \"\" \"*\"").await.contains("Job/2026"));
+    assert!(bob.imap("DELETE Job/2026").await.contains("a OK"));
+    assert!(bob.imap("SELECT Job/2026").await.contains("a NO [NONEXISTENT]"));
+    assert!(bob.imap("CREATE Job").await.contains("a NO [ALREADYEXISTS]"));
+    let quota = bob.imap("GETQUOTAROOT INBOX").await;
+    assert!(quota.contains("* QUOTAROOT ") && quota.contains("STORAGE"), "{quota}");
+}
+
+#[tokio::test]
+async fn an_idle_session_hears_of_new_mail() {
+    let world = World::new().await;
+    let mut bob = world.imap("bob@example.jp").await;
+    bob.imap("SELECT INBOX").await;
+    bob.send("a IDLE").await;
+    assert!(bob.line().await.starts_with("+ "));
+    world.deliver("bob@example.jp", "Subject: new\r\n\r\nbody").await;
+    assert_eq!(bob.line().await, "* 1 EXISTS\r\n");
+    bob.send("DONE").await;
+    assert!(bob.tagged().await.contains("a OK"));
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_an_idle_session() {
+    let world = World::new().await;
+    let mut bob = world.imap("bob@example.jp").await;
+    let mut alice = world.imap("alice@example.jp").await;
+    bob.imap("SELECT INBOX").await;
+    bob.send("a IDLE").await;
+    assert!(bob.line().await.starts_with("+ "));
+    let local = LocalPart::parse("bob").unwrap();
+    world.change("example.jp", DomainCommand::SetPassword { local, verifiers: verifiers("another password") }).await;
+    let bye = bob.line().await;
+    assert!(bye.starts_with("* BYE"), "{bye}");
+    assert_eq!(bob.line().await, "");
+    assert!(alice.imap("NOOP").await.contains("a OK"));
+}

@@ -1,0 +1,13 @@
+//! The front end as its clients see it: real sockets, real sessions, the real state machine; no replication.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(clippy::cast_possible_truncation)]
+
+mod imap;
+mod logins;
+mod node;
+mod pop3;
+mod shutdown;
+mod smtp;
+mod submission;
+mod tls;
+mod world;

@@ -1,0 +1,56 @@
+//! TLS as clients meet it: from the first octet, and by STARTTLS.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::world::{Client, PASSWORD, World};
+
+async fn secure(world: &World, stream: TcpStream) -> Client<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    let certificate = world.directory.path().join("tls/self-signed.crt.pem");
+    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("mx.yubin.test").unwrap();
+    Client::on(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+}
+
+#[tokio::test]
+async fn mail_comes_in_over_starttls_and_says_so() {
+    let world = World::new().await;
+    let mut clear = world.connect("mx").await;
+    assert!(clear.smtp("EHLO client.test").await.contains("STARTTLS"));
+    assert!(clear.smtp("STARTTLS").await.starts_with("220"));
+    let mut client = secure(&world, clear.into_inner()).await;
+    assert!(client.smtp("MAIL FROM:<>").await.starts_with("503"), "what was said in clear is forgotten");
+    assert!(!client.smtp("EHLO client.test").await.contains("STARTTLS"));
+    for command in ["MAIL FROM:<>", "RCPT TO:<bob@example.jp>", "DATA"] {
+        let reply = client.smtp(command).await;
+        assert!(reply.starts_with(['2', '3']), "{command}: {reply}");
+    }
+    client.send("Subject: secret\r\n\r\nbody\r\n.").await;
+    assert!(client.reply().await.starts_with("250 2.0.0"));
+
+    let mut imaps = secure(&world, TcpStream::connect(world.address("imaps")).await.unwrap()).await;
+    assert!(imaps.line().await.starts_with("* OK"));
+    assert!(imaps.imap(&format!("LOGIN bob@example.jp \"{PASSWORD}\"")).await.contains("a OK"));
+    imaps.imap("SELECT INBOX").await;
+    let fetched = imaps.imap("FETCH 1 BODY.PEEK[HEADER.FIELDS (Received)]").await.replace("\r\n\t", " ");
+    assert!(fetched.contains("with ESMTPS (TLSv1.3 TLS13_"), "{fetched}");
+}
+
+#[tokio::test]
+async fn no_password_is_taken_in_clear_where_tls_is_on_offer() {
+    let world = World::new().await;
+    let mut mx = world.connect("mx").await;
+    assert!(!mx.smtp("EHLO client.test").await.contains("AUTH"));
+}
