@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
@@ -52,6 +53,8 @@ pub(crate) struct NodeShared {
     pub(crate) tasks: Mutex<Vec<JoinHandle<()>>>,
     /// One group is created at a time.
     pub(crate) creating: tokio::sync::Mutex<()>,
+    /// The write path is being ended on purpose: its refusals are no failures of the disk.
+    pub(crate) ending: AtomicBool,
 }
 
 impl Node {
@@ -168,6 +171,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::Release);
         for task in self.shared.tasks.lock().drain(..) {
             task.abort();
         }
@@ -279,6 +283,7 @@ impl NodeShared {
         for task in tasks {
             drop(task.await);
         }
+        self.ending.store(true, Ordering::Release);
         self.disk.pipeline.close().await;
         self.disk.engine.close();
     }

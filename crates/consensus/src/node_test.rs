@@ -140,6 +140,13 @@ async fn a_node_alone_on_rocksdb_survives_a_restart() {
     assert_eq!(group.read_body(&file, 1_400_000..1_500_000).await.unwrap(), vec![9; 100_000]);
     assert!(group.read_body(&file, 0..1_500_001).await.is_err());
     assert_eq!(propose(&group, "put", &[]).await.1, 3);
+    // The directory may go only when nothing works on it any more.
+    let engine = Arc::downgrade(&node.shared.disk.engine);
+    node.shutdown().await;
+    drop((view, group, node));
+    while engine.strong_count() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The last tasks of a stopped node may hold the database for a moment.

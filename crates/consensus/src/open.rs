@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -133,6 +134,7 @@ impl Node {
             groups: parking_lot::RwLock::default(),
             tasks: parking_lot::Mutex::default(),
             creating: tokio::sync::Mutex::default(),
+            ending: AtomicBool::new(false),
         });
         let node = Self { shared, runtime: None, listening: None };
         for group in present_groups(&*engine)? {

@@ -4,6 +4,7 @@
 //! the state machine faults the group here. Any other panic is the library's; the group is rebuilt
 //! from disk, where its log and vote are safe, after a pause.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::RaftMetrics;
@@ -36,6 +37,10 @@ pub(crate) async fn supervise(node: std::sync::Arc<NodeShared>, group: Group) {
         }
         match stopped {
             Fatal::Stopped => {
+                *group.core.state.write() = GroupState::Stopped { replica };
+                return;
+            }
+            Fatal::StorageError(_) if node.ending.load(Ordering::Acquire) => {
                 *group.core.state.write() = GroupState::Stopped { replica };
                 return;
             }
