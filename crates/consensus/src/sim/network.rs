@@ -245,19 +245,24 @@ impl State {
         let (now, walls) = (self.now, &self.walls);
         self.streams.retain(|_, stream| {
             let (dialer, listener) = (stream.dialer, stream.listener);
-            let one = stream.to_listener.deliver(now, walls.contains(&(dialer, listener)));
-            let other = stream.to_dialer.deliver(now, walls.contains(&(listener, dialer)));
+            let deliver = |lane: &mut Lane, from, to| {
+                if walls.contains(&(from, to)) { lane.holds_out(now) } else { lane.deliver(now) }
+            };
+            let one = deliver(&mut stream.to_listener, dialer, listener);
+            let other = deliver(&mut stream.to_dialer, listener, dialer);
             one && other
         });
     }
 }
 
 impl Lane {
-    /// Delivers what is due, unless a wall stands. False when the stream is to be broken.
-    fn deliver(&mut self, now: u64, walled: bool) -> bool {
-        if walled {
-            return self.frames.front().is_none_or(|(due, _)| now < due + STUCK_STEPS_MAX);
-        }
+    /// Behind a wall nothing is delivered. False when the stream is to be broken.
+    fn holds_out(&self, now: u64) -> bool {
+        self.frames.front().is_none_or(|(due, _)| now < due + STUCK_STEPS_MAX)
+    }
+
+    /// Delivers what is due. False when the stream is to be broken.
+    fn deliver(&mut self, now: u64) -> bool {
         while self.frames.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, frame)) = self.frames.pop_front() else { break };
             // A receiver that is gone has dropped its half; the pump will close the rest.

@@ -29,11 +29,11 @@ impl Promises {
                 Some(Body::Vote(_)) => {
                     self.vote_calls.insert((sent.stream, message.call));
                 }
-                Some(Body::VoteAnswer(answer)) if answer.granted => {
-                    if self.vote_calls.remove(&(sent.stream, message.call)) {
-                        let vote = answer.vote.unwrap();
-                        self.voted.insert(key, Vote::new(vote.term, NodeId(vote.node)));
-                    }
+                Some(Body::VoteAnswer(answer))
+                    if answer.granted && self.vote_calls.remove(&(sent.stream, message.call)) =>
+                {
+                    let vote = answer.vote.unwrap();
+                    self.voted.insert(key, Vote::new(vote.term, NodeId(vote.node)));
                 }
                 Some(Body::AppendAnswer(answer)) => {
                     if let Some(AppendOutcome::Matched(matched)) = &answer.outcome
