@@ -12,8 +12,8 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::{ClientSettings, StoreClient, StoreNode};
@@ -197,12 +197,13 @@ impl Services {
         for address in addresses {
             let (listener, address) = listen("store", address, bound).await?;
             first.get_or_insert(address);
+            // The builder's own option means only sockets that it opens itself.
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             let server = tonic::transport::Server::builder()
-                .tcp_nodelay(true)
                 .initial_stream_window_size(4 * 1024 * 1024)
                 .initial_connection_window_size(16 * 1024 * 1024)
                 .add_service(serve(Arc::clone(&node)))
-                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), self.stop.clone().cancelled_owned());
+                .serve_with_incoming_shutdown(incoming, self.stop.clone().cancelled_owned());
             self.running.spawn(async move { report("store", server.await) });
         }
         match first.filter(|_| config.store.transport == Transport::Grpc) {
