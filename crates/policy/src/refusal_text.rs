@@ -56,6 +56,9 @@ pub fn smtp(refusal: &Refusal, stage: Stage) -> SmtpReply {
         Refusal::TooMany { what, limit } => {
             SmtpReply::new(452, (4, 5, 3), &format!("Too many {what}: at most {limit}; send the rest separately"))
         }
+        Refusal::QueueFull => {
+            SmtpReply::new(452, (4, 3, 1), "Too much mail of your domain waits to be sent; try again later")
+        }
         Refusal::TooManyHops => SmtpReply::new(554, (5, 4, 6), "Too many hops: mail is looping"),
         Refusal::SenderNotOwned => SmtpReply::new(
             553,
@@ -149,7 +152,7 @@ pub fn imap(refusal: &Refusal, mailbox: Mailbox) -> ResponseText {
         Refusal::MailboxExists | Refusal::NameTaken { .. } => "ALREADYEXISTS",
         Refusal::MailboxHasChildren => "HASCHILDREN",
         Refusal::MailboxProtected | Refusal::InvalidName { .. } | Refusal::InvalidValue { .. } => "CANNOT",
-        Refusal::TooMany { .. } => "LIMIT",
+        Refusal::TooMany { .. } | Refusal::QueueFull => "LIMIT",
         Refusal::InUse { .. } | Refusal::MailboxLocked => "INUSE",
         Refusal::TooManyHops | Refusal::RelayDenied | Refusal::SenderNotOwned => "NOPERM",
         Refusal::Unsupported => "CANNOT",
@@ -278,6 +281,7 @@ mod tests {
             Refusal::MailboxLocked,
             Refusal::ClockOutOfBounds,
             Refusal::Unsupported,
+            Refusal::QueueFull,
         ]
     }
 

@@ -5,11 +5,14 @@
 //!
 //! - [`limits`]: every bound of the system, with its reason.
 //! - [`address`]: mail addresses and domain names (RFC 5321, RFC 6531, RFC 5890).
+//! - [`destination`]: where mail to the outside goes; [`dsn`]: what its sender wants to hear of it (RFC 3461).
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
 //! - [`quota`], [`time`], [`status`], [`refusal`], [`reply`], [`search`], [`secret`].
 
 pub mod address;
+pub mod destination;
+pub mod dsn;
 pub mod flags;
 pub mod ids;
 pub mod limits;
@@ -24,8 +27,12 @@ pub mod time;
 pub mod uid;
 
 pub use address::{Address, AddressError, DomainName, LocalPart, ReversePath};
+pub use destination::{DestinationName, RecipientAddress};
+pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet};
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
-pub use ids::{AccountId, DomainId, EmailId, Epoch, GroupNumber, MailboxId, Placement, RequestId, TraceId};
+pub use ids::{
+    AccountId, DomainId, EmailId, Epoch, GroupNumber, IdError, MailboxId, Placement, QueueId, RequestId, TraceId,
+};
 pub use mailbox::{MailboxName, SpecialUse};
 pub use quota::{Limit, Quota, QuotaScope, Usage};
 pub use refusal::Refusal;

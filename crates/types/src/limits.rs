@@ -169,6 +169,43 @@ pub const STAMP_MS_MAX: u64 = 7_258_118_400_000;
 /// How far ahead of the last stamp of its group a new stamp may lie, milliseconds; the proposer's check.
 pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
 
+/// Deliveries (a message and one destination) that a domain may have in the queue; more is refused as temporary.
+pub const QUEUED_PER_DOMAIN_MAX: u64 = 1_000_000;
+/// What the queued messages of a domain may hold, bytes, each message counted once: half of what a group is meant to hold.
+pub const QUEUED_BYTES_PER_DOMAIN_MAX: u64 = 50 * 1024 * 1024 * 1024;
+/// How long delivery may be tried, seconds: RFC 5321 §4.5.4.1 asks for at least 4 to 5 days, 30 is what no sender waits for.
+pub const QUEUE_LIFETIME_SECONDS_MAX: u64 = 30 * 86_400;
+/// How long delivery is tried where a plan sets nothing, seconds.
+pub const QUEUE_LIFETIME_SECONDS_DEFAULT: u64 = 5 * 86_400;
+/// How long a worker may hold a delivery without renewing its lease, seconds.
+pub const QUEUE_LEASE_SECONDS_MAX: u64 = 3_600;
+/// A due delivery of a suspended domain is looked at again after this, seconds.
+pub const QUEUE_SUSPENDED_SECONDS: u64 = 15 * 60;
+/// Deliveries that one queue command names.
+pub const QUEUE_ITEMS_PER_COMMAND_MAX: usize = 1_000;
+/// Recipients whose outcome one queue command may write; what goes beyond is left to the next command.
+pub const QUEUE_RECIPIENTS_PER_COMMAND_MAX: usize = 5_000;
+/// Size of the rows granted by one lease command, bytes; the last one may exceed it. Far below what a gRPC message holds.
+pub const QUEUE_LEASE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Notices that one result may bring: for failed, delayed and delivered recipients (RFC 3461 §5).
+pub const QUEUE_NOTICES_PER_RESULT_MAX: usize = 3;
+/// Rows that one answer about the queue or its events reads before it says where to go on.
+pub const QUEUE_ROWS_PER_ANSWER_MAX: usize = 10_000;
+/// Suspensions of destinations and tenants.
+pub const QUEUE_SUSPENSIONS_MAX: usize = 10_000;
+/// Text kept of a remote server's reply, bytes.
+pub const REMOTE_REPLY_BYTES_MAX: usize = 512;
+/// Longest Message-ID that mail on its way out can be found by, bytes; longer ones are cut (RFC 5322 sets no bound but the line's).
+pub const MESSAGE_ID_BYTES_MAX: usize = 255;
+/// Longest ENVID, octets of its xtext (RFC 3461 §4.4).
+pub const ENVID_BYTES_MAX: usize = 100;
+/// Longest ORCPT, octets with its address type (RFC 3461 §4.2).
+pub const ORCPT_BYTES_MAX: usize = 500;
+/// How long final outcomes can be looked up, days.
+pub const EVENT_DAYS: u64 = 30;
+/// Events are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.
+pub const EVENT_STEP_SECONDS: u64 = 3_600;
+
 /// What a front end gathers for a peer before it sends and waits, bytes; a peer that does not read stops its session here.
 pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer may take to read what is sent to it, seconds, and one more for each [`WRITE_BYTES_PER_SECOND_MIN`].
@@ -192,4 +229,7 @@ const _: () = {
     assert!(CREATED_LOCAL_PART_BYTES_MAX <= LOCAL_PART_BYTES_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);
+    assert!(QUEUE_LIFETIME_SECONDS_DEFAULT <= QUEUE_LIFETIME_SECONDS_MAX);
+    // The recipients of one transaction, all of one destination, fit in one command.
+    assert!(SMTP_RECIPIENTS_MAX <= QUEUE_RECIPIENTS_PER_COMMAND_MAX);
 };

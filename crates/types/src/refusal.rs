@@ -116,4 +116,7 @@ pub enum Refusal {
     /// The command needs a newer format than the group has.
     #[error("not supported by this version")]
     Unsupported,
+    /// The domain has too much mail in the queue; it drains.
+    #[error("too much mail of the domain waits to be sent")]
+    QueueFull,
 }

@@ -1,0 +1,26 @@
+//! The outbound queue: mail that has been accepted and has not reached its recipients yet.
+//!
+//! A *queued message* (what is sent, for whom, from where) lives in its sender's domain and has *deliveries*, one for each
+//! destination, each with *recipients*. A worker leases a delivery, tries it and records the outcome; the lease's token, the log index
+//! of its command, fences whoever comes late. Every recipient ends in exactly one final state, which becomes an *event*; a delivery
+//! without recipients goes, and a message without deliveries lets its body go.
+//!
+//! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked.
+//!
+//! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
+
+pub mod command;
+pub mod query;
+pub mod record;
+
+pub use command::{
+    ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, Leased, NewDelivery, NewQueued,
+    NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome,
+};
+pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SummaryLine};
+pub use record::{
+    AfterLease, BodyKind, ContentFacts, DelayNotice, Delivery, DeliveryState, DeliveryStatus, Event, EventRecord,
+    FinalOutcome, NoticeKind, QueueSource, QueueSuspension, QueueTotals, QueuedMessage, QueuedRecipient, RemoteReply,
+    Smtputf8, SuspensionScope, TlsDemand,
+};
+pub use yubin_types::{DestinationName, DsnEnvelope, DsnReturn, NotifyOn, NotifySet, QueueId, RecipientAddress};

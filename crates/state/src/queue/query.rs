@@ -1,0 +1,170 @@
+//! What can be asked about the queue and its events.
+//!
+//! Questions other than `Message` and `Body` may be put to one domain (the asker's scope names it) or, with `DomainId(0)`, to the whole
+//! group. Lists read a bounded number of rows for each answer ([`limits::QUEUE_ROWS_PER_ANSWER_MAX`]): an answer may be short or empty
+//! and still say where to go on.
+//!
+//! [`limits::QUEUE_ROWS_PER_ANSWER_MAX`]: yubin_types::limits::QUEUE_ROWS_PER_ANSWER_MAX
+
+use serde::{Deserialize, Serialize};
+use yubin_types::{DestinationName, DomainId, QueueId, RecipientAddress, Timestamp};
+
+use super::command::DeliveryKey;
+use super::record::{Delivery, DeliveryStatus, EventRecord, FinalOutcome, QueueTotals, QueuedMessage};
+use crate::record::ColdRow;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueueQuery {
+    /// What is due, in the order of time, leases that ran out included. Of the whole group only.
+    Due {
+        /// Due until then.
+        until: Timestamp,
+        /// Go on after this.
+        after: Option<DueItem>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// A message and its deliveries. With `DomainId(0)` all domains of the group are searched.
+    Message(QueueId),
+    /// Where a message's bytes are. Of a domain only.
+    Body(QueueId),
+    /// Deliveries in the order of domain, message and destination.
+    List {
+        /// Which.
+        filter: QueueFilter,
+        /// Go on after this.
+        after: Option<DeliveryKey>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Sums by destination and status. An answer covers the rows that it read: add them up until `next` is `None`.
+    Summary {
+        /// Go on after this.
+        after: Option<DeliveryKey>,
+    },
+    /// What a domain has in the queue, from its counters; the sum over the group with `DomainId(0)`.
+    Totals,
+    /// Final outcomes, in the order of domain and time.
+    Events {
+        /// Which.
+        filter: EventFilter,
+        /// Go on after this.
+        after: Option<EventCursor>,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// A delivery in the index of due times.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DueItem {
+    /// When it is due.
+    pub due: Timestamp,
+    /// Which.
+    pub delivery: DeliveryKey,
+}
+
+/// Which deliveries; all that is `Some` must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueFilter {
+    /// To this destination.
+    pub destination: Option<DestinationName>,
+    /// In this status.
+    pub status: Option<DeliveryStatus>,
+    /// Of this sender: an address without angle brackets, compared without regard to case; empty for the null sender.
+    pub sender: Option<String>,
+    /// With this recipient, compared as lookups do.
+    pub recipient: Option<RecipientAddress>,
+}
+
+/// Which events; all that is `Some` must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventFilter {
+    /// From then.
+    pub from: Option<Timestamp>,
+    /// Before then.
+    pub to: Option<Timestamp>,
+    /// Of this message.
+    pub id: Option<QueueId>,
+    /// With this Message-ID.
+    pub message_id: Option<String>,
+    /// Sender or recipient: an address without angle brackets, compared without regard to case.
+    pub address: Option<String>,
+    /// With this end.
+    pub outcome: Option<FinalOutcome>,
+}
+
+/// A place among events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EventCursor {
+    /// The domain.
+    pub domain: DomainId,
+    /// The time.
+    pub at: Timestamp,
+    /// The number.
+    pub sequence: u64,
+}
+
+/// An answer; the variant follows from the question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueueAnswer {
+    /// Due deliveries.
+    Due {
+        /// In the order of time.
+        items: Vec<DueItem>,
+        /// When the next one behind them is due: now, if there are more; `None`: nothing waits.
+        next: Option<Timestamp>,
+    },
+    /// A message.
+    Message {
+        /// Its domain.
+        domain: DomainId,
+        /// What is sent.
+        message: QueuedMessage,
+        /// Where to, still.
+        deliveries: Vec<Delivery>,
+    },
+    /// Prefix and body; no facts.
+    Body(ColdRow),
+    /// Deliveries.
+    List {
+        /// In order: the domain, the message, the delivery.
+        deliveries: Vec<(DomainId, QueuedMessage, Delivery)>,
+        /// Where to go on.
+        next: Option<DeliveryKey>,
+    },
+    /// Sums over the rows that were read.
+    Summary {
+        /// By destination and status, each pair once.
+        lines: Vec<SummaryLine>,
+        /// Where to go on.
+        next: Option<DeliveryKey>,
+    },
+    /// Totals.
+    Totals(QueueTotals),
+    /// Events.
+    Events {
+        /// In order.
+        events: Vec<EventRecord>,
+        /// Where to go on.
+        next: Option<EventCursor>,
+    },
+}
+
+/// A sum over deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryLine {
+    /// The destination.
+    pub destination: DestinationName,
+    /// The status.
+    pub status: DeliveryStatus,
+    /// Deliveries.
+    pub deliveries: u64,
+    /// Recipients.
+    pub recipients: u64,
+    /// Bytes of the messages, each counted for every one of its deliveries.
+    pub bytes: u64,
+    /// When the oldest of the messages was queued.
+    pub oldest: Timestamp,
+}
