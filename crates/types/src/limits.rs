@@ -132,6 +132,23 @@ pub const REFERENCES_MAX: usize = 100;
 /// Tags kept of a Content-Language field.
 pub const MIME_LANGUAGES_MAX: usize = 16;
 
+/// One DNS lookup, with its aliases, its validation and its retries, seconds.
+pub const DNS_LOOKUP_SECONDS_MAX: u64 = 15;
+/// One question to one name server, seconds.
+pub const DNS_ATTEMPT_SECONDS_MAX: u64 = 3;
+/// How often a question without an answer is asked again.
+pub const DNS_RETRIES: usize = 2;
+/// CNAMEs followed in one lookup (RFC 1034 §3.6.2 asks to follow chains and to stop at loops; BIND and unbound stop near here).
+pub const DNS_ALIASES_MAX: usize = 11;
+/// What remembered DNS answers may weigh, bytes.
+pub const DNS_CACHE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Longest time an answer is remembered, seconds (RFC 8767 §4 advises a cap of days; a day is soon enough forgotten).
+pub const DNS_TTL_SECONDS_MAX: u64 = 86_400;
+/// Longest time it is remembered that there is no answer, seconds (RFC 2308 §5: one to three hours).
+pub const DNS_NEGATIVE_TTL_SECONDS_MAX: u64 = 3_600;
+/// Records kept of one answer: more come from mistakes and attacks.
+pub const DNS_RECORDS_MAX: usize = 100;
+
 /// Longest password, octets.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// Shortest password that can be set, octets.

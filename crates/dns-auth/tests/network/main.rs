@@ -1,0 +1,6 @@
+//! The crate against servers of the test: a DNS server with signed zones, HTTPS and TLS servers, all on 127.0.0.1.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so when it fails")]
+
+mod dns_server;
+mod resolver;
