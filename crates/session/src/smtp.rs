@@ -7,9 +7,11 @@
 //! - [`contract`]: what a session is told, asks and is answered.
 //! - [`session`]: the phases; `commands`, `answers` and `receive` hold what happens in them.
 //! - `command`, `path`, `content`: command lines, addresses, message data.
+//! - [`client`]: the other side.
 //! - `violation`: what a peer can do wrong, and the reply that the RFC names.
 
 mod answers;
+pub mod client;
 mod command;
 mod commands;
 mod content;

@@ -7,7 +7,7 @@
 //! | `Write` | queues the bytes; sends the queue before the next waiting step | nothing |
 //! | `Ask` | sends the queue if the answer is not at hand, and asks the rim | [`Session::answer`] exactly once |
 //! | `Read` | sends the queue, waits for bytes, an event, end of input, or the time limit | [`Session::receive`], [`Session::answer`] (an event), [`Session::end_of_input`] or [`Session::timed_out`] |
-//! | `StartTls` | sends the queue, does the handshake as server | [`Session::tls_started`] |
+//! | `StartTls` | sends the queue, does the handshake: as server, for [`crate::smtp::client`] as client | [`Session::tls_started`] |
 //! | `Close` | sends the queue, closes | nothing |
 //!
 //! Streams are pulled: a session asks for the next rows or the next piece of a body when it has written the last one, and hands a

@@ -38,6 +38,18 @@ pub const SMTP_IDLE_SECONDS_MAX: u64 = 300;
 pub const SMTP_DATA_BYTES_PER_SECOND_MIN: u64 = 500;
 /// How many recipients of a pipelined group are asked about at once.
 pub const SMTP_RECIPIENTS_PER_QUESTION_MAX: usize = 100;
+/// Longest line of a remote server's reply, octets: RFC 5321 §4.5.3.1.5 asks for 512, some servers write whole paragraphs.
+pub const SMTP_REPLY_LINE_BYTES_MAX: usize = 4_096;
+/// Lines of one reply; the longest EHLO replies of real servers have about thirty.
+pub const SMTP_REPLY_LINES_MAX: usize = 200;
+/// What is kept of one reply, octets.
+pub const SMTP_REPLY_BYTES_MAX: usize = 8 * 1024;
+/// Commands that a client sends ahead of their replies (RFC 2920 §3.1: both directions must fit the sockets' buffers).
+pub const SMTP_PIPELINED_COMMANDS_MAX: usize = 100;
+/// Chunks that a client sends ahead of their replies (RFC 3030).
+pub const SMTP_PIPELINED_CHUNKS_MAX: usize = 4;
+/// Lines kept of the transcript of one connection.
+pub const SMTP_TRANSCRIPT_LINES_MAX: usize = 500;
 
 /// Largest message any listener accepts, bytes; plans lower it.
 pub const MESSAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
@@ -243,6 +255,8 @@ const _: () = {
     assert!(SPOOL_MEMORY_BYTES_MAX <= INLINE_BODY_BYTES_MAX);
     assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
     assert!(PATH_BYTES_MAX < SMTP_COMMAND_BYTES_MAX);
+    assert!(REMOTE_REPLY_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
+    assert!(SMTP_REPLY_LINE_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(CREATED_LOCAL_PART_BYTES_MAX <= LOCAL_PART_BYTES_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);
