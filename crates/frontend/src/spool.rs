@@ -1,8 +1,9 @@
 //! An incoming message while it comes in: in memory up to a bound, then in a file that no name leads to.
 //!
 //! The scanner sees every octet as it passes, so the message is read once. Memory is bounded per message
-//! (`SPOOL_MEMORY_BYTES_MAX`) and for all connections together ([`Spooler`]); what exceeds either goes to a file. A message that came
-//! in one piece, as small ones do, is never copied. Nothing is made durable here: that is the store's business.
+//! (`SPOOL_MEMORY_BYTES_MAX`) and for all connections together ([`Spooler`]); what exceeds either goes to a file. Pieces are kept as they
+//! came: a message in one piece, as small ones are, is never copied, and a large one is handed over piece by piece. Nothing is made
+//! durable here: that is the store's business.
 
 use std::fs::File;
 use std::io;
@@ -54,10 +55,8 @@ pub(crate) struct Spool {
 
 #[derive(Debug)]
 enum Held {
-    Nothing,
-    /// One piece, as it came.
-    Piece(Bytes),
-    Memory(BytesMut),
+    /// Pieces as they came.
+    Memory(Vec<Bytes>),
     File(Arc<File>),
 }
 
@@ -87,7 +86,7 @@ impl Spool {
     pub(crate) fn new(spooler: &Arc<Spooler>) -> Self {
         Spool {
             spooler: Arc::clone(spooler),
-            held: Held::Nothing,
+            held: Held::Memory(Vec::new()),
             reserved: 0,
             scanner: Scanner::new(ScanLimits::default()),
             bytes: 0,
@@ -105,39 +104,21 @@ impl Spool {
         self.scanner.feed(&piece);
         let offset = self.bytes;
         self.bytes += piece.len() as u64;
-        if let Held::File(file) = &self.held {
-            return write(Arc::clone(file), offset, piece).await;
-        }
-        let fits = self.bytes <= limits::SPOOL_MEMORY_BYTES_MAX as u64 && self.spooler.take(piece.len());
-        if fits {
+        let held = match &mut self.held {
+            Held::File(file) => return write(Arc::clone(file), offset, piece).await,
+            Held::Memory(held) => held,
+        };
+        if self.bytes <= limits::SPOOL_MEMORY_BYTES_MAX as u64 && self.spooler.take(piece.len()) {
             self.reserved += piece.len();
-            self.hold(piece);
+            held.push(piece);
             return Ok(());
         }
+        let before = joined(std::mem::take(held));
         let file = self.open_file().await?;
-        match std::mem::replace(&mut self.held, Held::File(Arc::clone(&file))) {
-            Held::Piece(before) => write(Arc::clone(&file), 0, before).await?,
-            Held::Memory(before) => write(Arc::clone(&file), 0, before.freeze()).await?,
-            Held::Nothing | Held::File(_) => {}
-        }
+        self.held = Held::File(Arc::clone(&file));
+        write(Arc::clone(&file), 0, before).await?;
         self.release();
         write(file, offset, piece).await
-    }
-
-    fn hold(&mut self, piece: Bytes) {
-        self.held = match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Piece(before) => {
-                let mut memory = BytesMut::with_capacity(2 * (before.len() + piece.len()));
-                memory.extend_from_slice(&before);
-                memory.extend_from_slice(&piece);
-                Held::Memory(memory)
-            }
-            Held::Memory(mut memory) => {
-                memory.extend_from_slice(&piece);
-                Held::Memory(memory)
-            }
-            Held::Nothing | Held::File(_) => Held::Piece(piece),
-        };
     }
 
     async fn open_file(&self) -> io::Result<Arc<File>> {
@@ -156,13 +137,11 @@ impl Spool {
     /// The file can't be read.
     pub(crate) async fn finish(mut self) -> io::Result<Spooled> {
         let bytes = self.bytes;
-        let body = match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Nothing => Body::Inline(Bytes::new()),
-            Held::Piece(piece) => Body::Inline(piece),
-            Held::Memory(memory) => Body::Inline(memory.freeze()),
-            Held::File(file) if bytes < limits::INLINE_BODY_BYTES_MAX as u64 => {
-                Body::Inline(read(file, 0, usize::try_from(bytes).unwrap_or(0)).await?)
-            }
+        let inline = bytes < limits::INLINE_BODY_BYTES_MAX as u64;
+        let body = match std::mem::replace(&mut self.held, Held::Memory(Vec::new())) {
+            Held::Memory(pieces) if inline => Body::Inline(joined(pieces)),
+            Held::Memory(pieces) => Body::Large(Arc::new(SpooledPieces { pieces, bytes })),
+            Held::File(file) if inline => Body::Inline(read(file, 0, usize::try_from(bytes).unwrap_or(0)).await?),
             Held::File(file) => Body::Large(Arc::new(SpooledFile { file, bytes })),
         };
         let scanner = std::mem::replace(&mut self.scanner, Scanner::new(ScanLimits::default()));
@@ -174,6 +153,23 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+/// A message in memory that is too large for one piece.
+#[derive(Debug)]
+struct SpooledPieces {
+    pieces: Vec<Bytes>,
+    bytes: u64,
+}
+
+impl LargeBody for SpooledPieces {
+    fn length(&self) -> u64 {
+        self.bytes
+    }
+
+    fn open(&self) -> BodyStream {
+        Box::pin(stream::iter(self.pieces.clone().into_iter().map(Ok)))
     }
 }
 
@@ -203,6 +199,16 @@ impl LargeBody for SpooledFile {
             }
         }))
     }
+}
+
+/// One piece of many; one alone is not copied.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() == 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
 }
 
 async fn write(file: Arc<File>, offset: u64, piece: Bytes) -> io::Result<()> {
@@ -256,7 +262,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let spooler = spooler(&directory, 64 * 1024 * 1024);
         let (memory, inline) = (limits::SPOOL_MEMORY_BYTES_MAX, limits::INLINE_BODY_BYTES_MAX);
-        for bytes in [18, 4_096, memory, memory + 1, inline - 1, inline, inline + limits::BODY_CHUNK_BYTES + 7] {
+        for bytes in [18, 4_096, inline - 1, inline, inline + limits::BODY_CHUNK_BYTES + 7, memory, memory + 1] {
             let message = message(bytes);
             let mut spool = Spool::new(&spooler);
             for piece in message.chunks(10_000) {
@@ -293,11 +299,11 @@ mod tests {
         first.push(Bytes::from(message(8_000))).await.unwrap();
         let mut second = Spool::new(&spooler);
         second.push(Bytes::from(message(8_000))).await.unwrap();
-        assert!(matches!((&first.held, &second.held), (Held::Piece(_), Held::File(_))));
+        assert!(matches!((&first.held, &second.held), (Held::Memory(_), Held::File(_))));
         drop(first);
         let mut third = Spool::new(&spooler);
         third.push(Bytes::from(message(8_000))).await.unwrap();
-        assert!(matches!(third.held, Held::Piece(_)));
+        assert!(matches!(third.held, Held::Memory(_)));
         assert_eq!(content(&second.finish().await.unwrap().body).await, message(8_000));
         assert_eq!(spooler.memory_bytes.load(Ordering::Relaxed), 8_000);
     }
