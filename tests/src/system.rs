@@ -175,6 +175,37 @@ pub struct Usage {
     pub bytes: u64,
 }
 
+/// How a process reaches the store that runs in it: the configuration's `store.transport`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// By a function call, as a process alone does.
+    Direct,
+    /// Through gRPC, as from another process.
+    Grpc,
+}
+
+impl Transport {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
+/// Makes two tests of each of these functions, which take a [`Transport`]: `direct::name` and `grpc::name`.
+#[macro_export]
+macro_rules! over_both_transports {
+    ($($name:ident),+ $(,)?) => {
+        mod direct {
+            $(#[test] fn $name() { super::$name($crate::system::Transport::Direct); })+
+        }
+        mod grpc {
+            $(#[test] fn $name() { super::$name($crate::system::Transport::Grpc); })+
+        }
+    };
+}
+
 /// A single process with every role.
 #[derive(Debug)]
 pub struct System {
@@ -193,7 +224,24 @@ impl System {
     /// # Errors
     /// When it does not start.
     pub fn start(folder: &Path) -> Result<Self> {
-        let program = Program::new("yubin", folder, &single_config()?)?;
+        Self::over(Transport::Direct, folder)
+    }
+
+    /// [`System::start`], with the store reached so.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn over(transport: Transport, folder: &Path) -> Result<Self> {
+        Self::configured(transport, folder, "")
+    }
+
+    /// [`System::over`], with more tables of configuration.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn configured(transport: Transport, folder: &Path, tables: &str) -> Result<Self> {
+        let config = format!("{}\n[store]\ntransport = \"{}\"\n\n{tables}", single_config()?, transport.name());
+        let program = Program::new("yubin", folder, &config)?;
         let (running, ports) = program.start()?;
         let address = *ports.get("admin").context("no admin port")?;
         let token = program.data().join("admin-token");

@@ -4,25 +4,32 @@
 #![allow(clippy::unwrap_used)]
 
 use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
 use yubin_tests::smtp::Smtp;
-use yubin_tests::system::System;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports! {
+    a_new_address_receives_at_once,
+    a_changed_password_is_refused_and_ends_open_sessions,
+    a_suspended_domain_stops_everywhere_and_resumes_with_its_mail,
+    nodes_are_listed_as_json,
+}
 
 const DOMAIN: &str = "admin.example";
 const USER: &str = "u0@admin.example";
 const SENDER: &str = "friend@elsewhere.example";
 const PASSWORD: &str = "correct horse battery";
 
-fn system(folder: &tempfile::TempDir) -> System {
-    let system = System::start(folder.path()).unwrap();
+fn system(transport: Transport, folder: &tempfile::TempDir) -> System {
+    let system = System::over(transport, folder.path()).unwrap();
     system.admin.populate(DOMAIN, 1, PASSWORD).unwrap();
     system
 }
 
-#[test]
-fn a_new_address_receives_at_once() {
+fn a_new_address_receives_at_once(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = system(&folder);
+    let system = system(transport, &folder);
     let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
     let unknown = smtp.send(SENDER, "new@admin.example", b"Subject: a\r\n\r\nb\r\n").unwrap();
     assert!(unknown.starts_with("550 5.1.1"), "{unknown}");
@@ -31,10 +38,9 @@ fn a_new_address_receives_at_once() {
     assert!(known.starts_with("250"), "{known}");
 }
 
-#[test]
-fn a_changed_password_is_refused_and_ends_open_sessions() {
+fn a_changed_password_is_refused_and_ends_open_sessions(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = system(&folder);
+    let system = system(transport, &folder);
     let imaps = system.port("imaps").unwrap();
     let mut open = Imap::login(imaps, USER, PASSWORD).unwrap();
     open.ok("SELECT INBOX").unwrap();
@@ -52,10 +58,9 @@ fn a_changed_password_is_refused_and_ends_open_sessions() {
     assert!(more.is_err() || more.is_ok_and(|reply| !reply.status.starts_with("OK")));
 }
 
-#[test]
-fn a_suspended_domain_stops_everywhere_and_resumes_with_its_mail() {
+fn a_suspended_domain_stops_everywhere_and_resumes_with_its_mail(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = system(&folder);
+    let system = system(transport, &folder);
     let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
     assert!(smtp.send(SENDER, USER, b"Subject: kept\r\n\r\nb\r\n").unwrap().starts_with("250"));
     let mut open = Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
@@ -76,10 +81,9 @@ fn a_suspended_domain_stops_everywhere_and_resumes_with_its_mail() {
     assert!(smtp.send(SENDER, USER, b"Subject: b\r\n\r\nb\r\n").unwrap().starts_with("250"));
 }
 
-#[test]
-fn nodes_are_listed_as_json() {
+fn nodes_are_listed_as_json(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = system(&folder);
+    let system = system(transport, &folder);
     let listed = system.admin.ctl(&["node", "list", "--json"], "").unwrap();
     let nodes: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let nodes = nodes.as_array().or_else(|| nodes.get("nodes")?.as_array()).unwrap();

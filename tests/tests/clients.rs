@@ -8,8 +8,18 @@
 
 use std::path::Path;
 use std::process::Command;
+use yubin_tests::over_both_transports;
 use yubin_tests::process::output;
-use yubin_tests::system::System;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports! {
+    swaks_sends_and_curl_reads_over_imap,
+    swaks_submits_over_starttls_and_tls_and_the_sender_must_be_the_account,
+    fetchmail_fetches_over_pop3,
+    mbsync_synchronizes_both_ways,
+    mutt_shows_the_inbox,
+    pythons_libraries_agree_on_the_same_message,
+}
 
 const DOMAIN: &str = "clients.example";
 const PASSWORD: &str = "correct horse battery";
@@ -20,9 +30,9 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn start() -> Self {
+    fn start(transport: Transport) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let system = System::start(folder.path()).unwrap();
+        let system = System::over(transport, folder.path()).unwrap();
         system.admin.populate(DOMAIN, 2, PASSWORD).unwrap();
         Self { system, folder }
     }
@@ -53,9 +63,8 @@ impl Fixture {
     }
 }
 
-#[test]
-fn swaks_sends_and_curl_reads_over_imap() {
-    let fixture = Fixture::start();
+fn swaks_sends_and_curl_reads_over_imap(transport: Transport) {
+    let fixture = Fixture::start(transport);
     fixture.receive("seen with curl");
     let url = format!("imaps://127.0.0.1:{}/INBOX;UID=1", fixture.port("imaps"));
     let user = format!("u0@{DOMAIN}:{PASSWORD}");
@@ -64,9 +73,8 @@ fn swaks_sends_and_curl_reads_over_imap() {
     assert!(message.starts_with("Return-Path: <friend@elsewhere.example>\r\n"), "{message}");
 }
 
-#[test]
-fn swaks_submits_over_starttls_and_tls_and_the_sender_must_be_the_account() {
-    let fixture = Fixture::start();
+fn swaks_submits_over_starttls_and_tls_and_the_sender_must_be_the_account(transport: Transport) {
+    let fixture = Fixture::start(transport);
     let user = format!("u1@{DOMAIN}");
     let submit = |port: &str, tls: &str, from: &str| {
         let to = format!("u0@{DOMAIN}");
@@ -81,9 +89,8 @@ fn swaks_submits_over_starttls_and_tls_and_the_sender_must_be_the_account() {
     assert!(refused.contains("<~* 553 5.7.1"), "{refused}");
 }
 
-#[test]
-fn fetchmail_fetches_over_pop3() {
-    let fixture = Fixture::start();
+fn fetchmail_fetches_over_pop3(transport: Transport) {
+    let fixture = Fixture::start(transport);
     fixture.receive("seen with fetchmail");
     let file = fixture.path("fetched");
     let config = format!(
@@ -98,9 +105,8 @@ fn fetchmail_fetches_over_pop3() {
     assert!(std::fs::read_to_string(&file).unwrap().contains("Subject: seen with fetchmail"));
 }
 
-#[test]
-fn mbsync_synchronizes_both_ways() {
-    let fixture = Fixture::start();
+fn mbsync_synchronizes_both_ways(transport: Transport) {
+    let fixture = Fixture::start(transport);
     fixture.receive("seen with mbsync");
     let config = format!(
         "IMAPAccount a\nHost 127.0.0.1\nPort {port}\nUser u0@{DOMAIN}\nPass \"{PASSWORD}\"\nSSLType IMAPS\n\
@@ -124,9 +130,8 @@ fn mbsync_synchronizes_both_ways() {
     assert_eq!((usage.messages, usage.bytes), (0, 0));
 }
 
-#[test]
-fn mutt_shows_the_inbox() {
-    let fixture = Fixture::start();
+fn mutt_shows_the_inbox(transport: Transport) {
+    let fixture = Fixture::start(transport);
     fixture.receive("seen with mutt");
     let config = format!(
         "set ssl_verify_host=no\nset certificate_file={certificate}\nset imap_user=\"u0@{DOMAIN}\"\n\
@@ -144,9 +149,8 @@ fn mutt_shows_the_inbox() {
     assert!(shown.contains("seen with mutt"), "{shown}");
 }
 
-#[test]
-fn pythons_libraries_agree_on_the_same_message() {
-    let fixture = Fixture::start();
+fn pythons_libraries_agree_on_the_same_message(transport: Transport) {
+    let fixture = Fixture::start(transport);
     let script = "\
 import imaplib, poplib, smtplib, ssl, sys
 host, smtp, imaps, pop3s, user, password = sys.argv[1:]

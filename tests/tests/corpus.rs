@@ -8,18 +8,20 @@
 
 use std::path::{Path, PathBuf};
 use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
 use yubin_tests::smtp::Smtp;
-use yubin_tests::system::System;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports!(what_goes_in_by_smtp_comes_out_byte_for_byte);
 
 const DOMAIN: &str = "corpus.example";
 const PASSWORD: &str = "correct horse battery";
 const COLLECTION: &str = "../shared/corpus";
 
-#[test]
-fn what_goes_in_by_smtp_comes_out_byte_for_byte() {
+fn what_goes_in_by_smtp_comes_out_byte_for_byte(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = System::start(folder.path()).unwrap();
+    let system = System::over(transport, folder.path()).unwrap();
     system.admin.populate(DOMAIN, 1, PASSWORD).unwrap();
     let user = format!("u0@{DOMAIN}");
     let messages = messages();

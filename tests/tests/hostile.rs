@@ -10,10 +10,19 @@ use std::net::TcpStream;
 use std::time::Duration;
 use yubin_tests::imap::Imap;
 use yubin_tests::memory;
+use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
 use yubin_tests::smtp::Smtp;
-use yubin_tests::system::System;
+use yubin_tests::system::{System, Transport};
 use yubin_tests::tls;
+
+over_both_transports! {
+    smtp_answers_each_malformed_command_as_rfc_5321_says,
+    only_crlf_dot_crlf_ends_a_message,
+    pop3_answers_malformed_commands_with_err,
+    imap_answers_malformed_commands_with_bad,
+    endless_lines_and_deep_mail_do_not_make_the_process_grow,
+}
 
 const USER: &str = "u0@hostile.example";
 const PASSWORD: &str = "correct horse battery";
@@ -21,8 +30,8 @@ const SENDER: &str = "friend@elsewhere.example";
 /// How much memory may grow while bad input is read.
 const GROWTH_BYTES_MAX: u64 = 48 << 20;
 
-fn start(folder: &tempfile::TempDir) -> System {
-    let system = System::start(folder.path()).unwrap();
+fn start(transport: Transport, folder: &tempfile::TempDir) -> System {
+    let system = System::over(transport, folder.path()).unwrap();
     system.admin.populate("hostile.example", 1, PASSWORD).unwrap();
     system
 }
@@ -34,10 +43,9 @@ fn still_serves(system: &mut System) {
     Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap().ok("SELECT INBOX").unwrap();
 }
 
-#[test]
-fn smtp_answers_each_malformed_command_as_rfc_5321_says() {
+fn smtp_answers_each_malformed_command_as_rfc_5321_says(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let mut system = start(&folder);
+    let mut system = start(transport, &folder);
     // What is said before, the command, and the codes that RFC 5321 §4.2.4, §4.3.2 and RFC 1870 allow.
     let table: &[(&[&str], &str, &[&str])] = &[
         (&[], "FROB", &["500", "502"]),
@@ -68,10 +76,9 @@ fn smtp_answers_each_malformed_command_as_rfc_5321_says() {
     still_serves(&mut system);
 }
 
-#[test]
-fn only_crlf_dot_crlf_ends_a_message() {
+fn only_crlf_dot_crlf_ends_a_message(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let mut system = start(&folder);
+    let mut system = start(transport, &folder);
     for ending in ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\n\n.\r\r\n"] {
         let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
         smtp.expect(&format!("MAIL FROM:<{SENDER}>"), "250").unwrap();
@@ -92,10 +99,9 @@ fn only_crlf_dot_crlf_ends_a_message() {
     still_serves(&mut system);
 }
 
-#[test]
-fn pop3_answers_malformed_commands_with_err() {
+fn pop3_answers_malformed_commands_with_err(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let mut system = start(&folder);
+    let mut system = start(transport, &folder);
     let mut stream = BufReader::new(tls::connect(system.port("pop3s").unwrap()).unwrap());
     let mut line = String::new();
     stream.read_line(&mut line).unwrap();
@@ -119,10 +125,9 @@ fn pop3_answers_malformed_commands_with_err() {
     still_serves(&mut system);
 }
 
-#[test]
-fn imap_answers_malformed_commands_with_bad() {
+fn imap_answers_malformed_commands_with_bad(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let mut system = start(&folder);
+    let mut system = start(transport, &folder);
     let imaps = system.port("imaps").unwrap();
     for command in ["FROB", "LOGIN", "SELECT INBOX", "AUTHENTICATE", "UID"] {
         let mut imap = Imap::connect(imaps).unwrap();
@@ -160,10 +165,9 @@ fn imap_answers_malformed_commands_with_bad() {
     still_serves(&mut system);
 }
 
-#[test]
-fn endless_lines_and_deep_mail_do_not_make_the_process_grow() {
+fn endless_lines_and_deep_mail_do_not_make_the_process_grow(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let mut system = start(&folder);
+    let mut system = start(transport, &folder);
     still_serves(&mut system);
     let ids = [system.running.id()];
     let before = memory::sample(&ids).resident_bytes_max;

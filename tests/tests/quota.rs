@@ -7,9 +7,16 @@
 #![allow(clippy::unwrap_used)]
 
 use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
 use yubin_tests::smtp::Smtp;
-use yubin_tests::system::System;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports! {
+    a_full_account_refuses_in_each_protocol_and_deleting_frees_it,
+    a_full_domain_refuses_mail_to_every_one_of_its_accounts,
+    a_message_larger_than_the_limit_is_refused_before_its_content,
+}
 
 const PASSWORD: &str = "correct horse battery";
 const SENDER: &str = "friend@elsewhere.example";
@@ -22,10 +29,9 @@ fn message(size_bytes: usize) -> Vec<u8> {
     message
 }
 
-#[test]
-fn a_full_account_refuses_in_each_protocol_and_deleting_frees_it() {
+fn a_full_account_refuses_in_each_protocol_and_deleting_frees_it(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = System::start(folder.path()).unwrap();
+    let system = System::over(transport, folder.path()).unwrap();
     system.admin.ctl(&["domain", "create", "full.example"], "").unwrap();
     let user = "u0@full.example";
     system.admin.ctl(&["account", "create", user, "--quota", "100000", "--password-stdin"], PASSWORD).unwrap();
@@ -53,10 +59,9 @@ fn a_full_account_refuses_in_each_protocol_and_deleting_frees_it() {
     assert!(smtp.send(SENDER, user, &message(60_000)).unwrap().starts_with("250"));
 }
 
-#[test]
-fn a_full_domain_refuses_mail_to_every_one_of_its_accounts() {
+fn a_full_domain_refuses_mail_to_every_one_of_its_accounts(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = System::start(folder.path()).unwrap();
+    let system = System::over(transport, folder.path()).unwrap();
     system.admin.ctl(&["domain", "create", "shared.example", "--quota", "100000"], "").unwrap();
     for name in ["u0", "u1"] {
         let user = format!("{name}@shared.example");
@@ -78,10 +83,9 @@ fn a_full_domain_refuses_mail_to_every_one_of_its_accounts() {
     assert!(smtp.send(SENDER, "u1@shared.example", &message(20_000)).unwrap().starts_with("250"));
 }
 
-#[test]
-fn a_message_larger_than_the_limit_is_refused_before_its_content() {
+fn a_message_larger_than_the_limit_is_refused_before_its_content(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let system = System::start(folder.path()).unwrap();
+    let system = System::over(transport, folder.path()).unwrap();
     system.admin.populate("small.example", 1, PASSWORD).unwrap();
     let mut smtp = Smtp::connect(system.port("smtp").unwrap()).unwrap();
     let hello = smtp.expect("EHLO client.elsewhere.example", "250").unwrap();
