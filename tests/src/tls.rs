@@ -1,11 +1,11 @@
-//! TLS from a client's side that accepts any certificate: a system under test made its own.
+//! TLS from a client's side: accepting any certificate, since a system under test made its own, or one alone.
 //!
 //! Blocking, because what uses it (reading mailboxes to compare them) has nothing else to do meanwhile.
 
 use anyhow::{Context, Result};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,41 @@ pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 /// # Errors
 /// When the connection is refused.
 pub fn connect(address: SocketAddr) -> Result<Stream> {
+    wrap(open(address)?, "localhost", config()?)
+}
+
+/// A TCP connection that gives up on a silent peer.
+///
+/// # Errors
+/// When the connection is refused.
+pub fn open(address: SocketAddr) -> Result<TcpStream> {
     let tcp = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
     tcp.set_read_timeout(Some(ANSWER_WITHIN))?;
     tcp.set_write_timeout(Some(ANSWER_WITHIN))?;
     tcp.set_nodelay(true)?;
-    let name = ServerName::try_from("localhost")?;
-    Ok(StreamOwned::new(ClientConnection::new(Arc::new(config()?), name)?, tcp))
+    Ok(tcp)
+}
+
+/// TLS over a connection, asking for the certificate of `name`; with an address in place of a name, for none. The handshake
+/// happens with the first byte.
+///
+/// # Errors
+/// When `name` is neither a name nor an address.
+pub fn wrap(tcp: TcpStream, name: &str, config: ClientConfig) -> Result<Stream> {
+    let name = ServerName::try_from(name.to_owned())?;
+    Ok(StreamOwned::new(ClientConnection::new(Arc::new(config), name)?, tcp))
+}
+
+/// The configuration of a client that trusts this certificate and no other.
+///
+/// # Errors
+/// When the certificate can't be read.
+pub fn trusting(certificate: CertificateDer<'static>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The configuration of a client that accepts any certificate.
