@@ -69,7 +69,21 @@ pub fn sample(roots: &[u32]) -> Memory {
     sum
 }
 
-/// A field of `/proc/<id>/smaps_rollup`, which counts in KiB.
+/// Forgets the highest resident memory of a process, so that [`peak`] tells what comes from here on.
+///
+/// # Errors
+/// When the process is gone or not ours.
+pub fn forget_peak(id: u32) -> std::io::Result<()> {
+    std::fs::write(format!("/proc/{id}/clear_refs"), "5")
+}
+
+/// The highest resident memory of a process, in bytes, since its start or [`forget_peak`]: exact, not sampled.
+#[must_use]
+pub fn peak(id: u32) -> u64 {
+    field(&std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default(), "VmHWM:")
+}
+
+/// A field of `/proc/<id>/smaps_rollup` or `status`, which count in KiB.
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
