@@ -5,20 +5,28 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, StoreClient};
-use yubin_state::command::{DirectoryCommand, DomainCommand, Login, MailCommand, NewMessage, Recipient};
+use yubin_state::command::{
+    DirectoryCommand, DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
+};
 use yubin_state::query::RowDetail;
 use yubin_state::record::{Plan, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
-use yubin_store::{Member, Store, StoreSettings};
+use yubin_store::{Clock, Member, Store, StoreSettings};
 use yubin_types::{
-    DomainName, EmailId, GroupNumber, Limit, LocalPart, MailboxName, Quota, Refusal, RequestId, ReversePath, Timestamp,
-    UidSet,
+    DomainName, EmailId, GroupNumber, Limit, LocalPart, MailboxId, MailboxName, Quota, Refusal, RequestId, ReversePath,
+    Timestamp, UidSet, limits,
 };
 
 async fn open(data_dir: &Path) -> (Store, Arc<StoreClient>) {
+    open_at(data_dir, StoreSettings::system_clock()).await
+}
+
+async fn open_at(data_dir: &Path, clock: Clock) -> (Store, Arc<StoreClient>) {
     let settings = StoreSettings {
         data_dir: data_dir.to_owned(),
         node: 1,
@@ -27,8 +35,9 @@ async fn open(data_dir: &Path) -> (Store, Arc<StoreClient>) {
         members: vec![Member { id: 1, peer_address: String::new(), store_address: String::new() }],
         data_groups: 2,
         memory_bytes: 64 << 20,
+        space_reserve_bytes: 0,
         raft_threads: 1,
-        clock: StoreSettings::system_clock(),
+        clock,
     };
     let store = Store::open(settings).await.unwrap();
     let client = StoreClient::new(BTreeMap::from([(1, store.node())]), ClientSettings::default());
@@ -54,7 +63,7 @@ async fn create_domain(client: &StoreClient, name: &str, quota: Quota) -> Arc<Ho
         account_quota: Quota::default(),
         message_bytes_max: 10 << 20,
         accounts_max: Limit::Unlimited,
-        trash_expiry_seconds: None,
+        trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
         vault_seconds: 0,
     };
     done(client, scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: Some(quota) })).await;
@@ -98,10 +107,14 @@ async fn login(client: &StoreClient, hosted: &Hosted, local: &str) -> Login {
     }
 }
 
-async fn inbox(client: &StoreClient, hosted: &Hosted, login: Login) -> Vec<Vec<u8>> {
-    let select = Query::Select { login, name: MailboxName::inbox() };
+async fn mailbox(client: &StoreClient, hosted: &Hosted, login: Login, name: MailboxName) -> MailboxId {
+    let select = Query::Select { login, name };
     let Answer::Selected(selected) = client.query(hosted.scope(), select).await.unwrap() else { panic!() };
-    let mailbox = selected.mailbox.id;
+    selected.mailbox.id
+}
+
+async fn messages(client: &StoreClient, hosted: &Hosted, login: Login, name: MailboxName) -> Vec<Vec<u8>> {
+    let mailbox = mailbox(client, hosted, login, name).await;
     let rows =
         Query::Rows { login, mailbox, uids: UidSet::range(1, u32::MAX), changed_since: None, detail: RowDetail::Hot };
     let Answer::Rows { rows, .. } = client.query(hosted.scope(), rows).await.unwrap() else { panic!() };
@@ -139,7 +152,50 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let hosted = client.resolve(&DomainName::parse("a.example").unwrap()).await.unwrap().unwrap();
     let login = login(&client, &hosted, "info").await;
     let whole = [b"Return-Path: <>\r\n", &octets[..]].concat();
-    assert_eq!(inbox(&client, &hosted, login).await, [whole]);
+    assert_eq!(messages(&client, &hosted, login, MailboxName::inbox()).await, [whole]);
     assert!(client.resolve(&DomainName::parse("b.example").unwrap()).await.unwrap().is_none());
+    store.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trash_expires_seven_days_after_the_move_and_frees_its_room() {
+    const WEEK_MILLISECONDS: u64 = 7 * 24 * 3_600 * 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let milliseconds = Arc::new(AtomicU64::new(1_800_000_000_000));
+    let wall = Arc::clone(&milliseconds);
+    let (store, client) = open_at(folder.path(), Arc::new(move || Timestamp(wall.load(Ordering::Relaxed)))).await;
+    let quota = Quota { bytes: Limit::AtMost(1_000), messages: Limit::Unlimited };
+    let hosted = create_domain(&client, "a.example", quota).await;
+    let create =
+        DomainCommand::CreateAccount { local: LocalPart::parse("info").unwrap(), verifiers: verifiers(), quota: None };
+    done(&client, hosted.scope(), Command::Domain(create)).await;
+    let login = login(&client, &hosted, "info").await;
+    assert!(matches!(deliver(&client, &hosted, "info", &[b'a'; 600], 1).await, Reply::Delivered(_)));
+
+    // It lay in INBOX for a day: what counts is the move.
+    milliseconds.fetch_add(WEEK_MILLISECONDS / 7, Ordering::Relaxed);
+    let trash = || MailboxName::parse("Trash").unwrap();
+    let inbox = mailbox(&client, &hosted, login, MailboxName::inbox()).await;
+    let to_trash = MailCommand::Move { login, mailbox: inbox, uids: UidSet::range(1, 1), to: trash() };
+    done(&client, hosted.scope(), Command::Mail(to_trash)).await;
+    let expire = || {
+        let scope = yubin_proto::Scope { group: hosted.scope().group, ..yubin_proto::Scope::DIRECTORY };
+        let client = Arc::clone(&client);
+        let command = Command::Maintenance(MaintenanceCommand::ExpireTrash);
+        let request = (RequestId([9; 16]), DedupeClass::None);
+        async move { client.propose(scope, &command, request, &Caller::internal("test"), Vec::new()).await.unwrap() }
+    };
+    milliseconds.fetch_add(WEEK_MILLISECONDS - 1, Ordering::Relaxed);
+    // Even if someone looks too early, nothing is taken.
+    expire().await;
+    assert_eq!(messages(&client, &hosted, login, trash()).await.len(), 1);
+    let full = deliver(&client, &hosted, "info", &[b'b'; 600], 2).await;
+    assert!(matches!(full, Reply::DeliveryRefused(_)), "{full:?}");
+
+    milliseconds.fetch_add(1, Ordering::Relaxed);
+    // The leader looks every second of real time, by itself.
+    let gone = async { while !messages(&client, &hosted, login, trash()).await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+    assert!(matches!(deliver(&client, &hosted, "info", &[b'b'; 600], 3).await, Reply::Delivered(_)));
     store.shutdown().await;
 }
