@@ -16,12 +16,13 @@ mod trace;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{DeliverPermit, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::sasl::Credentials;
 use yubin_session::smtp::{Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
-use yubin_types::{QuotaScope, Refusal, ReversePath, SmtpReply, TraceId};
+use yubin_types::{QuotaScope, Refusal, ReversePath, SmtpReply};
 
 use crate::auth::Identity;
 use crate::connection::Connection;
@@ -46,7 +47,6 @@ struct Transaction {
     hosted: Option<Arc<Hosted>>,
     recipients: Vec<DeliverPermit>,
     incoming: Option<Incoming>,
-    trace: TraceId,
 }
 
 /// In whose name the message comes.
@@ -103,8 +103,9 @@ impl SmtpRim {
     async fn finish(&mut self, last: Bytes, facts: MessageFacts) -> Result<Answer, SmtpReply> {
         let mut transaction = self.transaction.take().ok_or_else(out_of_order)?;
         let incoming = transaction.incoming.take().ok_or_else(out_of_order)?;
-        let id = transaction.trace;
-        self.deliver(transaction, incoming, last, facts).await.map(|()| Answer::Stored { id })
+        let id = self.connection.trace;
+        let span = tracing::info_span!("message", trace.id = %id);
+        self.deliver(transaction, incoming, last, facts).instrument(span).await.map(|()| Answer::Stored { id })
     }
 
     fn open(&mut self) -> Result<&mut Transaction, SmtpReply> {
@@ -164,12 +165,20 @@ impl Rim<SmtpSession> for SmtpRim {
 
 /// The store could not be asked, or not be asked in time.
 fn unavailable(error: &StoreError) -> SmtpReply {
+    if matches!(error, StoreError::Overloaded) {
+        return no_room();
+    }
     tracing::warn!(%error, "the store is out of reach");
     refusal_text::smtp_unavailable()
 }
 
 fn spool_failed(error: &std::io::Error) -> SmtpReply {
     tracing::error!(%error, "an incoming message can't be kept");
+    no_room()
+}
+
+/// RFC 5321 §4.2.3: neither the message's fault nor the mailbox's.
+fn no_room() -> SmtpReply {
     SmtpReply::new(452, (4, 3, 1), "Insufficient system storage; try again later")
 }
 

@@ -6,7 +6,7 @@
 //! house reaches a store only through `proto`.
 //!
 //! - [`bridge`]: the state machine's storage traits on `consensus`'s types; [`machine`]: apply and its news.
-//! - [`body`]: how a stored body begins; [`propose`], [`read`], [`search`], [`locks`], [`news`]: the calls.
+//! - [`body`]: how a stored body begins; [`propose`], [`read`], [`search`], [`locks`], [`news`]: the calls; [`space`]: room on the disk.
 //! - [`groups`]: first start and membership; [`sweeper`]: what a leader proposes when something is due.
 
 mod body;
@@ -20,6 +20,7 @@ mod read;
 mod search;
 mod service;
 mod settings;
+mod space;
 mod sweeper;
 
 pub use service::{OpenError, Store};

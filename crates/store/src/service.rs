@@ -7,6 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use yubin_consensus::{AddressBook, AdminError, Group, GroupId, GroupMetrics, Node, NodeConfig, NodeId, NodeMetrics};
 use yubin_proto::contract::GroupHealth;
 use yubin_proto::{
@@ -20,6 +21,7 @@ use crate::locks::{Leader, LockName, Locks, Predecessor};
 use crate::machine::MailMachine;
 use crate::news::News;
 use crate::settings::{Clock, StoreSettings};
+use crate::space::Space;
 use crate::{groups, propose, read, search, sweeper};
 
 /// Why a store didn't start.
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     news: Arc<News>,
     locks: Locks,
     clock: Clock,
+    space: Space,
 }
 
 impl std::fmt::Debug for Store {
@@ -79,7 +82,8 @@ impl Store {
         let node = Node::open(config, machine).await?;
         groups::start_all(&node, &settings).await?;
         let clock = Arc::clone(&settings.clock);
-        let shared = Arc::new(Shared { node, news, locks: Locks::default(), clock });
+        let space = Space::new(settings.data_dir.clone(), settings.space_reserve_bytes);
+        let shared = Arc::new(Shared { node, news, locks: Locks::default(), clock, space });
         let store = Store { shared, tasks: Arc::default() };
         store.start_chores(settings);
         Ok(store)
@@ -142,7 +146,9 @@ impl Shared {
 impl StoreNode for Shared {
     async fn propose(&self, proposal: Proposal) -> Result<Reply, StoreError> {
         let group = self.group(proposal.group)?;
-        propose::propose(&group, self.now(), proposal).await
+        self.space.admit(&proposal.bodies)?;
+        let span = tracing::info_span!("propose", trace.id = %proposal.envelope.trace, group.id = proposal.group.0);
+        propose::propose(&group, self.now(), proposal).instrument(span).await
     }
 
     async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {

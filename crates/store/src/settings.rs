@@ -38,6 +38,8 @@ pub struct StoreSettings {
     pub data_groups: u32,
     /// Memory for buffers and caches, bytes.
     pub memory_bytes: usize,
+    /// Free space that new mail leaves alone, bytes: below it the node refuses bodies.
+    pub space_reserve_bytes: u64,
     /// Threads of Raft's own runtime.
     pub raft_threads: usize,
     /// The wall clock.

@@ -33,7 +33,7 @@ impl SmtpRim {
         let (origin, spooled) = incoming.complete(last, hostname).await.map_err(|error| spool_failed(&error))?;
         let Some(hosted) = &transaction.hosted else { return Err(out_of_order()) };
         let command = self.command(&transaction, &origin, &spooled);
-        let outcome = self.propose(&transaction, hosted, &command, &spooled).await;
+        let outcome = self.propose(hosted, &command, &spooled).await;
         let result = match &outcome {
             Ok(Reply::Delivered(_)) => DeliveryResult::Stored,
             Ok(_) => DeliveryResult::Refused,
@@ -41,7 +41,6 @@ impl SmtpRim {
         };
         self.connection.shared.metrics.delivery(result);
         tracing::info!(
-            id = %transaction.trace,
             from = %transaction.sender.path(),
             to = transaction.recipients.first().map(|first| tracing::field::display(first.recipient())),
             recipients = transaction.recipients.len(),
@@ -64,7 +63,7 @@ impl SmtpRim {
             origin,
             peer: self.connection.peer_ip(),
             hostname: &self.connection.shared.config.hostname,
-            id: transaction.trace,
+            id: self.connection.trace,
             now: received,
         };
         let prefixes = fields.prefixes(&transaction.recipients);
@@ -87,17 +86,10 @@ impl SmtpRim {
     }
 
     /// Proposes under one request id, and once more in the domain's new place if it has moved since RCPT.
-    async fn propose(
-        &self,
-        transaction: &Transaction,
-        hosted: &Arc<Hosted>,
-        command: &Command,
-        spooled: &Spooled,
-    ) -> Result<Reply, StoreError> {
+    async fn propose(&self, hosted: &Arc<Hosted>, command: &Command, spooled: &Spooled) -> Result<Reply, StoreError> {
         let store = &self.connection.shared.store;
         let request = (RequestId(rand::random()), DedupeClass::Delivery);
-        let mut caller = self.connection.caller(&self.principal());
-        caller.trace = transaction.trace;
+        let caller = self.connection.caller(&self.principal());
         let reply = store.propose(hosted.scope(), command, request, &caller, vec![spooled.body.clone()]).await?;
         if !matches!(reply, Reply::Refused(Refusal::StaleEpoch | Refusal::NoSuchDomain)) {
             return Ok(reply);

@@ -9,7 +9,7 @@ use yubin_policy::{DeliverPermit, RecipientDenial, sender};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{Listener, Mail, Recipient, Verdict};
 use yubin_state::{Answer, Query};
-use yubin_types::{Address, DomainName, Refusal, ReversePath, SmtpReply, TraceId};
+use yubin_types::{Address, DomainName, Refusal, ReversePath, SmtpReply};
 
 use super::{Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
 use crate::domain;
@@ -21,14 +21,8 @@ impl SmtpRim {
             Listener::Mx => Sender::Claimed(mail.sender),
             Listener::Submission => self.own_sender(&mail.sender).await?,
         };
-        self.transaction = Some(Transaction {
-            sender,
-            size: mail.size,
-            hosted: None,
-            recipients: Vec::new(),
-            incoming: None,
-            trace: TraceId(rand::random()),
-        });
+        self.transaction =
+            Some(Transaction { sender, size: mail.size, hosted: None, recipients: Vec::new(), incoming: None });
         Ok(())
     }
 
