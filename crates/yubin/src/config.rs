@@ -1,13 +1,16 @@
 //! Configuration: one TOML file, parsed once into checked types.
 //!
 //! Unknown keys are refused. Every key has a default, so that no file at all is a working single process; `yubin config print` shows
-//! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values.
+//! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values. For whoever writes one,
+//! docs/configuration.md says the same; a test holds the two together.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+use yubin_types::DomainName;
 
 /// Everything a process is told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -87,6 +90,8 @@ pub(crate) struct Store {
     pub(crate) data_groups: u32,
     /// Memory for buffers and caches, MiB.
     pub(crate) memory_mib: usize,
+    /// Free space of the disk that new mail leaves alone, MiB: below it mail is refused for a time, and deleting still works.
+    pub(crate) reserve_mib: u64,
     /// Threads of Raft's own runtime.
     pub(crate) raft_threads: usize,
     /// How this process reaches a store in itself.
@@ -208,6 +213,7 @@ impl Default for Store {
             members: Vec::new(),
             data_groups: 4,
             memory_mib: 256,
+            reserve_mib: 512,
             raft_threads: 2,
             transport: Transport::Direct,
         }
@@ -231,10 +237,14 @@ impl Config {
     /// Refuses what can't work, with what to do about it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.roles.is_empty(), "roles: name at least one of store, frontend, admin");
-        ensure!(!self.hostname.is_empty(), "hostname: must not be empty");
+        DomainName::parse(&self.hostname).with_context(|| format!("hostname: {} is no host name", self.hostname))?;
+        ensure!(self.drain_seconds <= 3_600, "drain_seconds: at most 3600");
         ensure!(self.store.node > 0, "store.node: ids begin at 1");
-        ensure!(self.store.memory_mib >= 32, "store.memory_mib: at least 32");
+        ensure!((32..=1 << 20).contains(&self.store.memory_mib), "store.memory_mib: 32 to 1048576");
+        ensure!(self.store.reserve_mib <= 1 << 20, "store.reserve_mib: at most 1048576");
         ensure!((1..=1024).contains(&self.store.data_groups), "store.data_groups: 1 to 1024");
+        ensure!((1..=64).contains(&self.store.raft_threads), "store.raft_threads: 1 to 64");
+        EnvFilter::try_new(&self.telemetry.log_filter).context("telemetry.log_filter")?;
         self.cluster_id()?;
         if !self.has(Role::Store) {
             ensure!(
@@ -271,7 +281,11 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use std::collections::BTreeMap;
+
+    use super::{Certificate, Config, Member};
+
+    const REFERENCE: &str = include_str!("../../../docs/configuration.md");
 
     #[test]
     fn the_defaults_work_and_print_as_they_parse() {
@@ -293,8 +307,74 @@ mod tests {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
-        for text in ["roles = []", "roles = ['frontend']", "[store]\nnode = 0", "[store]\ncluster_id = 'xyz'"] {
-            assert!(toml::from_str::<Config>(text).unwrap().check().is_err(), "{text}");
+        for (text, key) in [
+            ("roles = []", "roles"),
+            ("roles = ['frontend']", "store.members"),
+            ("hostname = 'mail_1 example'", "hostname"),
+            ("drain_seconds = 3601", "drain_seconds"),
+            ("[store]\nnode = 0", "store.node"),
+            ("[store]\ncluster_id = 'xyz'", "store.cluster_id"),
+            ("[store]\nmemory_mib = 31", "store.memory_mib"),
+            ("[store]\nreserve_mib = 1048577", "store.reserve_mib"),
+            ("[store]\ndata_groups = 0", "store.data_groups"),
+            ("[store]\nraft_threads = 0", "store.raft_threads"),
+            ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.members"),
+            ("[telemetry]\nlog_filter = 'yubin=loud'", "telemetry.log_filter"),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();
+            assert!(error.starts_with(key), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_reference_has_every_key_with_its_default_and_no_other() {
+        let path = std::path::PathBuf::from;
+        let mut full = Config::default();
+        full.store.peer_listen = Some(([127, 0, 0, 1], 1).into());
+        full.store.members = vec![Member { id: 1, peer: String::new(), store: String::new() }];
+        full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
+        full.secrets.cluster_secret = Some(path(""));
+        full.telemetry.otlp_endpoint = Some(String::new());
+        let defaults = keys(&Config::default());
+        // Not set by default is `none`; a key inside a list has no default.
+        let told = |key: String| match defaults.get(&key) {
+            Some(value) => (key, format!("`{value}`")),
+            None if key.contains("[]") => (key, "required".to_owned()),
+            None => (key, "none".to_owned()),
+        };
+        let expected: BTreeMap<String, String> = keys(&full).into_keys().map(told).collect();
+        let rows = REFERENCE.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            assert!(cells.len() == 5 && cells.iter().take(4).all(|cell| !cell.is_empty()), "{row}");
+            (cells[0].trim_end_matches('`').to_owned(), cells[1].to_owned())
+        });
+        assert_eq!(rows.collect::<BTreeMap<_, _>>(), expected);
+    }
+
+    /// Every key with its value; keys of tables in a list, once for all, as `list[].key`.
+    fn keys(config: &Config) -> BTreeMap<String, toml::Value> {
+        let mut keys = BTreeMap::new();
+        collect("", toml::Value::try_from(config).unwrap(), &mut keys);
+        keys
+    }
+
+    fn collect(prefix: &str, value: toml::Value, keys: &mut BTreeMap<String, toml::Value>) {
+        match value {
+            toml::Value::Table(table) => {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                for (key, value) in table {
+                    collect(&format!("{prefix}{dot}{key}"), value, keys);
+                }
+            }
+            toml::Value::Array(list) if list.first().is_some_and(toml::Value::is_table) => {
+                keys.insert(prefix.to_owned(), toml::Value::Array(Vec::new()));
+                for value in list {
+                    collect(&format!("{prefix}[]"), value, keys);
+                }
+            }
+            value => {
+                keys.insert(prefix.to_owned(), value);
+            }
         }
     }
 }

@@ -145,6 +145,7 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
         members: if members.is_empty() { vec![alone] } else { members },
         data_groups: config.store.data_groups,
         memory_bytes: config.store.memory_mib << 20,
+        space_reserve_bytes: config.store.reserve_mib << 20,
         raft_threads: config.store.raft_threads,
         clock: StoreSettings::system_clock(),
     };
