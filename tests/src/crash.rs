@@ -89,15 +89,18 @@ pub fn round(target: &mut dyn Target, seed: u64, seconds: u64) -> Result<Round> 
     std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
     target.revive(victim).with_context(|| format!("{name} does not start again"))?;
     let outcome = load.join().map_err(|_| anyhow::anyhow!("the load generator failed"))??;
-    let findings = compare(target, &outcome)?;
+    let findings = compare(target, &outcome, SIZE_BYTES)?;
     Ok(Round { victim: name, outcome, findings })
 }
 
-/// Compares every mailbox with what was acknowledged, and usage with the sum; empties them.
-fn compare(target: &dyn Target, outcome: &Outcome) -> Result<Findings> {
+/// Compares every mailbox with what was acknowledged, each of `size_bytes`, and usage with the sum; empties them.
+///
+/// # Errors
+/// When a mailbox can't be read or emptied.
+pub fn compare(target: &dyn Target, outcome: &Outcome, size_bytes: usize) -> Result<Findings> {
     let reader = Reader { pop3s: target.pop3s()?, password: PASSWORD.to_owned() };
     let accounts = accounts();
-    let content = Content::new(SIZE_BYTES);
+    let content = Content::new(size_bytes);
     let mut result = None;
     let mut last = None;
     // Mailboxes may answer "try again" for a moment after a kill; only what they hold then counts.

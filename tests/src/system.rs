@@ -8,6 +8,7 @@ use crate::process::{self, Running};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -40,6 +41,8 @@ pub struct Program {
     /// Its name in messages and of its files.
     pub name: String,
     folder: PathBuf,
+    /// What starts the binary in place of this process itself.
+    entrance: Vec<String>,
 }
 
 impl Program {
@@ -48,10 +51,16 @@ impl Program {
     /// # Errors
     /// When the folder can't be written.
     pub fn new(name: &str, folder: &Path, config: &str) -> Result<Self> {
-        let program = Self { name: name.to_owned(), folder: folder.to_path_buf() };
+        let program = Self { name: name.to_owned(), folder: folder.to_path_buf(), entrance: Vec::new() };
         std::fs::create_dir_all(program.data())?;
         std::fs::write(program.config(), config)?;
         Ok(program)
+    }
+
+    /// The same, started by another program, which is given the binary and its arguments and becomes it.
+    #[must_use]
+    pub fn entered_by(self, entrance: Vec<String>) -> Self {
+        Self { entrance, ..self }
     }
 
     /// Its data folder.
@@ -76,8 +85,16 @@ impl Program {
     /// When it ends, or tells nothing in time; the error names its log.
     pub fn start(&self) -> Result<(Running, Ports)> {
         let log = File::options().create(true).append(true).open(self.log())?;
-        let mut command = Command::new(binary()?);
-        command.arg("run").arg("--config").arg(self.config()).arg("--data").arg(self.data()).arg("--print-ports");
+        let mut line = self.entrance.iter().map(OsString::from).chain([binary()?.into_os_string()]);
+        let mut command = Command::new(line.next().context("nothing to start")?);
+        command
+            .args(line)
+            .arg("run")
+            .arg("--config")
+            .arg(self.config())
+            .arg("--data")
+            .arg(self.data())
+            .arg("--print-ports");
         command.stdout(Stdio::piped()).stderr(log);
         let mut running = Running::start(&self.name, &mut command)?;
         let output = running.take_output().context("no standard output")?;
@@ -235,13 +252,19 @@ impl System {
         Self::configured(transport, folder, "")
     }
 
-    /// [`System::over`], with more tables of configuration.
+    /// [`System::over`], with more lines of configuration: at first of the table `store`, then tables of their own.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn configured(transport: Transport, folder: &Path, tables: &str) -> Result<Self> {
-        let config = format!("{}\n[store]\ntransport = \"{}\"\n\n{tables}", single_config()?, transport.name());
-        let program = Program::new("yubin", folder, &config)?;
+    pub fn configured(transport: Transport, folder: &Path, more: &str) -> Result<Self> {
+        Self::run(Program::new("yubin", folder, &single_config(transport, more)?)?)
+    }
+
+    /// Starts a program that has every role.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn run(program: Program) -> Result<Self> {
         let (running, ports) = program.start()?;
         let address = *ports.get("admin").context("no admin port")?;
         let token = program.data().join("admin-token");
@@ -296,8 +319,9 @@ impl crate::crash::Target for System {
 }
 
 /// The configuration of a single process on ports that are free now, and that it finds again when it is restarted.
-fn single_config() -> Result<String> {
-    Ok(format!("[listen]\n{}", listen("127.0.0.1", &SERVICES)?))
+pub(crate) fn single_config(transport: Transport, more: &str) -> Result<String> {
+    let listen = listen("127.0.0.1", &SERVICES)?;
+    Ok(format!("[listen]\n{listen}\n[store]\ntransport = \"{}\"\n{more}", transport.name()))
 }
 
 /// Lines of the configuration's `[listen]` that put these services on free ports of an address, and turn off the rest.

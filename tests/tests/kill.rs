@@ -1,10 +1,11 @@
-//! A few rounds of the kill test on every change; `cargo xtask crash` runs fifty.
+//! A few rounds of what `cargo xtask crash` does fifty times: processes that are killed, and disks that run full.
 
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use yubin_tests::cluster::Cluster;
 use yubin_tests::crash::{self, Round, Target};
+use yubin_tests::full_disk::{self, Filler};
 use yubin_tests::system::System;
 
 /// Longest time without any acknowledgement while one of three nodes is killed.
@@ -37,4 +38,25 @@ fn a_killed_node_of_three_loses_nothing_and_pauses_deliveries_briefly() {
         let silence = round.outcome.silence_max();
         assert!(silence.as_secs() < SILENCE_SECONDS_MAX, "{} ms without a delivery", silence.as_millis());
     }
+}
+
+#[test]
+fn a_disk_that_mail_fills_refuses_more_and_still_reads_and_deletes() {
+    full_disk(Filler::Mail);
+}
+
+#[test]
+fn a_disk_without_any_room_loses_nothing_that_was_acknowledged() {
+    full_disk(Filler::Stranger);
+}
+
+fn full_disk(filler: Filler) {
+    if let Some(reason) = full_disk::impossible() {
+        println!("not run: a small file system takes root: {reason}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let round = full_disk::round(folder.path(), filler, 1).unwrap();
+    println!("refused {:?}, ended {:?}", round.outcome.refused, round.ended);
+    assert_eq!(round.findings.faults, Vec::<String>::new());
 }

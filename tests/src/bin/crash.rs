@@ -1,4 +1,5 @@
-//! `crash`: rounds of SIGKILL under load, on a single process and on a cluster; ends with an error if anything is wrong.
+//! `crash`: rounds of SIGKILL under load, on a single process and on a cluster, and of disks that run full; ends with an error if
+//! anything is wrong.
 //!
 //! Each round prints one line: who was killed, how many messages were acknowledged, how long nothing was. A lost, doubled
 //! or changed message, or usage that is not the sum, is a fault; all rounds are finished before it ends.
@@ -10,12 +11,13 @@ use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use yubin_tests::cluster::Cluster;
 use yubin_tests::crash::{self, Target};
+use yubin_tests::full_disk::{self, Filler};
 use yubin_tests::system::System;
 
 /// Kill under load, and compare.
 #[derive(Parser)]
 struct Arguments {
-    /// Rounds for each system
+    /// Rounds for each system; of full disks, a tenth
     #[arg(long, default_value_t = 50)]
     rounds: u64,
     /// Seconds of load in a round
@@ -24,28 +26,33 @@ struct Arguments {
     /// Where the times of the kills are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Systems to kill
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster])]
+    /// What to do to which system
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster, Kind::FullDisk])]
     systems: Vec<Kind>,
     /// Folder for data and logs, kept at the end; a temporary one if not given
     #[arg(long)]
     folder: Option<PathBuf>,
 }
 
-/// A system that can be killed.
+/// A system, and what happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// One process with every role
+    /// One process with every role, killed
     Single,
     /// Three store nodes, one of which is killed, and two front ends
     Cluster,
+    /// One process with every role, whose disk runs full; takes root
+    FullDisk,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut faults = 0;
     for kind in &arguments.systems {
-        faults += rounds(*kind, &arguments)?;
+        faults += match kind {
+            Kind::FullDisk => full_disks(&arguments)?,
+            kind => kills(*kind, &arguments)?,
+        };
     }
     if faults > 0 {
         bail!("{faults} faults");
@@ -54,14 +61,50 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// All rounds on one system; returns how many faults there were.
-fn rounds(kind: Kind, arguments: &Arguments) -> Result<usize> {
+/// Disks that run full, by mail and by something else in turn; returns how many faults there were.
+fn full_disks(arguments: &Arguments) -> Result<usize> {
+    if let Some(reason) = full_disk::impossible() {
+        println!("FullDisk: not run: {reason}");
+        return Ok(0);
+    }
+    let mut faults = 0;
+    for index in 0..arguments.rounds.div_ceil(10) {
+        for filler in [Filler::Mail, Filler::Stranger] {
+            let temporary = tempfile::tempdir()?;
+            let folder = arguments.folder.as_deref().unwrap_or(temporary.path());
+            let folder = folder.join(format!("fulldisk-{filler:?}-{index}").to_lowercase());
+            let round = full_disk::round(&folder, filler, arguments.seed.wrapping_add(index))?;
+            println!(
+                "FullDisk {}: filled by {filler:?}; acknowledged {}, there {} and {} unacknowledged; refused {:?}; ended {:?}",
+                index + 1,
+                round.outcome.acknowledged.len(),
+                round.findings.kept,
+                round.findings.unacknowledged,
+                round.outcome.refused,
+                round.ended,
+            );
+            faults += told(&round.findings.faults);
+        }
+    }
+    Ok(faults)
+}
+
+/// Prints faults; returns how many there are.
+fn told(faults: &[String]) -> usize {
+    for fault in faults.iter().take(20) {
+        println!("  FAULT: {fault}");
+    }
+    faults.len()
+}
+
+/// All rounds of SIGKILL on one system; returns how many faults there were.
+fn kills(kind: Kind, arguments: &Arguments) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
     let folder = arguments.folder.as_deref().unwrap_or(temporary.path()).join(format!("{kind:?}").to_lowercase());
     std::fs::create_dir_all(&folder)?;
     let mut target: Box<dyn Target> = match kind {
-        Kind::Single => Box::new(System::start(&folder)?),
         Kind::Cluster => Box::new(Cluster::start(&folder)?),
+        Kind::Single | Kind::FullDisk => Box::new(System::start(&folder)?),
     };
     target.admin().populate(crash::DOMAIN, crash::ACCOUNTS, crash::PASSWORD)?;
     let mut faults = 0;
@@ -77,10 +120,7 @@ fn rounds(kind: Kind, arguments: &Arguments) -> Result<usize> {
             round.outcome.silence_max().as_millis(),
             round.outcome.broken,
         );
-        for fault in round.findings.faults.iter().take(20) {
-            println!("  FAULT: {fault}");
-        }
-        faults += round.findings.faults.len();
+        faults += told(&round.findings.faults);
     }
     Ok(faults)
 }
