@@ -1,7 +1,7 @@
 //! What a call of the administration returned has happened: on every port, for sessions that are open, at once.
 
 // Helpers of tests may fail loudly.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;

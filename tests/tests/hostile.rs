@@ -3,7 +3,7 @@
 //! The process that served all of it must still be the same one, and must still serve at the end of each test.
 
 // Helpers of tests may fail loudly.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,7 +1,7 @@
 //! IDLE (RFC 2177) is woken by the replicated log: by mail, flags and expunges that came through another front end.
 
 // Helpers of tests may fail loudly.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::net::SocketAddr;
 use yubin_tests::cluster::Cluster;

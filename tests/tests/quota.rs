@@ -4,7 +4,7 @@
 //! is always possible, and what it frees can be used at once.
 
 // Helpers of tests may fail loudly.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
@@ -16,6 +16,7 @@ over_both_transports! {
     a_full_account_refuses_in_each_protocol_and_deleting_frees_it,
     a_full_domain_refuses_mail_to_every_one_of_its_accounts,
     a_message_larger_than_the_limit_is_refused_before_its_content,
+    a_message_larger_than_the_plan_allows_is_refused_in_each_protocol,
 }
 
 const PASSWORD: &str = "correct horse battery";
@@ -92,4 +93,30 @@ fn a_message_larger_than_the_limit_is_refused_before_its_content(transport: Tran
     let limit: u64 = hello.lines().find_map(|line| line.get(4..)?.strip_prefix("SIZE ")?.parse().ok()).unwrap();
     let refused = smtp.command(&format!("MAIL FROM:<{SENDER}> SIZE={}", limit + 1)).unwrap();
     assert!(refused.starts_with("552 5.3.4"), "{refused}");
+}
+
+fn a_message_larger_than_the_plan_allows_is_refused_in_each_protocol(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::over(transport, folder.path()).unwrap();
+    system.admin.ctl(&["plan", "put", "small", "--message-size", "50000"], "").unwrap();
+    system.admin.ctl(&["domain", "create", "small.example", "--plan", "small"], "").unwrap();
+    let user = "u0@small.example";
+    system.admin.ctl(&["account", "create", user, "--password-stdin"], PASSWORD).unwrap();
+
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    assert!(smtp.send(SENDER, user, &message(40_000)).unwrap().starts_with("250"));
+    smtp.expect(&format!("MAIL FROM:<{SENDER}> SIZE=60000"), "250").unwrap();
+    let early = smtp.command(&format!("RCPT TO:<{user}>")).unwrap();
+    assert!(early.starts_with("552 5.3.4"), "{early}");
+    smtp.expect("RSET", "250").unwrap();
+    let late = smtp.send(SENDER, user, &message(60_000)).unwrap();
+    assert!(late.starts_with("552 5.3.4"), "{late}");
+    let mut imap = Imap::login(system.port("imaps").unwrap(), user, PASSWORD).unwrap();
+    let status = imap.append("INBOX", &message(60_000)).unwrap();
+    assert!(status.starts_with("NO [TOOBIG]"), "{status}");
+    assert_eq!(system.admin.usage(user).unwrap().messages, 1);
+
+    // A change of the plan has happened when the call returns.
+    system.admin.ctl(&["plan", "put", "small", "--message-size", "70000"], "").unwrap();
+    assert!(smtp.send(SENDER, user, &message(60_000)).unwrap().starts_with("250"));
 }

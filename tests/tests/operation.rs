@@ -1,0 +1,102 @@
+//! What whoever runs it relies on: an orderly end, pages for probes, and a configuration that says what is wrong with it.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
+use yubin_tests::pop3::Pop3;
+use yubin_tests::process::{self, wait_until};
+use yubin_tests::smtp::{Smtp, stuffed};
+use yubin_tests::system::{self, System, Transport};
+
+over_both_transports! {
+    sigterm_lets_what_is_under_way_finish,
+    probes_and_metrics_are_answered,
+}
+
+const USER: &str = "u0@operation.example";
+const PASSWORD: &str = "correct horse battery";
+const END_WITHIN: Duration = Duration::from_secs(30);
+
+fn start(transport: Transport, folder: &tempfile::TempDir) -> System {
+    let system = System::over(transport, folder.path()).unwrap();
+    system.admin.populate("operation.example", 1, PASSWORD).unwrap();
+    system
+}
+
+fn sigterm_lets_what_is_under_way_finish(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(transport, &folder);
+    let address = system.port("smtp").unwrap();
+    let mut waiting = Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
+    waiting.ok("SELECT INBOX").unwrap();
+    waiting.idle().unwrap();
+    let mut idle = Smtp::hello(address).unwrap();
+    let mut busy = Smtp::hello(address).unwrap();
+    busy.expect("MAIL FROM:<friend@elsewhere.example>", "250").unwrap();
+    busy.expect(&format!("RCPT TO:<{USER}>"), "250").unwrap();
+    busy.expect("DATA", "354").unwrap();
+
+    process::signal(system.running.id(), "TERM");
+    wait_until(END_WITHIN, || !process::listens(address)).unwrap();
+    // Whoever waits is told, whoever is in the middle of a message may finish it.
+    assert!(idle.reply().unwrap().starts_with("421"));
+    while !waiting.response().unwrap().starts_with(b"* BYE") {}
+    let reply = busy.bytes(&stuffed(b"Subject: under way\r\n\r\na\r\n")).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    assert!(busy.reply().unwrap().starts_with("421"));
+
+    assert!(system.running.terminate(END_WITHIN).unwrap().success());
+    system.start_again().unwrap();
+    let mut pop3 = Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).unwrap();
+    assert_eq!(pop3.stat().unwrap().0, 1);
+}
+
+fn probes_and_metrics_are_answered(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let system = start(transport, &folder);
+    let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    assert!(smtp.send("friend@elsewhere.example", USER, b"Subject: a\r\n\r\nb\r\n").unwrap().starts_with("250"));
+    let http = system.port("http").unwrap();
+    for page in ["/livez", "/readyz"] {
+        assert!(get(http, page).starts_with("HTTP/1.1 200 "), "{page}");
+    }
+    let metrics = get(http, "/metrics");
+    assert!(metrics.contains("yubin_smtp_deliveries_total{result=\"stored\"} 1"), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "not whole: {metrics}");
+    assert!(get(http, "/nothing").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn a_configuration_is_checked_before_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("yubin.toml");
+    let config = |verb: &str, text: &str| {
+        std::fs::write(&path, text).unwrap();
+        process::output(Command::new(system::binary().unwrap()).args(["config", verb, "--config"]).arg(&path))
+    };
+    config("check", "hostname = \"mail.example\"\n").unwrap();
+    let printed = config("print", "[store]\ndata_groups = 9\n").unwrap();
+    assert!(printed.contains("data_groups = 9") && printed.contains("hostname = \"localhost\""), "{printed}");
+    // What is printed is a configuration.
+    assert_eq!(config("print", &printed).unwrap(), printed);
+    for (text, word) in [("hostnam = \"a\"", "hostnam"), ("[store]\nnode = 0", "store.node"), ("roles =", "TOML")] {
+        let error = config("check", text).unwrap_err().to_string();
+        assert!(error.contains(word), "{text}: {error}");
+    }
+}
+
+/// A page with its status line and headers.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
