@@ -10,6 +10,7 @@
 mod address;
 mod charset;
 mod date;
+pub mod dsn;
 mod encoded_word;
 mod envelope;
 mod header;

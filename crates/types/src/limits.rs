@@ -61,6 +61,10 @@ pub const SPOOL_MEMORY_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const INLINE_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Longest per-recipient prefix of a stored message, bytes.
 pub const MESSAGE_PREFIX_BYTES_MAX: usize = 16 * 1024;
+/// Largest message that a delivery status notification returns whole, bytes; a larger one comes back as its header.
+pub const NOTICE_ORIGINAL_BYTES_MAX: usize = 64 * 1024;
+/// What a delivery status notification returns of a header at most, bytes.
+pub const NOTICE_HEADER_BYTES_MAX: usize = 32 * 1024;
 /// One piece of a streamed body, bytes.
 pub const BODY_CHUNK_BYTES: usize = 128 * 1024;
 
@@ -253,6 +257,7 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 const _: () = {
     assert!(LOCAL_PART_BYTES_MAX + 1 + DOMAIN_BYTES_MAX <= PATH_BYTES_MAX);
     assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
+    assert!(NOTICE_HEADER_BYTES_MAX <= NOTICE_ORIGINAL_BYTES_MAX);
     assert!(PATH_BYTES_MAX < SMTP_COMMAND_BYTES_MAX);
     assert!(REMOTE_REPLY_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(SMTP_REPLY_LINE_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
