@@ -8,10 +8,14 @@
 //! - [`sender`]: whom a user may send as.
 //! - [`login`]: why a login fails, and who is told what.
 //! - [`refusal_text`]: the table.
+//! - [`retry`]: when outbound mail is tried again, and when it is given up.
+//! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
 pub mod login;
 pub mod recipient;
 pub mod refusal_text;
+pub mod remote_reply;
+pub mod retry;
 pub mod sender;
 
 pub use login::LoginDenial;

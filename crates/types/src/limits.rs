@@ -210,6 +210,16 @@ pub const QUEUED_BYTES_PER_DOMAIN_MAX: u64 = 50 * 1024 * 1024 * 1024;
 pub const QUEUE_LIFETIME_SECONDS_MAX: u64 = 30 * 86_400;
 /// How long delivery is tried where a plan sets nothing, seconds.
 pub const QUEUE_LIFETIME_SECONDS_DEFAULT: u64 = 5 * 86_400;
+/// Waits after the first failed attempts to send a message where a plan sets none, seconds: 1, 5, 15, 30 minutes.
+pub const RETRY_FIRST_WAITS_SECONDS_DEFAULT: [u64; 4] = [60, 300, 900, 1_800];
+/// Waits that a plan may list; later ones grow from the last.
+pub const RETRY_WAITS_MAX: usize = 16;
+/// Shortest wait between two attempts, seconds.
+pub const RETRY_WAIT_SECONDS_MIN: u64 = 10;
+/// Longest wait between two attempts where a plan sets none, seconds: 4 hours.
+pub const RETRY_WAIT_SECONDS_MAX_DEFAULT: u64 = 4 * 3_600;
+/// When a sender hears that a message is late, seconds after it was queued.
+pub const DELAY_NOTICE_SECONDS_DEFAULT: u64 = 4 * 3_600;
 /// How long a worker may hold a delivery without renewing its lease, seconds.
 pub const QUEUE_LEASE_SECONDS_MAX: u64 = 3_600;
 /// A due delivery of a suspended domain is looked at again after this, seconds.
@@ -262,6 +272,8 @@ const _: () = {
     assert!(REMOTE_REPLY_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(SMTP_REPLY_LINE_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(CREATED_LOCAL_PART_BYTES_MAX <= LOCAL_PART_BYTES_MAX);
+    assert!(DELAY_NOTICE_SECONDS_DEFAULT < QUEUE_LIFETIME_SECONDS_DEFAULT);
+    assert!(RETRY_FIRST_WAITS_SECONDS_DEFAULT.len() <= RETRY_WAITS_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);
     assert!(QUEUE_LIFETIME_SECONDS_DEFAULT <= QUEUE_LIFETIME_SECONDS_MAX);
