@@ -11,7 +11,9 @@ use yubin_state::reply::More;
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{Address, MailboxName, Secret, UidSet, limits};
 
-use crate::convert::{account_to, address, after_local, domain_name, mailbox_to, page_size, quota_from, reason};
+use crate::convert::{
+    account_to, address, after_local, domain_name, mailbox_to, next_page, page_size, quota_from, reason,
+};
 use crate::domains::{change, record};
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
@@ -47,10 +49,9 @@ pub(crate) async fn list(
     let query = Query::Accounts { after: after_local(&request.page_token)?, limit };
     match client.query(hosted.scope(), query).await.map_err(failed)? {
         Answer::Accounts(found) => {
-            let full = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
-            let next = found.last().filter(|_| full).map(|last| String::from(last.local.clone()));
+            let next_page_token = next_page(&found, limit, |last| String::from(last.local.clone()));
             let accounts = found.iter().map(|account| account_to(account, &domain)).collect();
-            Ok(api::ListAccountsResponse { accounts, next_page_token: next.unwrap_or_default() })
+            Ok(api::ListAccountsResponse { accounts, next_page_token })
         }
         other => Err(unexpected(&other)),
     }

@@ -7,7 +7,7 @@ use yubin_state::command::DomainCommand;
 use yubin_state::{Answer, Query};
 use yubin_types::LocalPart;
 
-use crate::convert::{address, after_local, alias_to, domain_name, page_size};
+use crate::convert::{address, after_local, alias_to, domain_name, next_page, page_size};
 use crate::domains::{change, hosted};
 use crate::request::RequestKey;
 use crate::status::{failed, unexpected};
@@ -41,10 +41,9 @@ pub(crate) async fn list(
     let query = Query::Aliases { after: after_local(&request.page_token)?, limit };
     match client.query(hosted.scope(), query).await.map_err(failed)? {
         Answer::Aliases(found) => {
-            let full = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
-            let next = found.last().filter(|_| full).map(|last| String::from(last.local.clone()));
+            let next_page_token = next_page(&found, limit, |last| String::from(last.local.clone()));
             let aliases = found.iter().map(|alias| alias_to(alias, &name)).collect();
-            Ok(api::ListAliasesResponse { aliases, next_page_token: next.unwrap_or_default() })
+            Ok(api::ListAliasesResponse { aliases, next_page_token })
         }
         other => Err(unexpected(&other)),
     }

@@ -28,6 +28,12 @@ pub(crate) fn after_local(token: &str) -> Result<Option<LocalPart>, Status> {
     (!token.is_empty()).then(|| LocalPart::try_from(token.to_owned()).map_err(invalid)).transpose()
 }
 
+/// The token of the page behind one that is as long as it may be; else empty.
+pub(crate) fn next_page<T>(page: &[T], limit: u32, token: impl Fn(&T) -> String) -> String {
+    let full = u32::try_from(page.len()).is_ok_and(|count| count >= limit);
+    page.last().filter(|_| full).map(token).unwrap_or_default()
+}
+
 /// A reason within its bound.
 pub(crate) fn reason(text: String) -> Result<String, Status> {
     if text.len() > limits::REASON_BYTES_MAX || text.chars().any(char::is_control) {

@@ -10,7 +10,7 @@ use yubin_state::reply::More;
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{DomainName, GroupNumber, LocalPart, Refusal};
 
-use crate::convert::{domain_name, domain_to, page_size, quota_from, reason};
+use crate::convert::{domain_name, domain_to, next_page, page_size, quota_from, reason};
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
 
@@ -97,8 +97,7 @@ pub(crate) async fn list(
     let limit = page_size(request.page_size);
     match client.query(Scope::DIRECTORY, Query::Domains { after, limit }).await.map_err(failed)? {
         Answer::DirectoryDomains(found) => {
-            let full = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
-            let next_page_token = found.last().filter(|_| full).map(|last| last.name.to_string()).unwrap_or_default();
+            let next_page_token = next_page(&found, limit, |last| last.name.to_string());
             let entry = |domain: yubin_state::record::DirectoryDomain| api::DomainEntry {
                 name: domain.name.to_string(),
                 uid: domain.id.0,

@@ -7,6 +7,7 @@ mod args;
 mod call;
 pub(crate) mod connection;
 mod output;
+mod pages;
 mod show;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use super::args::{
     QuotaWish, UsageCheck,
 };
 use super::connection::{Connection, connect};
+use super::pages::{self, PAGE_SIZE};
 use super::show::{Form, Shown as _};
 
 /// Carries out a command and returns what to print.
@@ -56,7 +57,14 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
             api.create_domain(api::CreateDomainRequest { name, plan, quota, request_id }).await?
         }
         DomainVerb::Show { name } => api.get_domain(api::GetDomainRequest { name }).await?,
-        DomainVerb::List => return all_domains(api).await.map(|domains| domains.shown(form)),
+        DomainVerb::List => {
+            let all = pages::all(async |page_token| {
+                let request = api::ListDomainsRequest { page_size: PAGE_SIZE, page_token };
+                let page = api.list_domains(request).await?.into_inner();
+                Ok((page.domains, page.next_page_token))
+            });
+            return Ok(all.await?.shown(form));
+        }
         DomainVerb::Update { name, plan, catch_all } => {
             ensure!(plan.is_some() || catch_all.is_some(), "nothing to change: give --plan or --catch-all");
             let update = api::UpdateDomainRequest { name, plan, quota: None, catch_all, request_id };
@@ -75,19 +83,6 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
     Ok(domain.into_inner().shown(form))
 }
 
-async fn all_domains(mut api: Connection) -> anyhow::Result<Vec<api::DomainEntry>> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = api::ListDomainsRequest { page_size: 1_000, page_token };
-        let page = api.list_domains(request).await?.into_inner();
-        all.extend(page.domains);
-        if page.next_page_token.is_empty() {
-            return Ok(all);
-        }
-        page_token = page.next_page_token;
-    }
-}
-
 async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::Result<String> {
     let request_id = request_id();
     let account = match verb {
@@ -96,7 +91,14 @@ async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::
             api.create_account(api::CreateAccountRequest { address, password, quota, request_id }).await?
         }
         AccountVerb::Show { address } => api.get_account(api::GetAccountRequest { address }).await?,
-        AccountVerb::List { domain } => return all_accounts(api, domain).await.map(|accounts| accounts.shown(form)),
+        AccountVerb::List { domain } => {
+            let all = pages::all(async |page_token| {
+                let request = api::ListAccountsRequest { domain: domain.clone(), page_size: PAGE_SIZE, page_token };
+                let page = api.list_accounts(request).await?.into_inner();
+                Ok((page.accounts, page.next_page_token))
+            });
+            return Ok(all.await?.shown(form));
+        }
         AccountVerb::SetPassword { address, password_stdin: _ } => {
             let password = password()?;
             api.set_password(api::SetPasswordRequest { address, password, request_id }).await?
@@ -116,19 +118,6 @@ async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::
     Ok(account.into_inner().shown(form))
 }
 
-async fn all_accounts(mut api: Connection, domain: String) -> anyhow::Result<Vec<api::Account>> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = api::ListAccountsRequest { domain: domain.clone(), page_size: 1_000, page_token };
-        let page = api.list_accounts(request).await?.into_inner();
-        all.extend(page.accounts);
-        if page.next_page_token.is_empty() {
-            return Ok(all);
-        }
-        page_token = page.next_page_token;
-    }
-}
-
 async fn alias(mut api: Connection, verb: AliasVerb, form: Form) -> anyhow::Result<String> {
     let request_id = request_id();
     match verb {
@@ -138,16 +127,12 @@ async fn alias(mut api: Connection, verb: AliasVerb, form: Form) -> anyhow::Resu
             Ok(vec![put.into_inner()].shown(form))
         }
         AliasVerb::List { domain } => {
-            let (mut all, mut page_token) = (Vec::new(), String::new());
-            loop {
-                let request = api::ListAliasesRequest { domain: domain.clone(), page_size: 1_000, page_token };
+            let all = pages::all(async |page_token| {
+                let request = api::ListAliasesRequest { domain: domain.clone(), page_size: PAGE_SIZE, page_token };
                 let page = api.list_aliases(request).await?.into_inner();
-                all.extend(page.aliases);
-                if page.next_page_token.is_empty() {
-                    return Ok(all.shown(form));
-                }
-                page_token = page.next_page_token;
-            }
+                Ok((page.aliases, page.next_page_token))
+            });
+            Ok(all.await?.shown(form))
         }
         AliasVerb::Delete { address } => {
             let gone = api.delete_alias(api::DeleteAliasRequest { address, request_id }).await?;

@@ -28,6 +28,33 @@ pub(crate) trait Shown {
     }
 }
 
+/// One line of a table and one object of a list.
+pub(crate) trait Row {
+    /// The heads of the table's columns.
+    const HEADS: &'static [&'static str];
+    /// The key of a list in JSON.
+    const LIST: &'static str;
+
+    /// A cell for each head.
+    fn cells(&self) -> Vec<String>;
+    /// For programs.
+    fn object(&self) -> Value;
+}
+
+impl<R: Row> Shown for Vec<R> {
+    fn table(&self) -> String {
+        rows(self)
+    }
+
+    fn json(&self) -> Value {
+        json!({ R::LIST: self.iter().map(Row::object).collect::<Vec<_>>() })
+    }
+}
+
+fn rows<R: Row>(items: &[R]) -> String {
+    table(R::HEADS, &items.iter().map(Row::cells).collect::<Vec<_>>())
+}
+
 fn quota(quota: Option<&api::Quota>) -> Value {
     json!({ "bytes": quota.and_then(|quota| quota.bytes), "messages": quota.and_then(|quota| quota.messages) })
 }
@@ -96,136 +123,123 @@ impl Shown for api::Domain {
     }
 }
 
-impl Shown for Vec<api::DomainEntry> {
-    fn table(&self) -> String {
-        let rows: Vec<_> = self.iter().map(|domain| vec![domain.name.clone(), domain.group.to_string()]).collect();
-        table(&["DOMAIN", "GROUP"], &rows)
+impl Row for api::DomainEntry {
+    const HEADS: &'static [&'static str] = &["DOMAIN", "GROUP"];
+    const LIST: &'static str = "domains";
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.name.clone(), self.group.to_string()]
     }
 
-    fn json(&self) -> Value {
-        let entry =
-            |domain: &api::DomainEntry| json!({ "name": domain.name, "uid": domain.uid, "group": domain.group });
-        json!({ "domains": self.iter().map(entry).collect::<Vec<_>>() })
+    fn object(&self) -> Value {
+        json!({ "name": self.name, "uid": self.uid, "group": self.group })
     }
 }
 
-fn account_json(account: &api::Account) -> Value {
-    json!({
-        "address": account.address,
-        "uid": account.uid,
-        "state": state_word(account.state),
-        "suspension_reason": account.suspension_reason,
-        "quota": quota(account.effective_quota.as_ref()),
-        "usage": usage(account.usage.as_ref()),
-        "over_quota": account.over_quota,
-        "create_time_ms": account.create_time_ms,
-    })
-}
+impl Row for api::Account {
+    const HEADS: &'static [&'static str] = &["ACCOUNT", "STATE", "USED", "QUOTA", "MESSAGES"];
+    const LIST: &'static str = "accounts";
 
-fn accounts_table(accounts: &[api::Account]) -> String {
-    let row = |account: &api::Account| {
+    fn cells(&self) -> Vec<String> {
         vec![
-            account.address.clone(),
-            state(account.state, &account.suspension_reason),
+            self.address.clone(),
+            state(self.state, &self.suspension_reason),
             // SPPD-14: accounts at their limit are marked.
-            format!("{}{}", used(account.usage.as_ref()), if account.over_quota { " *" } else { "" }),
-            limit(account.effective_quota.as_ref()),
-            messages(account.usage.as_ref()),
+            format!("{}{}", used(self.usage.as_ref()), if self.over_quota { " *" } else { "" }),
+            limit(self.effective_quota.as_ref()),
+            messages(self.usage.as_ref()),
         ]
-    };
-    table(&["ACCOUNT", "STATE", "USED", "QUOTA", "MESSAGES"], &accounts.iter().map(row).collect::<Vec<_>>())
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "address": self.address,
+            "uid": self.uid,
+            "state": state_word(self.state),
+            "suspension_reason": self.suspension_reason,
+            "quota": quota(self.effective_quota.as_ref()),
+            "usage": usage(self.usage.as_ref()),
+            "over_quota": self.over_quota,
+            "create_time_ms": self.create_time_ms,
+        })
+    }
 }
 
 impl Shown for api::Account {
     fn table(&self) -> String {
-        accounts_table(std::slice::from_ref(self))
+        rows(std::slice::from_ref(self))
     }
 
     fn json(&self) -> Value {
-        account_json(self)
+        self.object()
     }
 }
 
-impl Shown for Vec<api::Account> {
-    fn table(&self) -> String {
-        accounts_table(self)
+impl Row for api::Alias {
+    const HEADS: &'static [&'static str] = &["ALIAS", "TARGETS"];
+    const LIST: &'static str = "aliases";
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.address.clone(), self.targets.join(", ")]
     }
 
-    fn json(&self) -> Value {
-        json!({ "accounts": self.iter().map(account_json).collect::<Vec<_>>() })
-    }
-}
-
-impl Shown for Vec<api::Alias> {
-    fn table(&self) -> String {
-        let row = |alias: &api::Alias| vec![alias.address.clone(), alias.targets.join(", ")];
-        table(&["ALIAS", "TARGETS"], &self.iter().map(row).collect::<Vec<_>>())
-    }
-
-    fn json(&self) -> Value {
-        let alias = |alias: &api::Alias| json!({ "address": alias.address, "targets": alias.targets });
-        json!({ "aliases": self.iter().map(alias).collect::<Vec<_>>() })
+    fn object(&self) -> Value {
+        json!({ "address": self.address, "targets": self.targets })
     }
 }
 
-impl Shown for Vec<api::Plan> {
-    fn table(&self) -> String {
-        let row = |plan: &api::Plan| {
-            vec![
-                plan.name.clone(),
-                limit(plan.domain_quota.as_ref()),
-                limit(plan.account_quota.as_ref()),
-                human(plan.message_bytes_max),
-                plan.accounts_max.map_or_else(|| "unlimited".to_owned(), |most| most.to_string()),
-                plan.trash_expiry_seconds.map_or_else(|| "never".to_owned(), |seconds| format!("{seconds} s")),
-                format!("{} s", plan.vault_seconds),
-            ]
-        };
-        let heads = ["PLAN", "DOMAIN QUOTA", "ACCOUNT QUOTA", "MESSAGE", "ACCOUNTS", "TRASH EXPIRY", "VAULT"];
-        table(&heads, &self.iter().map(row).collect::<Vec<_>>())
+impl Row for api::Plan {
+    const HEADS: &'static [&'static str] =
+        &["PLAN", "DOMAIN QUOTA", "ACCOUNT QUOTA", "MESSAGE", "ACCOUNTS", "TRASH EXPIRY", "VAULT"];
+    const LIST: &'static str = "plans";
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            limit(self.domain_quota.as_ref()),
+            limit(self.account_quota.as_ref()),
+            human(self.message_bytes_max),
+            self.accounts_max.map_or_else(|| "unlimited".to_owned(), |most| most.to_string()),
+            self.trash_expiry_seconds.map_or_else(|| "never".to_owned(), |seconds| format!("{seconds} s")),
+            format!("{} s", self.vault_seconds),
+        ]
     }
 
-    fn json(&self) -> Value {
-        let plan = |plan: &api::Plan| {
-            json!({
-                "name": plan.name,
-                "domain_quota": quota(plan.domain_quota.as_ref()),
-                "account_quota": quota(plan.account_quota.as_ref()),
-                "message_bytes_max": plan.message_bytes_max,
-                "accounts_max": plan.accounts_max,
-                "trash_expiry_seconds": plan.trash_expiry_seconds,
-                "vault_seconds": plan.vault_seconds,
-            })
-        };
-        json!({ "plans": self.iter().map(plan).collect::<Vec<_>>() })
+    fn object(&self) -> Value {
+        json!({
+            "name": self.name,
+            "domain_quota": quota(self.domain_quota.as_ref()),
+            "account_quota": quota(self.account_quota.as_ref()),
+            "message_bytes_max": self.message_bytes_max,
+            "accounts_max": self.accounts_max,
+            "trash_expiry_seconds": self.trash_expiry_seconds,
+            "vault_seconds": self.vault_seconds,
+        })
     }
 }
 
-impl Shown for Vec<api::Mailbox> {
-    fn table(&self) -> String {
-        let row = |mailbox: &api::Mailbox| {
-            vec![
-                mailbox.name.clone(),
-                mailbox.messages.to_string(),
-                mailbox.unseen.to_string(),
-                human(mailbox.bytes),
-                mailbox.special_use.clone(),
-            ]
-        };
-        table(&["MAILBOX", "MESSAGES", "UNSEEN", "SIZE", "USE"], &self.iter().map(row).collect::<Vec<_>>())
+impl Row for api::Mailbox {
+    const HEADS: &'static [&'static str] = &["MAILBOX", "MESSAGES", "UNSEEN", "SIZE", "USE"];
+    const LIST: &'static str = "mailboxes";
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.messages.to_string(),
+            self.unseen.to_string(),
+            human(self.bytes),
+            self.special_use.clone(),
+        ]
     }
 
-    fn json(&self) -> Value {
-        let mailbox = |mailbox: &api::Mailbox| {
-            json!({
-                "name": mailbox.name,
-                "messages": mailbox.messages,
-                "unseen": mailbox.unseen,
-                "bytes": mailbox.bytes,
-                "special_use": mailbox.special_use,
-            })
-        };
-        json!({ "mailboxes": self.iter().map(mailbox).collect::<Vec<_>>() })
+    fn object(&self) -> Value {
+        json!({
+            "name": self.name,
+            "messages": self.messages,
+            "unseen": self.unseen,
+            "bytes": self.bytes,
+            "special_use": self.special_use,
+        })
     }
 }
 
@@ -301,62 +315,58 @@ impl Shown for api::DeleteResponse {
     }
 }
 
-impl Shown for Vec<api::Node> {
-    fn table(&self) -> String {
-        let row = |node: &api::Node| {
-            vec![
-                node.id.to_string(),
-                node.name.clone(),
-                if node.reachable { "up".to_owned() } else { format!("unreachable: {}", node.error) },
-                node.leads.to_string(),
-                node.replicas.to_string(),
-                node.peer_address.clone(),
-                node.store_address.clone(),
-            ]
-        };
-        let heads = ["NODE", "NAME", "STATE", "LEADS", "REPLICAS", "PEER ADDRESS", "STORE ADDRESS"];
-        table(&heads, &self.iter().map(row).collect::<Vec<_>>())
+impl Row for api::Node {
+    const HEADS: &'static [&'static str] =
+        &["NODE", "NAME", "STATE", "LEADS", "REPLICAS", "PEER ADDRESS", "STORE ADDRESS"];
+    const LIST: &'static str = "nodes";
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.name.clone(),
+            if self.reachable { "up".to_owned() } else { format!("unreachable: {}", self.error) },
+            self.leads.to_string(),
+            self.replicas.to_string(),
+            self.peer_address.clone(),
+            self.store_address.clone(),
+        ]
     }
 
-    fn json(&self) -> Value {
-        let node = |node: &api::Node| {
-            json!({
-                "id": node.id,
-                "name": node.name,
-                "reachable": node.reachable,
-                "error": node.error,
-                "leads": node.leads,
-                "replicas": node.replicas,
-                "peer_address": node.peer_address,
-                "store_address": node.store_address,
-                "zone": node.zone,
-            })
-        };
-        json!({ "nodes": self.iter().map(node).collect::<Vec<_>>() })
+    fn object(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "reachable": self.reachable,
+            "error": self.error,
+            "leads": self.leads,
+            "replicas": self.replicas,
+            "peer_address": self.peer_address,
+            "store_address": self.store_address,
+            "zone": self.zone,
+        })
     }
 }
 
-impl Shown for Vec<api::Group> {
-    fn table(&self) -> String {
-        let row = |group: &api::Group| {
-            let replica = |replica: &api::Replica| {
-                let mark = if replica.faulted { " FAULTED" } else { "" };
-                format!("{}:{}/{}{mark}", replica.node, replica.applied_index, replica.last_log_index)
-            };
-            vec![
-                group.group.to_string(),
-                group.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string()),
-                group.term.to_string(),
-                group.voters.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
-                group.domains.to_string(),
-                group.replicas.iter().map(replica).collect::<Vec<_>>().join(" "),
-            ]
+impl Row for api::Group {
+    const HEADS: &'static [&'static str] = &["GROUP", "LEADER", "TERM", "VOTERS", "DOMAINS", "NODE:APPLIED/LOG"];
+    const LIST: &'static str = "groups";
+
+    fn cells(&self) -> Vec<String> {
+        let replica = |replica: &api::Replica| {
+            let mark = if replica.faulted { " FAULTED" } else { "" };
+            format!("{}:{}/{}{mark}", replica.node, replica.applied_index, replica.last_log_index)
         };
-        let heads = ["GROUP", "LEADER", "TERM", "VOTERS", "DOMAINS", "NODE:APPLIED/LOG"];
-        table(&heads, &self.iter().map(row).collect::<Vec<_>>())
+        vec![
+            self.group.to_string(),
+            self.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string()),
+            self.term.to_string(),
+            self.voters.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+            self.domains.to_string(),
+            self.replicas.iter().map(replica).collect::<Vec<_>>().join(" "),
+        ]
     }
 
-    fn json(&self) -> Value {
+    fn object(&self) -> Value {
         let replica = |replica: &api::Replica| {
             json!({
                 "node": replica.node,
@@ -365,16 +375,13 @@ impl Shown for Vec<api::Group> {
                 "faulted": replica.faulted,
             })
         };
-        let group = |group: &api::Group| {
-            json!({
-                "group": group.group,
-                "leader": group.leader,
-                "term": group.term,
-                "voters": group.voters,
-                "domains": group.domains,
-                "replicas": group.replicas.iter().map(replica).collect::<Vec<_>>(),
-            })
-        };
-        json!({ "groups": self.iter().map(group).collect::<Vec<_>>() })
+        json!({
+            "group": self.group,
+            "leader": self.leader,
+            "term": self.term,
+            "voters": self.voters,
+            "domains": self.domains,
+            "replicas": self.replicas.iter().map(replica).collect::<Vec<_>>(),
+        })
     }
 }
