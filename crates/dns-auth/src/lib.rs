@@ -1,13 +1,22 @@
 //! What mail asks of the DNS, and what it proves with it: where mail goes, and whether the one who takes it is the right one.
 //!
 //! - [`resolver`]: typed lookups with DNSSEC validation: mail exchangers, addresses, TXT, PTR, TLSA.
+//! - [`dane`]: what a mail host's TLSA records demand, and whether its certificate meets it.
+//! - [`mta_sts`]: the policy of a domain, fetched and remembered. [`tls_rpt`]: counts of how it went.
+//! - [`tls`]: TLS configurations towards mail hosts. [`scope`]: which addresses may be connected to.
 //!
 //! An edge crate: it talks to name servers and to policy hosts, and to nothing else of the house. It decides nothing about mail: what
 //! an answer means for a message is for `policy` and the queue to say. TLS is rustls on ring.
 
+pub mod dane;
+pub mod mta_sts;
 pub mod resolver;
+pub mod scope;
+pub mod tls;
+pub mod tls_rpt;
 
 pub use resolver::{
     Addresses, Answer, ConfigError, Destination, HostSource, LookupError, MailHosts, MxHost, NameServers, Resolver,
     ResolverConfig, Route, Security, TemporaryCause, TlsaRecord, TrustAnchor, Validation,
 };
+pub use scope::{AddressScope, is_public};

@@ -165,6 +165,27 @@ pub const DNS_NEGATIVE_TTL_SECONDS_MAX: u64 = 3_600;
 /// Records kept of one answer: more come from mistakes and attacks.
 pub const DNS_RECORDS_MAX: usize = 100;
 
+/// Longest MTA-STS policy, bytes (RFC 8461 §3.2 suggests 64 KiB).
+pub const MTA_STS_POLICY_BYTES_MAX: usize = 64 * 1024;
+/// Hosts in one MTA-STS policy.
+pub const MTA_STS_HOSTS_MAX: usize = 200;
+/// Longest life of an MTA-STS policy, seconds: about a year (RFC 8461 §3.2).
+pub const MTA_STS_MAX_AGE_SECONDS_MAX: u64 = 31_557_600;
+/// One fetch of an MTA-STS policy, seconds (RFC 8461 §3.3 suggests a minute).
+pub const MTA_STS_FETCH_SECONDS_MAX: u64 = 60;
+/// How long a fetch that failed is not repeated, seconds (RFC 8461 §3.3 suggests five minutes or longer).
+pub const MTA_STS_RETRY_SECONDS: u64 = 300;
+/// Fetches of MTA-STS policies at the same time.
+pub const MTA_STS_FETCHES_MAX: usize = 32;
+/// Domains whose MTA-STS policy is remembered.
+pub const MTA_STS_POLICIES_MAX: usize = 10_000;
+/// Policies under which sessions are counted for TLS reports.
+pub const TLS_RPT_POLICIES_MAX: usize = 10_000;
+/// Kinds of failure that are told apart under one policy.
+pub const TLS_RPT_FAILURES_MAX: usize = 100;
+/// Places one domain may want its TLS reports sent to.
+pub const TLS_RPT_TARGETS_MAX: usize = 5;
+
 /// Longest password, octets.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// Shortest password that can be set, octets.

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so when it fails")]
 
+mod dane;
 mod dns_server;
+mod mta_sts;
 mod resolver;
+mod tls_server;

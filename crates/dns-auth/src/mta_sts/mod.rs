@@ -1,0 +1,137 @@
+//! MTA-STS (RFC 8461): which hosts may take a domain's mail, and that they must show a certificate for it.
+//!
+//! [`MtaSts::lookup`] finds the policy that holds for a domain now: the one remembered, or the one fetched because the domain announces
+//! another, or because the remembered one is a day old or half through its life. What a failure means stands in §3.3 and §5.1: a
+//! remembered policy holds on while it lasts, and without one the domain is as if it had none. A fetch that failed is not repeated
+//! for [`limits::MTA_STS_RETRY_SECONDS`]. DANE goes first where both apply (§2).
+//!
+//! Policies are remembered in memory alone, [`limits::MTA_STS_POLICIES_MAX`] of them: a restart forgets them.
+
+mod fetch;
+mod policy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use yubin_types::{DomainName, limits};
+
+use crate::resolver::{Resolver, Validation};
+
+pub use fetch::{FetchConfig, FetchError};
+pub use policy::{Mode, MxPattern, Policy, PolicyError};
+
+use fetch::Fetcher;
+use policy::announced_id;
+
+/// What MTA-STS says about a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StsLookup {
+    /// Nothing: the domain has no policy, or one that says that it has none.
+    Nothing,
+    /// This policy holds; its mode is `enforce` or `testing`.
+    Policy(Arc<Policy>),
+    /// The domain announces a policy and none could be had: as if it had none, but worth a report (RFC 8460 §4.3.2.2).
+    Unavailable(FetchError),
+}
+
+/// Finds and remembers policies.
+pub struct MtaSts {
+    resolver: Resolver,
+    fetcher: Fetcher,
+    known: quick_cache::sync::Cache<DomainName, Arc<Known>>,
+    fetches: Semaphore,
+}
+
+/// What is remembered of a domain.
+#[derive(Clone, Default)]
+struct Known {
+    held: Option<Held>,
+    failed: Option<Failed>,
+}
+
+#[derive(Clone)]
+struct Held {
+    id: String,
+    policy: Arc<Policy>,
+    fetched: Instant,
+}
+
+#[derive(Clone)]
+struct Failed {
+    id: String,
+    error: FetchError,
+    at: Instant,
+}
+
+impl MtaSts {
+    /// Asks this resolver, and fetches as configured.
+    ///
+    /// # Errors
+    /// When the TLS library refuses its configuration.
+    pub fn new(resolver: Resolver, config: FetchConfig) -> Result<MtaSts, rustls::Error> {
+        Ok(MtaSts {
+            resolver,
+            fetcher: Fetcher::new(config)?,
+            known: quick_cache::sync::Cache::new(limits::MTA_STS_POLICIES_MAX),
+            fetches: Semaphore::new(limits::MTA_STS_FETCHES_MAX),
+        })
+    }
+
+    /// What holds for a domain now. Takes as long as a fetch may if the policy is not remembered.
+    pub async fn lookup(&self, domain: &DomainName) -> StsLookup {
+        let announced = self.announced(domain).await;
+        let mut known = self.known.get(domain).map(|known| Known::clone(&known)).unwrap_or_default();
+        let now = Instant::now();
+        if let Some(id) = announced
+            && known.wants_fetch(&id, now)
+        {
+            match self.fetch(domain).await {
+                Ok(policy) => {
+                    let held = Held { id, policy: Arc::new(policy), fetched: Instant::now() };
+                    known = Known { held: Some(held), failed: None };
+                }
+                Err(error) => {
+                    tracing::info!(domain.name = %domain, %error, "MTA-STS policy not fetched");
+                    known.failed = Some(Failed { id, error, at: now });
+                }
+            }
+            self.known.insert(domain.clone(), Arc::new(known.clone()));
+        }
+        known.verdict(now)
+    }
+
+    /// The id in the DNS. That there is none and that nobody can say come to the same: what is remembered holds (§3.3).
+    async fn announced(&self, domain: &DomainName) -> Option<String> {
+        let name = DomainName::parse(&format!("_mta-sts.{domain}")).ok()?;
+        let texts = self.resolver.txt(&name, Validation::Off).await.ok()?;
+        announced_id(&texts.value)
+    }
+
+    async fn fetch(&self, domain: &DomainName) -> Result<Policy, FetchError> {
+        let _permit = self.fetches.acquire().await.map_err(|_| FetchError::Timeout)?;
+        self.fetcher.fetch(&self.resolver, domain).await
+    }
+}
+
+impl Known {
+    fn wants_fetch(&self, id: &str, now: Instant) -> bool {
+        let retry = Duration::from_secs(limits::MTA_STS_RETRY_SECONDS);
+        if self.failed.as_ref().is_some_and(|failed| failed.id == id && now < failed.at + retry) {
+            return false;
+        }
+        let day = Duration::from_secs(86_400);
+        self.held.as_ref().is_none_or(|held| held.id != id || now >= held.fetched + (held.policy.max_age / 2).min(day))
+    }
+
+    fn verdict(&self, now: Instant) -> StsLookup {
+        let held = self.held.as_ref().filter(|held| now < held.fetched + held.policy.max_age);
+        match (held, &self.failed) {
+            (Some(held), _) if held.policy.mode == Mode::None => StsLookup::Nothing,
+            (Some(held), _) => StsLookup::Policy(Arc::clone(&held.policy)),
+            (None, Some(failed)) => StsLookup::Unavailable(failed.error.clone()),
+            (None, None) => StsLookup::Nothing,
+        }
+    }
+}
