@@ -4,11 +4,13 @@
 //! - [`dane`]: what a mail host's TLSA records demand, and whether its certificate meets it.
 //! - [`mta_sts`]: the policy of a domain, fetched and remembered. [`tls_rpt`]: counts of how it went.
 //! - [`tls`]: TLS configurations towards mail hosts. [`scope`]: which addresses may be connected to.
+//! - [`dkim`]: keys, and signatures of our own mail.
 //!
 //! An edge crate: it talks to name servers and to policy hosts, and to nothing else of the house. It decides nothing about mail: what
 //! an answer means for a message is for `policy` and the queue to say. TLS is rustls on ring.
 
 pub mod dane;
+pub mod dkim;
 pub mod mta_sts;
 pub mod resolver;
 pub mod scope;

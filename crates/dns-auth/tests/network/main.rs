@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so when it fails")]
 
 mod dane;
+mod dkim;
 mod dns_server;
 mod mta_sts;
 mod resolver;
