@@ -7,6 +7,7 @@
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
 //! - [`sender`]: whom a user may send as.
 //! - [`login`]: why a login fails, and who is told what.
+//! - [`srs`]: senders of forwarded mail, rewritten and back.
 //! - [`refusal_text`]: the table.
 //! - [`retry`]: when outbound mail is tried again, and when it is given up.
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
@@ -17,6 +18,7 @@ pub mod refusal_text;
 pub mod remote_reply;
 pub mod retry;
 pub mod sender;
+pub mod srs;
 
 pub use login::LoginDenial;
 pub use recipient::{DeliverPermit, Hosting, Origin, RecipientDenial, RecipientFacts};

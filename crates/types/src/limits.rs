@@ -165,6 +165,8 @@ pub const DNS_NEGATIVE_TTL_SECONDS_MAX: u64 = 3_600;
 /// Records kept of one answer: more come from mistakes and attacks.
 pub const DNS_RECORDS_MAX: usize = 100;
 
+/// How long a rewritten sender takes bounces, days: longer than any queue holds a message; as others have it.
+pub const SRS_DAYS_MAX: u64 = 21;
 /// Longest MTA-STS policy, bytes (RFC 8461 §3.2 suggests 64 KiB).
 pub const MTA_STS_POLICY_BYTES_MAX: usize = 64 * 1024;
 /// Hosts in one MTA-STS policy.
