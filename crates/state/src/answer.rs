@@ -6,8 +6,10 @@
 mod accounts;
 mod changes;
 mod directory;
+mod events;
 mod mailboxes;
 mod messages;
+mod queue;
 pub(crate) mod usage;
 
 use yubin_types::{DomainId, Epoch, Refusal};
@@ -36,8 +38,10 @@ pub fn answer<V: View>(view: &V, domain: DomainId, epoch: Epoch, query: &Query) 
         | Query::Groups
         | Query::Plans
         | Query::Tokens
-        | Query::Setting(_) => directory::answer(view, query),
+        | Query::Setting(_)
+        | Query::QueueSuspensions => directory::answer(view, query),
         Query::NextDue => next_due(view),
+        Query::Queue(query) if domain == DomainId(0) => queue::answer(view, domain, query),
         _ => on_domain(view, domain, epoch, query),
     };
     match answer {
@@ -86,6 +90,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         }
         Query::Changes { login, mailbox, since } => changes::changes(&reading, *login, *mailbox, *since),
         Query::CheckLogin(login) => logged_in(view, id, &reading.domain, *login).map(|_| Answer::Ok),
+        Query::Queue(query) => queue::answer(view, id, query),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),
     }
@@ -93,7 +98,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
 
 fn next_due<V: View>(view: &V) -> Outcome<Answer, V::Error> {
     let mut next = view.first_key(&keys::forgets())?.map(|key| keys::parse_forget(&key).0);
-    for kind in [DueKind::Trash, DueKind::Vault, DueKind::Graves] {
+    for kind in DueKind::ALL {
         let due = first_due(view, kind)?.map(|(due, _)| due);
         next = [next, due].into_iter().flatten().min();
     }

@@ -14,6 +14,7 @@ use yubin_types::{Refusal, Timestamp, limits};
 use crate::codec::{Decode as _, Encode as _};
 use crate::command::{Command, DomainCommand, Entry, Envelope, MailCommand, MaintenanceCommand};
 use crate::kv::{BodyRef, Position, Txn, View};
+use crate::queue::{QueueCommand, control, enqueue, forget, lease, outcome};
 use crate::reply::{More, Reply};
 use crate::rows::Phase;
 use crate::stop::{Outcome, Stop};
@@ -125,13 +126,25 @@ fn carry_out<T: Txn>(
         }
         Command::Mail(command) => return on_domain(txn, envelope, now, bodies, topics, |work| mail(work, command)),
         Command::Directory(command) => {
-            let reply = directory::carry_out(txn, position, command)?;
+            let reply = directory::carry_out(txn, position, now, command)?;
             topics.push(Topic::Directory);
             reply
         }
         Command::Maintenance(command) => maintain(txn, command, now, topics)?,
+        Command::Queue(QueueCommand::Enqueue { login, messages }) => {
+            return on_domain(txn, envelope, now, bodies, topics, |work| {
+                enqueue::enqueue(work, login, messages, envelope.trace)
+            });
+        }
+        Command::Queue(QueueCommand::Record { results }) => {
+            return outcome::record(txn, now, results, bodies, topics);
+        }
+        Command::Queue(QueueCommand::Control { items, action }) => {
+            return on_domain(txn, envelope, now, bodies, topics, |work| control::control(work, &items, &action));
+        }
+        Command::Queue(command) => leases(txn, position, envelope, command, now, topics)?,
     };
-    // Only mail takes bodies.
+    // Only mail, in and out, takes bodies.
     bodies.iter().for_each(|body| txn.drop_body(body));
     Ok(reply)
 }
@@ -210,5 +223,29 @@ fn maintain<T: Txn>(
         MaintenanceCommand::PurgeVault => vault::purge(txn, now, topics),
         MaintenanceCommand::ForgetRequests => dedupe::forget(txn, now),
         MaintenanceCommand::PutPlan(plan) => domain::put_plan(txn, now, &plan, topics),
+        MaintenanceCommand::ForgetEvents => forget::forget(txn, now, topics),
+    }
+}
+
+/// Leases on deliveries of any domain of the group.
+fn leases<T: Txn>(
+    txn: &mut T,
+    position: Position,
+    envelope: &Envelope,
+    command: QueueCommand,
+    now: Timestamp,
+    topics: &mut Topics,
+) -> Outcome<Reply, T::Error> {
+    match command {
+        QueueCommand::Lease { worker, seconds, items } => {
+            let wanted = lease::Wanted { worker, seconds, request: envelope.request };
+            lease::lease(txn, position, now, &wanted, &items, topics)
+        }
+        QueueCommand::Renew { seconds, items } => lease::renew(txn, now, seconds, &items),
+        QueueCommand::Postpone { items } => lease::postpone(txn, now, &items, topics),
+        // These are handled where their domain is opened.
+        QueueCommand::Enqueue { .. } | QueueCommand::Record { .. } | QueueCommand::Control { .. } => {
+            Err(Refusal::Unsupported.into())
+        }
     }
 }

@@ -4,16 +4,20 @@
 //! domain, carries an idempotency key and a stamp ([`Envelope`]); none touches more than
 //! [`yubin_types::limits::MESSAGES_PER_COMMAND_MAX`] messages.
 
+mod directory;
+
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, DomainId, DomainName, EmailId, Epoch, FlagSet, GroupNumber, LocalPart, MailboxId, MailboxName, ModSeq,
-    Quota, RequestId, ReversePath, SpecialUse, Timestamp, TraceId, UidSet,
+    AccountId, DomainId, DomainName, EmailId, Epoch, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota,
+    RequestId, ReversePath, SpecialUse, Timestamp, TraceId, UidSet,
 };
 
-use crate::record::{AdminToken, NodeRecord, Plan, Verifiers};
+pub use self::directory::DirectoryCommand;
+use crate::queue::QueueCommand;
+use crate::record::{Plan, Verifiers};
 
 /// A command in its envelope: what the log holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,49 +78,8 @@ pub enum Command {
     Mail(MailCommand),
     /// What the group's leader proposes on its own.
     Maintenance(MaintenanceCommand),
-}
-
-/// Commands of the directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DirectoryCommand {
-    /// Adds a node or changes its addresses. Node ids are never reused.
-    PutNode(NodeRecord),
-    /// Forgets a node that holds no replica.
-    RemoveNode(u64),
-    /// Records a group and its voters (node ids).
-    PutGroup {
-        /// The group.
-        group: GroupNumber,
-        /// Its voters.
-        voters: Vec<u64>,
-    },
-    /// Takes a name and a group for a new domain; the reply is its id and placement. Taken names answer `NameTaken`,
-    /// unless the reservation is still `Creating`, which answers the same id again.
-    ReserveDomain {
-        /// The name.
-        name: DomainName,
-        /// The group, chosen by the proposer.
-        group: GroupNumber,
-    },
-    /// The domain exists in its group: the name resolves from now on.
-    ActivateDomain(DomainId),
-    /// Frees the name of a domain whose rows are gone.
-    RemoveDomain(DomainId),
-    /// Adds or changes a plan.
-    PutPlan(Plan),
-    /// Removes a plan no domain uses.
-    RemovePlan(String),
-    /// Adds or changes an admin token.
-    PutToken(AdminToken),
-    /// Revokes an admin token.
-    RemoveToken(String),
-    /// Sets a cluster setting (`format`, `cluster-name`, …).
-    PutSetting {
-        /// Key, at most 64 octets.
-        key: String,
-        /// Value, at most 64 KiB.
-        value: Bytes,
-    },
+    /// Mail on its way out.
+    Queue(QueueCommand),
 }
 
 /// Commands on a domain, its accounts and aliases. Accounts are named by local part: administration speaks of addresses.
@@ -394,4 +357,6 @@ pub enum MaintenanceCommand {
     ForgetRequests,
     /// Changes the group's copy of a plan.
     PutPlan(Plan),
+    /// Forgets final outcomes of queued mail.
+    ForgetEvents,
 }

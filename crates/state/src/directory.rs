@@ -1,13 +1,15 @@
-//! The directory (group 0): nodes, groups, where domains live, plans, tokens, settings.
+//! The directory (group 0): nodes, groups, where domains live, plans, tokens, settings,
+//! suspensions of queued mail.
 //!
 //! A domain's id is the log index of its reservation, so no two are ever the same. A name resolves once it is active; a reservation that
 //! was never activated answers the same id again, so that creation can be retried from the start.
 
-use yubin_types::{DomainId, DomainName, Epoch, GroupNumber, Placement, Refusal, limits};
+use yubin_types::{DomainId, DomainName, Epoch, GroupNumber, Placement, Refusal, Timestamp, limits};
 
 use crate::command::DirectoryCommand;
 use crate::keys;
 use crate::kv::{Position, Txn};
+use crate::queue::{SuspensionScope, suspend};
 use crate::record::{DirectoryDomain, DomainPhase, GroupRecord, NodeRecord, Plan};
 use crate::reply::Reply;
 use crate::stop::Outcome;
@@ -17,6 +19,7 @@ use crate::table::{Read as _, Write as _, go_on_while};
 pub(crate) fn carry_out<T: Txn>(
     txn: &mut T,
     position: Position,
+    now: Timestamp,
     command: DirectoryCommand,
 ) -> Outcome<Reply, T::Error> {
     match command {
@@ -47,6 +50,8 @@ pub(crate) fn carry_out<T: Txn>(
             txn.set(&keys::setting(&key), &value.to_vec());
             Ok(Reply::Done)
         }
+        DirectoryCommand::PutQueueSuspension(suspension) => suspend::put(txn, now, suspension),
+        DirectoryCommand::RemoveQueueSuspension(scope) => suspend::remove(txn, now, &scope),
     }
 }
 
@@ -146,6 +151,7 @@ fn remove_domain<T: Txn>(txn: &mut T, id: DomainId) -> Outcome<Reply, T::Error> 
     let Some(domain) = txn.row(&key)? else { return Ok(Reply::Done) };
     count_domain(txn, domain.placement.group, -1)?;
     txn.unset(&keys::directory_name(&domain.name));
+    txn.unset(&keys::queue_suspension(&SuspensionScope::Tenant(id)));
     txn.unset(&key);
     Ok(Reply::Done)
 }

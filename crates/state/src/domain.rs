@@ -19,7 +19,7 @@ use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _, go_on_while};
 use crate::topic::Topic;
 use crate::work::{Topics, Work};
-use crate::{expiry, vault};
+use crate::{expiry, queue, vault};
 
 /// What a new domain begins with.
 pub(crate) struct New {
@@ -142,12 +142,13 @@ pub(crate) fn delete<T: Txn>(
     if work.domain.phase == Phase::Live {
         work.domain.phase = Phase::Deleting;
         work.save_domain();
-        for kind in [DueKind::Trash, DueKind::Vault, DueKind::Graves] {
+        for kind in DueKind::ALL {
             work.due_at(kind, None);
         }
         work.changed(Topic::DomainLogin(work.id));
     }
     let mut left = erase_messages(&mut work, limits::MESSAGES_PER_COMMAND_MAX)?;
+    left = queue::tray::erase(&mut work, left)?;
     for table in Table::OF_DOMAIN.into_iter().filter(|table| !matches!(table, Table::Domain | Table::Counters)) {
         left = work.txn.erase(&keys::rows_of(table, work.id), left)?;
     }

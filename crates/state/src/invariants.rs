@@ -4,6 +4,7 @@
 
 mod domain;
 mod mailbox;
+mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,13 +80,14 @@ fn group<V: View>(view: &V, found: &mut Findings) -> Outcome<(), V::Error> {
         })?;
     }
     let mut dues = Dues::new();
-    for kind in [DueKind::Trash, DueKind::Vault, DueKind::Graves] {
+    for kind in DueKind::ALL {
         for key in view.first_keys(&keys::dues(kind), usize::MAX)? {
             let (at, id) = keys::parse_due(&key);
             dues.entry((kind, id)).or_default().push(at);
         }
     }
     requests(view, found)?;
+    queue::due_index(view, found)?;
     for (id, domain) in domains.iter().filter(|(_, domain)| domain.phase == Phase::Live) {
         domain::check(view, *id, domain, &dues, found)?;
     }

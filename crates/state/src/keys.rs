@@ -13,6 +13,7 @@ mod domain;
 mod group;
 mod mailbox;
 mod message;
+mod queue;
 mod waiting;
 
 use std::marker::PhantomData;
@@ -24,6 +25,7 @@ pub use self::domain::*;
 pub use self::group::*;
 pub use self::mailbox::*;
 pub use self::message::*;
+pub use self::queue::*;
 pub use self::waiting::*;
 
 /// UIDs of one [`Chunk`](crate::rows::Chunk): a mailbox of a million messages is 245 chunks.
@@ -41,6 +43,8 @@ pub enum Table {
     Request = 0x03,
     /// Expiry, domain, request id.
     Forget = 0x04,
+    /// Due time, domain, queue id, destination: what of the queue needs a look, and when.
+    QueueDue = 0x05,
 
     /// Directory: domains by id.
     DirectoryDomain = 0x10,
@@ -56,6 +60,8 @@ pub enum Table {
     Token = 0x15,
     /// Directory: settings by key.
     Setting = 0x16,
+    /// Directory: suspensions of queued mail by what they suspend.
+    QueueSuspension = 0x17,
 
     /// What an operator sets on a domain.
     Domain = 0x20,
@@ -95,11 +101,21 @@ pub enum Table {
     Vault = 0x51,
     /// Account id, mailbox id or 0: what was deleted and is still to be swept.
     Grave = 0x52,
+    /// Queue id: a message on its way out.
+    Queued = 0x60,
+    /// Queue id, destination: a delivery of it.
+    Delivery = 0x61,
+    /// Queue id: how many deliveries it has left, if more than one.
+    DeliveriesLeft = 0x62,
+    /// What changes with every message that is queued or done.
+    QueueCounters = 0x63,
+    /// Stamp, sequence: a recipient's final outcome.
+    Event = 0x64,
 }
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 19] = [
+    pub const OF_DOMAIN: [Table; 24] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -119,6 +135,11 @@ impl Table {
         Table::Trash,
         Table::Vault,
         Table::Grave,
+        Table::Queued,
+        Table::Delivery,
+        Table::DeliveriesLeft,
+        Table::QueueCounters,
+        Table::Event,
     ];
 }
 
@@ -132,6 +153,13 @@ pub enum DueKind {
     Vault = 2,
     /// Rows of deleted mailboxes and accounts are swept.
     Graves = 3,
+    /// Final outcomes of queued mail are forgotten.
+    Events = 4,
+}
+
+impl DueKind {
+    /// All of them.
+    pub const ALL: [DueKind; 4] = [DueKind::Trash, DueKind::Vault, DueKind::Graves, DueKind::Events];
 }
 
 /// Where a row of type `R` is.
@@ -215,9 +243,12 @@ fn u32_at(key: &[u8], at: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::{AccountId, DomainId, MailboxId, MailboxName, ModSeq, RequestId, Timestamp, Uid};
+    use yubin_types::{
+        AccountId, DestinationName, DomainId, MailboxId, MailboxName, ModSeq, QueueId, RequestId, Timestamp, Uid,
+    };
 
     use super::*;
+    use crate::queue::{DeliveryKey, DueItem};
 
     #[test]
     fn keys_keep_the_order_of_what_they_name_and_can_be_read_back() {
@@ -232,6 +263,14 @@ mod tests {
         assert_eq!(parse_forget(forget(Timestamp(5), d, request).bytes()), (Timestamp(5), d, request));
         assert_eq!(parse_dated(vault(d, Timestamp(5), m, Uid(1)).bytes()), (Timestamp(5), m));
         assert_eq!(parse_grave(grave(d, AccountId(2), m).bytes()), (AccountId(2), m));
+        for text in ["b.example", "[IPv6:2001:db8::1]"] {
+            let (id, destination) = (QueueId([3; 16]), DestinationName::parse(text).unwrap());
+            let due = queue_due(Timestamp(5), d, id, &destination);
+            let delivery = DeliveryKey { domain: d, id, destination };
+            assert_eq!(parse_queue_due(due.bytes()), Some(DueItem { due: Timestamp(5), delivery }));
+        }
+        let place = parse_event(event(d, Timestamp(5), 6).bytes());
+        assert_eq!((place.domain, place.at, place.sequence), (d, Timestamp(5), 6));
     }
 
     #[test]

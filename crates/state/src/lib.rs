@@ -11,7 +11,7 @@
 //! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
 //! - [`invariants`]: what must always hold, checked over a whole state.
 //!
-//! One file per verb or family behind that. The rows of messages change in `opened` alone.
+//! One file per verb or family behind that. The rows of messages change in `opened` alone, those of the queue in `queue/tray`.
 
 pub mod codec;
 pub mod command;

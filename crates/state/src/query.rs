@@ -11,6 +11,7 @@ use yubin_types::{
 };
 
 use crate::command::Login;
+use crate::queue::{QueueAnswer, QueueQuery, QueueSuspension};
 use crate::record::{
     AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DomainRecord, GroupRecord, HotRow, MailboxRecord,
     NodeRecord, Plan, Verifiers,
@@ -106,6 +107,10 @@ pub enum Query {
     NextDue,
     /// Recomputes the usage of the domain and its accounts from the messages and compares.
     VerifyUsage,
+    /// Mail on its way out.
+    Queue(QueueQuery),
+    /// Directory: all suspensions of queued mail; some may have expired.
+    QueueSuspensions,
 }
 
 /// How much of a message's rows.
@@ -188,6 +193,10 @@ pub enum Answer {
         /// Accounts whose two figures differ: (account, counted, kept).
         differing: Vec<(AccountId, Usage, Usage)>,
     },
+    /// Mail on its way out.
+    Queue(QueueAnswer),
+    /// Suspensions.
+    QueueSuspensions(Vec<QueueSuspension>),
 }
 
 /// A recipient that exists and has room.

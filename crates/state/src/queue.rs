@@ -8,10 +8,22 @@
 //! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked.
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
+//!
+//! Behind them, one file per verb: `enqueue`, `lease`, `outcome`, `control`, `forget` (of events), `suspend` (in the directory). The
+//! rows change in `tray` alone.
 
 pub mod command;
 pub mod query;
 pub mod record;
+pub mod rows;
+
+pub(crate) mod control;
+pub(crate) mod enqueue;
+pub(crate) mod forget;
+pub(crate) mod lease;
+pub(crate) mod outcome;
+pub(crate) mod suspend;
+pub(crate) mod tray;
 
 pub use command::{
     ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, Leased, NewDelivery, NewQueued,

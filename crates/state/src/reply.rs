@@ -5,6 +5,8 @@ use yubin_types::{
     AccountId, DomainId, LocalPart, MailboxId, ModSeq, Placement, Refusal, Timestamp, Uid, UidSet, UidValidity,
 };
 
+use crate::queue::QueueReply;
+
 /// The outcome of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
@@ -64,6 +66,8 @@ pub enum Reply {
         /// When the next is due, for maintenance.
         next_due: Option<Timestamp>,
     },
+    /// A command on the queue.
+    Queue(QueueReply),
 }
 
 /// Is there more to do?

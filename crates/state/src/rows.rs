@@ -64,6 +64,8 @@ pub struct Counters {
     pub due_vault: Option<Timestamp>,
     /// Likewise for graves.
     pub due_graves: Option<Timestamp>,
+    /// Likewise for events of the queue.
+    pub due_events: Option<Timestamp>,
 }
 
 /// Who a local part is. Accounts and aliases share one name space (SONET-45).

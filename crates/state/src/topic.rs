@@ -18,6 +18,8 @@ pub enum Topic {
     Directory,
     /// Maintenance may be due earlier than before.
     Due,
+    /// A delivery of the queue may be due earlier than before.
+    Queue,
 }
 
 impl Topic {
@@ -30,6 +32,7 @@ impl Topic {
             Topic::DomainLogin(domain) => (3, domain.0, 0),
             Topic::Directory => (4, 0, 0),
             Topic::Due => (5, 0, 0),
+            Topic::Queue => (6, 0, 0),
         };
         (kind << 60) | ((domain & 0x0fff_ffff) << 32) | u64::from(account)
     }
@@ -56,6 +59,7 @@ mod tests {
             Topic::DomainLogin(d),
             Topic::Directory,
             Topic::Due,
+            Topic::Queue,
         ];
         let numbers: std::collections::BTreeSet<u64> = topics.into_iter().map(Topic::number).collect();
         assert_eq!(numbers.len(), topics.len());

@@ -50,7 +50,7 @@ pub(crate) fn purge<T: Txn>(txn: &mut T, now: Timestamp, topics: &mut Topics) ->
             };
             budget = match kind {
                 DueKind::Graves => sweep(&mut work, budget)?,
-                DueKind::Vault | DueKind::Trash => purge_domain(&mut work, budget)?,
+                _ => purge_domain(&mut work, budget)?,
             };
             topics.extend(work.finish());
             budget = budget.saturating_sub(1);

@@ -194,6 +194,7 @@ impl<'t, T: Txn> Work<'t, T> {
             DueKind::Trash => &mut self.counters.due_trash,
             DueKind::Vault => &mut self.counters.due_vault,
             DueKind::Graves => &mut self.counters.due_graves,
+            DueKind::Events => &mut self.counters.due_events,
         } = at;
     }
 
@@ -202,6 +203,7 @@ impl<'t, T: Txn> Work<'t, T> {
             DueKind::Trash => self.counters.due_trash,
             DueKind::Vault => self.counters.due_vault,
             DueKind::Graves => self.counters.due_graves,
+            DueKind::Events => self.counters.due_events,
         }
     }
 }

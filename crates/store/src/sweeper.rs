@@ -1,4 +1,5 @@
-//! What the leader of a group proposes when something is due: Trash expiry, the vault, forgotten request outcomes.
+//! What the leader of a group proposes when something is due: Trash expiry, the vault, forgotten outcomes of requests and of queued
+//! mail.
 //!
 //! The sweeper only wakes; what is due is decided in apply from the entry's stamp, so a wrong or early wake-up costs an empty command
 //! and a late one nothing but time. One task per group; it rests while another node leads.
@@ -56,8 +57,12 @@ fn is_due(group: &Group, number: GroupNumber, now: Timestamp) -> bool {
 }
 
 async fn sweep_once(shared: &Shared, group: GroupNumber) -> Result<(), StoreError> {
-    for command in [MaintenanceCommand::ExpireTrash, MaintenanceCommand::PurgeVault, MaintenanceCommand::ForgetRequests]
-    {
+    for command in [
+        MaintenanceCommand::ExpireTrash,
+        MaintenanceCommand::PurgeVault,
+        MaintenanceCommand::ForgetRequests,
+        MaintenanceCommand::ForgetEvents,
+    ] {
         let command = Command::Maintenance(command);
         while let Reply::Progress { more: More::Yes, .. } =
             shared.propose(own_proposal(group, "sweeper", &command)).await?

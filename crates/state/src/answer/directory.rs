@@ -35,6 +35,7 @@ pub(super) fn answer<V: View>(view: &V, query: &Query) -> Outcome<Answer, V::Err
         Query::Plans => Ok(Answer::Plans(all(view, &keys::plans())?)),
         Query::Tokens => Ok(Answer::Tokens(all(view, &keys::tokens())?)),
         Query::Setting(key) => Ok(Answer::Setting(view.row(&keys::setting(key))?)),
+        Query::QueueSuspensions => Ok(Answer::QueueSuspensions(all(view, &keys::queue_suspensions())?)),
         _ => Err(Refusal::Unsupported.into()),
     }
 }

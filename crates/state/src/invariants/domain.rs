@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, MailboxId, Usage};
 
-use super::{Dues, Findings, mailbox};
+use super::{Dues, Findings, mailbox, queue};
 use crate::answer::usage;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, View};
@@ -36,6 +36,7 @@ pub(super) fn check<V: View>(
     messages_have_owners(view, &rows, found)?;
     bodies(view, &rows, found)?;
     due_times(view, &rows, dues, found)?;
+    queue::check(view, id, &rows.counters, found)?;
     mailbox::check(view, &rows, found)
 }
 
@@ -147,6 +148,10 @@ fn bodies<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Outcome<(), V
         *held.entry(vaulted.cold.body).or_default() += 1;
         go_on_while(true)
     })?;
+    view.each(&keys::queued_of(rows.id), |_, queued| {
+        *held.entry(queued.body).or_default() += 1;
+        go_on_while(true)
+    })?;
     held.retain(|_, count| *count > 1);
     let mut kept = BTreeMap::new();
     view.each(&keys::body_counts(rows.id), |key, count| {
@@ -163,6 +168,7 @@ fn due_times<V: View>(view: &V, rows: &Rows, dues: &Dues, found: &mut Findings) 
         (DueKind::Trash, counters.due_trash),
         (DueKind::Vault, counters.due_vault),
         (DueKind::Graves, counters.due_graves),
+        (DueKind::Events, counters.due_events),
     ];
     for (kind, at) in filed {
         let indexed = dues.get(&(kind, *id)).cloned().unwrap_or_default();

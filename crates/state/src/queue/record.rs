@@ -132,6 +132,29 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// A delivery that is due now.
+    pub(crate) fn new(
+        destination: DestinationName,
+        recipients: Vec<QueuedRecipient>,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Self {
+        Delivery {
+            destination,
+            state: DeliveryState::Scheduled,
+            next_attempt: now,
+            attempts: 0,
+            lapsed: 0,
+            first_attempt: None,
+            last_attempt: None,
+            expires,
+            token: 0,
+            last_reply: None,
+            delay_notice: DelayNotice::NotSent,
+            recipients,
+        }
+    }
+
     /// Under which time it stands in the index of due times: when it needs a look.
     #[must_use]
     pub fn due(&self) -> Timestamp {

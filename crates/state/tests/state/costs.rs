@@ -10,10 +10,12 @@ use yubin_state::command::FlagOperation;
 use yubin_state::keys::Table;
 use yubin_state::memory::Memory;
 use yubin_state::query::RowDetail;
-use yubin_state::{BodyRef, DedupeClass, Encode as _, Entry, Position, Query, Txn, View, answer, apply};
+use yubin_state::queue::{DeliveryKey, QueueCommand};
+use yubin_state::{BodyRef, Command, DedupeClass, Encode as _, Entry, Position, Query, Txn, View, answer, apply};
 use yubin_types::UidSet;
 
 use crate::lab::{D1, EPOCH, Lab, deliver_to, name, recipient};
+use crate::queue::{GROUP, delivered, key, message};
 
 /// A state that counts what is asked of it.
 #[derive(Default)]
@@ -109,4 +111,36 @@ fn select_and_flag_scans_never_read_cold_rows() {
     let Ok(_) = answer(&state, D1, EPOCH, &query);
     assert!(!state.tables.borrow().contains(&(Table::Cold as u8)));
     assert!(state.scanned.get() <= 501);
+}
+
+/// Reads, writes and deletions of a command on the queue.
+fn cost(lab: &Lab, domain: yubin_types::DomainId, dedupe: DedupeClass, command: QueueCommand) -> (u32, u32, u32) {
+    let entry = Entry { envelope: lab.envelope(domain, dedupe), command: Command::Queue(command) };
+    let mut state = counting(lab);
+    let Ok(_) =
+        apply(&mut state, Position { index: 9_999, term: 1 }, &entry.encode(), &[BodyRef(smallvec::smallvec![1])]);
+    assert_eq!(state.scanned.get(), 0);
+    (state.gets.get(), state.puts, state.deletes)
+}
+
+#[test]
+fn a_queued_message_costs_seven_writes_and_each_step_of_its_delivery_three_more() {
+    let mut lab = Lab::new();
+    lab.wait(1);
+    let enqueue = |number| QueueCommand::Enqueue { login: None, messages: vec![message(number, &["x@b.example"])] };
+    assert_eq!(cost(&lab, D1, DedupeClass::Delivery, enqueue(1)), (6, 7, 0));
+    for number in 0..100 {
+        lab.enqueued(number, &["x@b.example"]);
+    }
+    lab.wait(1);
+    let all: Vec<DeliveryKey> = (0..100).map(|number| key(number, "b.example")).collect();
+    let lease = QueueCommand::Lease { worker: "w".to_owned(), seconds: 60, items: all.clone() };
+    let (gets, puts, deletes) = cost(&lab, GROUP, DedupeClass::None, lease);
+    assert_eq!((gets, puts, deletes), (2 + 100 * 2, 1 + 100 * 2, 100), "the delivery and its due time");
+    let leased = lab.lease(60, all);
+    lab.wait(1);
+    let record = QueueCommand::Record { results: leased.iter().map(delivered).collect() };
+    let (gets, puts, deletes) = cost(&lab, GROUP, DedupeClass::Delivery, record);
+    assert_eq!((gets, puts), (5 + 100 * 4, 6 + 100), "an event each");
+    assert_eq!(deletes, 100 * 3, "the delivery, its due time and its message");
 }

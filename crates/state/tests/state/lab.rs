@@ -10,6 +10,8 @@ use yubin_state::command::{
 use yubin_state::keys::{self, Table};
 use yubin_state::memory::Memory;
 use yubin_state::query::{MessageRow, RowDetail, Selected};
+use yubin_state::queue::rows::Queued;
+use yubin_state::queue::{NewQueued, QueueCommand};
 use yubin_state::record::{ColdRow, Plan, ScramVerifier, Verifiers};
 use yubin_state::rows::Vaulted;
 use yubin_state::{
@@ -233,6 +235,8 @@ impl Lab {
                 held.insert(ColdRow::decode(value).unwrap().body);
             } else if key[0] == Table::Vault as u8 {
                 held.insert(Vaulted::decode(value).unwrap().cold.body);
+            } else if key[0] == Table::Queued as u8 {
+                held.insert(Queued::decode(value).unwrap().body);
             }
         }
         let dropped: BTreeSet<BodyRef> = self.state.dropped.iter().cloned().collect();
@@ -368,6 +372,15 @@ fn bodies_of(command: &Command) -> u64 {
     match command {
         Command::Mail(MailCommand::Deliver { .. }) => 1,
         Command::Mail(MailCommand::Append { messages, .. }) => messages.len() as u64,
+        Command::Queue(QueueCommand::Enqueue { messages, .. }) => ordinals(messages),
+        Command::Queue(QueueCommand::Record { results }) => {
+            results.iter().map(|result| ordinals(&result.notices)).max().unwrap_or(0)
+        }
         _ => 0,
     }
+}
+
+/// Bodies that these messages name.
+fn ordinals(messages: &[NewQueued]) -> u64 {
+    messages.iter().map(|message| u64::from(message.body_ordinal) + 1).max().unwrap_or(0)
 }

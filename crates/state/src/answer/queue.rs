@@ -1,0 +1,212 @@
+//! What waits in the queue: due times, a message with its deliveries, lists and sums. Events are in [`super::events`].
+//!
+//! A delivery's status is told by the group's clock, which rests while nothing is proposed: a lease that ran out may show as in flight
+//! for as long. Lists and sums read at most [`limits::QUEUE_ROWS_PER_ANSWER_MAX`] deliveries for each answer.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use yubin_types::{DomainId, QueueId, Refusal, ReversePath, limits};
+
+use super::events;
+use crate::keys;
+use crate::kv::View;
+use crate::query::Answer;
+use crate::queue::{
+    Delivery, DeliveryKey, DueItem, QueueAnswer, QueueFilter, QueueQuery, QueueTotals, QueuedMessage, SummaryLine,
+};
+use crate::record::ColdRow;
+use crate::stop::Outcome;
+use crate::table::{Read as _, go_on_while};
+
+/// Deliveries that are read at once.
+const BATCH: usize = 256;
+
+/// Answers about a domain, or about the group where `domain` is 0.
+pub(super) fn answer<V: View>(view: &V, domain: DomainId, query: &QueueQuery) -> Outcome<Answer, V::Error> {
+    let answer = match query {
+        QueueQuery::Due { until, after, limit } if domain == DomainId(0) => {
+            due(view, *until, after.as_ref(), page_size(*limit))?
+        }
+        QueueQuery::Message(id) => message(view, domain, *id)?,
+        QueueQuery::Body(id) if domain != DomainId(0) => body(view, domain, *id)?,
+        QueueQuery::List { filter, after, limit } => list(view, domain, filter, after.as_ref(), page_size(*limit))?,
+        QueueQuery::Summary { after } => summary(view, domain, after.as_ref())?,
+        QueueQuery::Totals => totals(view, domain)?,
+        QueueQuery::Events { filter, after, limit } => {
+            events::events(view, domain, filter, after.as_ref(), page_size(*limit))?
+        }
+        QueueQuery::Due { .. } | QueueQuery::Body(_) => return Err(Refusal::Unsupported.into()),
+    };
+    Ok(Answer::Queue(answer))
+}
+
+fn page_size(limit: u32) -> usize {
+    (limit as usize).min(limits::PAGE_SIZE_MAX)
+}
+
+fn due<V: View>(
+    view: &V,
+    until: yubin_types::Timestamp,
+    after: Option<&DueItem>,
+    limit: usize,
+) -> Outcome<QueueAnswer, V::Error> {
+    let mut span = keys::queue_dues();
+    if let Some(DueItem { due, delivery }) = after {
+        span = span.after(keys::queue_due(*due, delivery.domain, delivery.id, &delivery.destination).bytes());
+    }
+    let (mut items, mut next) = (Vec::new(), None);
+    view.each_key(&span, |key| {
+        let at = keys::parse_queue_due_time(key);
+        if at > until || items.len() == limit {
+            next = Some(at);
+        } else {
+            items.extend(keys::parse_queue_due(key));
+        }
+        go_on_while(next.is_none())
+    })?;
+    // Those that are held stand at the end of time: nothing waits for them.
+    let next = next.filter(|at| at.0 < u64::MAX);
+    Ok(QueueAnswer::Due { items, next })
+}
+
+fn message<V: View>(view: &V, domain: DomainId, id: QueueId) -> Outcome<QueueAnswer, V::Error> {
+    let domains = match domain {
+        DomainId(0) => {
+            let used = view.first_keys(&keys::all_queue_counters(), usize::MAX)?;
+            used.iter().map(|key| keys::parse_domain(key)).collect()
+        }
+        domain => vec![domain],
+    };
+    for domain in domains {
+        let Some(queued) = view.row(&keys::queued(domain, id))? else { continue };
+        let rows = view.first_rows(&keys::deliveries_of(domain, id), limits::SMTP_RECIPIENTS_MAX)?;
+        let deliveries = rows.into_iter().map(|(_, delivery)| delivery).collect();
+        return Ok(QueueAnswer::Message { domain, message: queued.message, deliveries });
+    }
+    Err(not_queued().into())
+}
+
+fn body<V: View>(view: &V, domain: DomainId, id: QueueId) -> Outcome<QueueAnswer, V::Error> {
+    let queued = view.row(&keys::queued(domain, id))?.ok_or_else(not_queued)?;
+    let facts = bytes::Bytes::new();
+    Ok(QueueAnswer::Body(ColdRow { prefix: queued.prefix, body: queued.body, body_bytes: queued.body_bytes, facts }))
+}
+
+fn not_queued() -> Refusal {
+    Refusal::NotFound { what: "queued message".to_owned() }
+}
+
+fn list<V: View>(
+    view: &V,
+    domain: DomainId,
+    filter: &QueueFilter,
+    after: Option<&DeliveryKey>,
+    limit: usize,
+) -> Outcome<QueueAnswer, V::Error> {
+    let now = view.row(&keys::clock())?.unwrap_or_default();
+    let mut deliveries = Vec::new();
+    let next = walk(view, domain, after, |domain, message, delivery| {
+        if filter.admits(message, &delivery, now) {
+            deliveries.push((domain, message.clone(), delivery));
+        }
+        go_on_while(deliveries.len() < limit)
+    })?;
+    Ok(QueueAnswer::List { deliveries, next })
+}
+
+fn summary<V: View>(view: &V, domain: DomainId, after: Option<&DeliveryKey>) -> Outcome<QueueAnswer, V::Error> {
+    let now = view.row(&keys::clock())?.unwrap_or_default();
+    let mut lines: BTreeMap<_, SummaryLine> = BTreeMap::new();
+    let next = walk(view, domain, after, |_, message, delivery| {
+        let status = delivery.status(now);
+        let line = lines.entry((delivery.destination.clone(), status)).or_insert_with(|| SummaryLine {
+            destination: delivery.destination.clone(),
+            status,
+            deliveries: 0,
+            recipients: 0,
+            bytes: 0,
+            oldest: message.queued,
+        });
+        line.deliveries += 1;
+        line.recipients += delivery.recipients.len() as u64;
+        line.bytes = line.bytes.saturating_add(message.bytes);
+        line.oldest = line.oldest.min(message.queued);
+        ControlFlow::Continue(())
+    })?;
+    Ok(QueueAnswer::Summary { lines: lines.into_values().collect(), next })
+}
+
+fn totals<V: View>(view: &V, domain: DomainId) -> Outcome<QueueAnswer, V::Error> {
+    let mut sum = QueueTotals::default();
+    let mut add = |totals: QueueTotals| {
+        sum.messages += totals.messages;
+        sum.bytes = sum.bytes.saturating_add(totals.bytes);
+        sum.deliveries += totals.deliveries;
+    };
+    match domain {
+        DomainId(0) => view.each(&keys::all_queue_counters(), |_, row| {
+            add(row.totals);
+            go_on_while(true)
+        })?,
+        domain => add(view.row(&keys::queue_counters(domain))?.unwrap_or_default().totals),
+    }
+    Ok(QueueAnswer::Totals(sum))
+}
+
+/// Visits deliveries behind `after` until `visit` breaks or an answer's bound is reached; says where to go on, if there may be more.
+fn walk<V: View>(
+    view: &V,
+    domain: DomainId,
+    after: Option<&DeliveryKey>,
+    mut visit: impl FnMut(DomainId, &QueuedMessage, Delivery) -> ControlFlow<()>,
+) -> Outcome<Option<DeliveryKey>, V::Error> {
+    let mut span = keys::deliveries(domain);
+    if let Some(after) = after {
+        span = span.after(keys::delivery(after.domain, after.id, &after.destination).bytes());
+    }
+    let (mut read, mut message) = (0, None::<(DomainId, QueuedMessage)>);
+    loop {
+        let batch = view.first_rows(&span, BATCH)?;
+        let Some((last, _)) = batch.last() else { return Ok(None) };
+        span = span.after(last);
+        for (key, delivery) in batch {
+            let (domain, id) = (keys::parse_domain(&key), keys::parse_queued(&key));
+            if message.as_ref().is_none_or(|(of, message)| (*of, message.id) != (domain, id)) {
+                message = view.row(&keys::queued(domain, id))?.map(|queued| (domain, queued.message));
+            }
+            let Some((_, message)) = &message else { continue };
+            let place = DeliveryKey { domain, id, destination: delivery.destination.clone() };
+            read += 1;
+            if visit(domain, message, delivery).is_break() || read == limits::QUEUE_ROWS_PER_ANSWER_MAX {
+                return Ok(Some(place));
+            }
+        }
+    }
+}
+
+impl QueueFilter {
+    fn admits(&self, message: &QueuedMessage, delivery: &Delivery, now: yubin_types::Timestamp) -> bool {
+        let to = |wanted: &yubin_types::RecipientAddress| {
+            wanted.destination == delivery.destination
+                && delivery.recipients.iter().any(|recipient| recipient.local.key() == wanted.local.key())
+        };
+        self.destination.as_ref().is_none_or(|wanted| *wanted == delivery.destination)
+            && self.status.is_none_or(|wanted| wanted == delivery.status(now))
+            && self.sender.as_ref().is_none_or(|wanted| is_sender(&message.sender, wanted))
+            && self.recipient.as_ref().is_none_or(to)
+    }
+}
+
+/// Is it this sender, written without angle brackets?
+pub(super) fn is_sender(sender: &ReversePath, wanted: &str) -> bool {
+    match sender {
+        ReversePath::Null => wanted.is_empty(),
+        ReversePath::Address(address) => same_text(&address.to_string(), wanted),
+    }
+}
+
+/// Are two addresses the same without regard to case?
+pub(super) fn same_text(one: &str, other: &str) -> bool {
+    one == other || one.to_lowercase() == other.to_lowercase()
+}

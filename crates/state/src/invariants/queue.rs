@@ -1,0 +1,90 @@
+//! The queue of a group: deliveries against messages, the index of due times, counters and events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yubin_types::{DomainId, Timestamp};
+
+use super::Findings;
+use crate::keys;
+use crate::kv::View;
+use crate::queue::{DeliveryKey, DeliveryState, DueItem, QueueTotals, forget};
+use crate::rows::Counters;
+use crate::stop::Outcome;
+use crate::table::{Read as _, go_on_while};
+
+/// Every delivery stands once among the due times, and nothing else does; deleted domains too, until their rows are gone.
+pub(super) fn due_index<V: View>(view: &V, found: &mut Findings) -> Outcome<(), V::Error> {
+    let mut filed = BTreeSet::new();
+    view.each(&keys::deliveries(DomainId(0)), |key, delivery| {
+        let (domain, id) = (keys::parse_domain(key), keys::parse_queued(key));
+        let due = delivery.due();
+        filed.insert(DueItem { due, delivery: DeliveryKey { domain, id, destination: delivery.destination } });
+        go_on_while(true)
+    })?;
+    let keys = view.first_keys(&keys::queue_dues(), usize::MAX)?;
+    let indexed: BTreeSet<_> = keys.iter().filter_map(|key| keys::parse_queue_due(key)).collect();
+    found.equal("due times of the queue can be read", "group", &keys.len(), &indexed.len());
+    found.equal("due times of the queue", "group", &indexed, &filed);
+    Ok(())
+}
+
+/// A domain's messages, deliveries, counters and events.
+pub(super) fn check<V: View>(
+    view: &V,
+    id: DomainId,
+    counters: &Counters,
+    found: &mut Findings,
+) -> Outcome<(), V::Error> {
+    let place = format!("domain {id}");
+    let mut left: BTreeMap<_, u32> = BTreeMap::new();
+    view.each(&keys::deliveries(id), |key, delivery| {
+        *left.entry(keys::parse_queued(key)).or_default() += 1;
+        let known = keys::delivery(id, keys::parse_queued(key), &delivery.destination);
+        found.holds("a delivery lies under its destination", known.bytes() == key, || place.clone());
+        found.holds("a delivery has recipients", !delivery.recipients.is_empty(), || place.clone());
+        let fenced = delivery.token != 0 || !matches!(delivery.state, DeliveryState::InFlight { .. });
+        found.holds("a lease has a token", fenced, || format!("{place}: {delivery:?}"));
+        found.holds("lapsed leases are attempts", delivery.lapsed <= delivery.attempts, || place.clone());
+        go_on_while(true)
+    })?;
+    let mut totals =
+        QueueTotals { deliveries: left.values().map(|&count| u64::from(count)).sum(), ..Default::default() };
+    let mut messages = BTreeSet::new();
+    view.each(&keys::queued_of(id), |key, queued| {
+        messages.insert(keys::parse_queued(key));
+        totals.messages += 1;
+        totals.bytes += queued.message.bytes;
+        let whole = queued.prefix.len() as u64 + queued.body_bytes;
+        found.equal("bytes of a queued message", &place, &queued.message.bytes, &whole);
+        go_on_while(true)
+    })?;
+    found.equal("messages have deliveries", &place, &messages, &left.keys().copied().collect());
+    left.retain(|_, count| *count > 1);
+    let mut kept = BTreeMap::new();
+    view.each(&keys::deliveries_left_of(id), |key, count| {
+        kept.insert(keys::parse_queued(key), count);
+        go_on_while(true)
+    })?;
+    found.equal("deliveries that are left", &place, &kept, &left);
+    let row = view.row(&keys::queue_counters(id))?.unwrap_or_default();
+    found.equal("totals of the queue", &place, &row.totals, &totals);
+    events(view, id, counters, row.events, found)
+}
+
+fn events<V: View>(
+    view: &V,
+    id: DomainId,
+    counters: &Counters,
+    last: u64,
+    found: &mut Findings,
+) -> Outcome<(), V::Error> {
+    let places: Vec<_> =
+        view.first_keys(&keys::events(id), usize::MAX)?.iter().map(|key| keys::parse_event(key)).collect();
+    let numbered = places.is_sorted_by(|one, other| one.sequence < other.sequence)
+        && places.last().is_none_or(|place| place.sequence <= last);
+    found.holds("events are numbered", numbered, || format!("domain {id}"));
+    let due: Option<Timestamp> = places.first().map(|first| forget::due(first.at));
+    let in_time = due.is_none_or(|due| counters.due_events.is_some_and(|filed| filed <= due));
+    found.holds("events are forgotten in time", in_time, || format!("domain {id}"));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Mail on its way out: messages, deliveries, the group's index of their due times, and events.
+//!
+//! Ids of messages follow the time of their making, so that a domain's queue is read and written at its end.
+
+use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
+
+use super::{Key, Span, Table, b8, id_at, key, prefix, u64_at};
+use crate::queue::rows::{QueueCounters, Queued};
+use crate::queue::{Delivery, DeliveryKey, DueItem, Event, EventCursor, QueueSuspension, SuspensionScope};
+
+/// A queued message.
+#[must_use]
+pub fn queued(domain: DomainId, id: QueueId) -> Key<Queued> {
+    key(Table::Queued, &[&b8(domain.0), &id.0])
+}
+
+/// A domain's queued messages.
+#[must_use]
+pub fn queued_of(domain: DomainId) -> Span<Queued> {
+    prefix(Table::Queued, &[&b8(domain.0)])
+}
+
+/// The message in a key of [`queued_of`] or of any delivery.
+#[must_use]
+pub fn parse_queued(key: &[u8]) -> QueueId {
+    QueueId(id_at(key, 9))
+}
+
+/// A delivery.
+#[must_use]
+pub fn delivery(domain: DomainId, id: QueueId, destination: &DestinationName) -> Key<Delivery> {
+    key(Table::Delivery, &[&b8(domain.0), &id.0, destination.to_string().as_bytes()])
+}
+
+/// The deliveries of a message.
+#[must_use]
+pub fn deliveries_of(domain: DomainId, id: QueueId) -> Span<Delivery> {
+    prefix(Table::Delivery, &[&b8(domain.0), &id.0])
+}
+
+/// The deliveries of a domain; of the whole group with `DomainId(0)`.
+#[must_use]
+pub fn deliveries(domain: DomainId) -> Span<Delivery> {
+    match domain {
+        DomainId(0) => prefix(Table::Delivery, &[]),
+        domain => prefix(Table::Delivery, &[&b8(domain.0)]),
+    }
+}
+
+/// How many deliveries of a message are left, if more than one.
+#[must_use]
+pub fn deliveries_left(domain: DomainId, id: QueueId) -> Key<u32> {
+    key(Table::DeliveriesLeft, &[&b8(domain.0), &id.0])
+}
+
+/// All such counts of a domain.
+#[must_use]
+pub fn deliveries_left_of(domain: DomainId) -> Span<u32> {
+    prefix(Table::DeliveriesLeft, &[&b8(domain.0)])
+}
+
+/// A delivery among the group's due times.
+#[must_use]
+pub fn queue_due(due: Timestamp, domain: DomainId, id: QueueId, destination: &DestinationName) -> Key<()> {
+    key(Table::QueueDue, &[&b8(due.0), &b8(domain.0), &id.0, destination.to_string().as_bytes()])
+}
+
+/// All of them, in the order of time.
+#[must_use]
+pub fn queue_dues() -> Span<()> {
+    prefix(Table::QueueDue, &[])
+}
+
+/// The due time in a key of [`queue_dues`].
+#[must_use]
+pub fn parse_queue_due_time(key: &[u8]) -> Timestamp {
+    Timestamp(u64_at(key, 1))
+}
+
+/// What a key of [`queue_dues`] says; `None` if it isn't one.
+#[must_use]
+pub fn parse_queue_due(key: &[u8]) -> Option<DueItem> {
+    let destination = destination_at(key, 33)?;
+    let delivery = DeliveryKey { domain: DomainId(u64_at(key, 9)), id: QueueId(id_at(key, 17)), destination };
+    Some(DueItem { due: parse_queue_due_time(key), delivery })
+}
+
+/// A domain's counters of the queue.
+#[must_use]
+pub fn queue_counters(domain: DomainId) -> Key<QueueCounters> {
+    key(Table::QueueCounters, &[&b8(domain.0)])
+}
+
+/// Those of all domains that ever queued something.
+#[must_use]
+pub fn all_queue_counters() -> Span<QueueCounters> {
+    prefix(Table::QueueCounters, &[])
+}
+
+/// An event.
+#[must_use]
+pub fn event(domain: DomainId, at: Timestamp, sequence: u64) -> Key<Event> {
+    key(Table::Event, &[&b8(domain.0), &b8(at.0), &b8(sequence)])
+}
+
+/// A domain's events.
+#[must_use]
+pub fn events(domain: DomainId) -> Span<Event> {
+    prefix(Table::Event, &[&b8(domain.0)])
+}
+
+/// The place in a key of [`events`].
+#[must_use]
+pub fn parse_event(key: &[u8]) -> EventCursor {
+    EventCursor { domain: DomainId(u64_at(key, 1)), at: Timestamp(u64_at(key, 9)), sequence: u64_at(key, 17) }
+}
+
+/// A suspension in the directory.
+#[must_use]
+pub fn queue_suspension(scope: &SuspensionScope) -> Key<QueueSuspension> {
+    match scope {
+        SuspensionScope::Destination(name) => key(Table::QueueSuspension, &[&[1], name.to_string().as_bytes()]),
+        SuspensionScope::Tenant(domain) => key(Table::QueueSuspension, &[&[2], &b8(domain.0)]),
+    }
+}
+
+/// All suspensions.
+#[must_use]
+pub fn queue_suspensions() -> Span<QueueSuspension> {
+    prefix(Table::QueueSuspension, &[])
+}
+
+fn destination_at(key: &[u8], at: usize) -> Option<DestinationName> {
+    let text = std::str::from_utf8(key.get(at..)?).ok()?;
+    DestinationName::parse(text).ok()
+}

@@ -1,0 +1,295 @@
+//! Leases: the right of one worker to try a delivery for a while, and putting deliveries off.
+//!
+//! The token is the log index of the command that granted the lease, so no two leases of a delivery have the same. A lease that ran out
+//! is an attempt whose outcome nobody knows: it is counted as one and as lapsed, then the delivery is granted anew, or goes the way
+//! that an operator asked for meanwhile. The commands work on a whole group; most items need no counters, so a domain is opened only
+//! where a delivery is given up.
+
+use std::collections::BTreeMap;
+
+use yubin_types::{DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
+
+use super::command::{DeliveryKey, Leased, Postponed, QueueReply};
+use super::enqueue::invalid;
+use super::record::{AfterLease, Delivery, DeliveryState};
+use super::tray::{self, Tray};
+use crate::codec::Encode as _;
+use crate::keys;
+use crate::kv::{Position, Txn};
+use crate::opened::too_many;
+use crate::record::Standing;
+use crate::reply::Reply;
+use crate::rows::Phase;
+use crate::stop::Outcome;
+use crate::table::Read as _;
+use crate::topic::Topic;
+use crate::work::{Topics, Work};
+
+/// What a granted message's row counts for, bytes, beside its delivery.
+const MESSAGE_BYTES: usize = 1_024;
+
+/// A lease that is asked for.
+pub(crate) struct Wanted {
+    pub(crate) worker: String,
+    pub(crate) seconds: u64,
+    pub(crate) request: RequestId,
+}
+
+/// Grants leases.
+pub(crate) fn lease<T: Txn>(
+    txn: &mut T,
+    position: Position,
+    now: Timestamp,
+    wanted: &Wanted,
+    items: &[DeliveryKey],
+    topics: &mut Topics,
+) -> Outcome<Reply, T::Error> {
+    check_count(items.len())?;
+    if wanted.worker.is_empty() || wanted.worker.len() > limits::OBJECT_NAME_BYTES_MAX {
+        return Err(invalid(&format!("a worker's name has 1 to {} bytes", limits::OBJECT_NAME_BYTES_MAX)).into());
+    }
+    let mut clerk = Clerk { position, now, until: until(now, wanted.seconds)?, wanted, domains: BTreeMap::new() };
+    let (mut granted, mut bytes, mut given_up) = (Vec::new(), 0, 0);
+    for item in items {
+        if bytes > limits::QUEUE_LEASE_BYTES_MAX || given_up > limits::QUEUE_RECIPIENTS_PER_COMMAND_MAX {
+            break;
+        }
+        match clerk.serve(txn, item)? {
+            Served::Nothing => {}
+            Served::PutOff => push(topics, Topic::Queue),
+            Served::GivenUp { recipients, topics: told } => {
+                given_up += recipients;
+                told.into_iter().for_each(|topic| push(topics, topic));
+            }
+            Served::Granted(leased) => {
+                bytes += leased.delivery.encode().len() + MESSAGE_BYTES;
+                granted.push(*leased);
+            }
+        }
+    }
+    Ok(Reply::Queue(QueueReply::Leased(granted)))
+}
+
+/// What a lease command knows while it goes through its items.
+struct Clerk<'a> {
+    position: Position,
+    now: Timestamp,
+    until: Timestamp,
+    wanted: &'a Wanted,
+    domains: BTreeMap<DomainId, Option<(Epoch, Standing)>>,
+}
+
+/// What became of an item.
+enum Served {
+    Nothing,
+    PutOff,
+    GivenUp { recipients: usize, topics: Topics },
+    Granted(Box<Leased>),
+}
+
+impl Clerk<'_> {
+    fn serve<T: Txn>(&mut self, txn: &mut T, item: &DeliveryKey) -> Outcome<Served, T::Error> {
+        let Some((epoch, standing)) = self.domain(txn, item.domain)? else { return Ok(Served::Nothing) };
+        let key = keys::delivery(item.domain, item.id, &item.destination);
+        let Some(mut delivery) = txn.row(&key)? else { return Ok(Served::Nothing) };
+        let filed = delivery.due();
+        match &delivery.state {
+            DeliveryState::InFlight { lease, until, .. } if *lease == self.wanted.request && *until > self.now => {
+                return self.granted(txn, item, epoch, delivery);
+            }
+            DeliveryState::Held { .. } => return Ok(Served::Nothing),
+            _ if filed > self.now => return Ok(Served::Nothing),
+            DeliveryState::Scheduled => {}
+            DeliveryState::InFlight { after, .. } => match after.clone() {
+                AfterLease::Schedule => delivery.lapse(filed),
+                AfterLease::Hold { reason } => {
+                    delivery.lapse(filed);
+                    delivery.state = DeliveryState::Held { reason };
+                    tray::write(txn, (item.domain, item.id), filed, &delivery);
+                    return Ok(Served::Nothing);
+                }
+                AfterLease::Cancel => {
+                    delivery.lapse(filed);
+                    return self.give_up(txn, item, filed, delivery);
+                }
+            },
+        }
+        if standing != Standing::Active {
+            delivery.state = DeliveryState::Scheduled;
+            delivery.next_attempt = self.now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
+            tray::write(txn, (item.domain, item.id), filed, &delivery);
+            return Ok(Served::PutOff);
+        }
+        delivery.token = self.position.index;
+        delivery.state = DeliveryState::InFlight {
+            worker: self.wanted.worker.clone(),
+            until: self.until,
+            lease: self.wanted.request,
+            after: AfterLease::Schedule,
+        };
+        tray::write(txn, (item.domain, item.id), filed, &delivery);
+        self.granted(txn, item, epoch, delivery)
+    }
+
+    fn granted<T: Txn>(
+        &self,
+        txn: &T,
+        item: &DeliveryKey,
+        epoch: Epoch,
+        delivery: Delivery,
+    ) -> Outcome<Served, T::Error> {
+        let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
+        let leased = Leased { domain: item.domain, epoch, token: delivery.token, message: queued.message, delivery };
+        Ok(Served::Granted(Box::new(leased)))
+    }
+
+    fn give_up<T: Txn>(
+        &self,
+        txn: &mut T,
+        item: &DeliveryKey,
+        filed: Timestamp,
+        delivery: Delivery,
+    ) -> Outcome<Served, T::Error> {
+        let Some(mut work) = Work::open(txn, item.domain, self.now, &[])? else { return Ok(Served::Nothing) };
+        let recipients = delivery.recipients.len();
+        let mut tray = Tray::open(&mut work)?;
+        tray.cancel(item.id, filed, delivery)?;
+        tray.close();
+        Ok(Served::GivenUp { recipients, topics: work.finish() })
+    }
+
+    /// Epoch and standing of a domain that is in use.
+    fn domain<T: Txn>(&mut self, txn: &T, id: DomainId) -> Outcome<Option<(Epoch, Standing)>, T::Error> {
+        if let Some(known) = self.domains.get(&id) {
+            return Ok(known.clone());
+        }
+        let domain = txn.row(&keys::domain(id))?.filter(|domain| domain.phase == Phase::Live);
+        let found = domain.map(|domain| (domain.epoch, domain.standing));
+        self.domains.insert(id, found.clone());
+        Ok(found)
+    }
+}
+
+/// Keeps leases for longer. One that ran out and was not granted anew can still be kept.
+pub(crate) fn renew<T: Txn>(
+    txn: &mut T,
+    now: Timestamp,
+    seconds: u64,
+    items: &[(DeliveryKey, u64)],
+) -> Outcome<Reply, T::Error> {
+    check_count(items.len())?;
+    let longer = until(now, seconds)?;
+    let mut stale = Vec::new();
+    for (place, (item, token)) in (0u32..).zip(items) {
+        let key = keys::delivery(item.domain, item.id, &item.destination);
+        let found = txn.row(&key)?.filter(|delivery| delivery.token == *token);
+        let Some(mut delivery) = found.filter(|delivery| delivery.in_flight()) else {
+            stale.push(place);
+            continue;
+        };
+        let filed = delivery.due();
+        if let DeliveryState::InFlight { until, .. } = &mut delivery.state {
+            *until = longer.max(*until);
+        }
+        tray::write(txn, (item.domain, item.id), filed, &delivery);
+    }
+    Ok(Reply::Queue(QueueReply::Recorded { stale }))
+}
+
+/// Puts deliveries off without counting an attempt.
+pub(crate) fn postpone<T: Txn>(
+    txn: &mut T,
+    now: Timestamp,
+    items: &[Postponed],
+    topics: &mut Topics,
+) -> Outcome<Reply, T::Error> {
+    check_count(items.len())?;
+    let (mut stale, mut given_up) = (Vec::new(), 0);
+    for (place, Postponed { delivery: item, token, until }) in (0u32..).zip(items) {
+        let found = txn.row(&keys::delivery(item.domain, item.id, &item.destination))?;
+        let Some(mut delivery) = found.filter(|delivery| delivery.may_be_put_off(*token, now)) else {
+            stale.push(place);
+            continue;
+        };
+        let filed = delivery.due();
+        let after = delivery.give_back(*until, now);
+        if after == AfterLease::Cancel {
+            if given_up > limits::QUEUE_RECIPIENTS_PER_COMMAND_MAX {
+                stale.push(place);
+                continue;
+            }
+            given_up += delivery.recipients.len();
+            let Some(mut work) = Work::open(txn, item.domain, now, &[])? else { continue };
+            let mut tray = Tray::open(&mut work)?;
+            tray.cancel(item.id, filed, delivery)?;
+            tray.close();
+            work.finish().into_iter().for_each(|topic| push(topics, topic));
+            continue;
+        }
+        tray::write(txn, (item.domain, item.id), filed, &delivery);
+        push(topics, Topic::Queue);
+    }
+    Ok(Reply::Queue(QueueReply::Recorded { stale }))
+}
+
+impl Delivery {
+    /// A lease ran out at `ended`: an attempt whose outcome nobody knows. Its token stays good until the next lease.
+    pub(crate) fn lapse(&mut self, ended: Timestamp) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.lapsed = self.lapsed.saturating_add(1);
+        self.first_attempt.get_or_insert(ended);
+        self.last_attempt = Some(ended);
+    }
+
+    /// Has a worker a lease of it, be it run out?
+    pub(crate) fn in_flight(&self) -> bool {
+        matches!(self.state, DeliveryState::InFlight { .. })
+    }
+
+    fn may_be_put_off(&self, token: Option<u64>, now: Timestamp) -> bool {
+        match token {
+            Some(token) => self.in_flight() && self.token == token,
+            None => self.state == DeliveryState::Scheduled && self.next_attempt <= now,
+        }
+    }
+
+    /// Ends a lease with recipients left: scheduled again, held, or to be given up by the caller.
+    pub(crate) fn give_back(&mut self, next: Timestamp, now: Timestamp) -> AfterLease {
+        self.token = 0;
+        // A delivery whose time is over is looked at then, so that its bounce is not late.
+        self.next_attempt = if self.expires > now { next.min(self.expires) } else { next };
+        let after = match &mut self.state {
+            DeliveryState::InFlight { after, .. } => std::mem::take(after),
+            DeliveryState::Scheduled => AfterLease::Schedule,
+            DeliveryState::Held { .. } => return AfterLease::Schedule,
+        };
+        match &after {
+            AfterLease::Schedule => self.state = DeliveryState::Scheduled,
+            AfterLease::Hold { reason } => self.state = DeliveryState::Held { reason: reason.clone() },
+            AfterLease::Cancel => {}
+        }
+        after
+    }
+}
+
+/// Refuses a command without items or with too many.
+pub(crate) fn check_count(items: usize) -> Result<(), Refusal> {
+    if (1..=limits::QUEUE_ITEMS_PER_COMMAND_MAX).contains(&items) {
+        return Ok(());
+    }
+    Err(too_many("deliveries in one command", limits::QUEUE_ITEMS_PER_COMMAND_MAX as u64))
+}
+
+/// Tells a topic once.
+pub(crate) fn push(topics: &mut Topics, topic: Topic) {
+    if !topics.contains(&topic) {
+        topics.push(topic);
+    }
+}
+
+fn until(now: Timestamp, seconds: u64) -> Result<Timestamp, Refusal> {
+    if (1..=limits::QUEUE_LEASE_SECONDS_MAX).contains(&seconds) {
+        return Ok(now.plus_seconds(seconds));
+    }
+    Err(invalid(&format!("a lease has 1 to {} seconds", limits::QUEUE_LEASE_SECONDS_MAX)))
+}

@@ -1,0 +1,212 @@
+//! A domain's part of the queue under change: the only place that adds, changes or removes its rows, so that deliveries, the index of
+//! due times, counters and bodies can't disagree.
+//!
+//! Every delivery has one row among the group's due times, filed under [`Delivery::due`]; one that is held stands at the end of time.
+//! The message's own row is written once. How many deliveries it has left is a row only while that is more than one.
+
+use yubin_types::{QueueId, RecipientAddress, Timestamp, TraceId, limits};
+
+use super::command::NewQueued;
+use super::record::{Delivery, DeliveryState, Event, FinalOutcome, QueuedMessage, QueuedRecipient, RemoteReply, cut};
+use super::rows::{QueueCounters, Queued};
+use crate::keys::{self, DueKind};
+use crate::kv::{BodyRef, Txn};
+use crate::stop::Outcome;
+use crate::table::{Read as _, Write as _};
+use crate::topic::Topic;
+use crate::work::Work;
+
+/// A domain's part of the queue under change.
+pub(crate) struct Tray<'w, 't, T: Txn> {
+    pub(crate) work: &'w mut Work<'t, T>,
+    counters: QueueCounters,
+    stored: QueueCounters,
+}
+
+/// A recipient's end, before it becomes an event.
+pub(crate) struct End {
+    pub(crate) recipient: QueuedRecipient,
+    pub(crate) outcome: FinalOutcome,
+    pub(crate) reply: Option<RemoteReply>,
+}
+
+impl<'w, 't, T: Txn> Tray<'w, 't, T> {
+    pub(crate) fn open(work: &'w mut Work<'t, T>) -> Outcome<Self, T::Error> {
+        let counters = work.txn.row(&keys::queue_counters(work.id))?.unwrap_or_default();
+        Ok(Tray { work, counters, stored: counters })
+    }
+
+    /// Writes the counters.
+    pub(crate) fn close(self) {
+        if self.counters != self.stored {
+            self.work.txn.set(&keys::queue_counters(self.work.id), &self.counters);
+        }
+    }
+
+    /// Is there room for so many more deliveries and bytes?
+    pub(crate) fn has_room(&self, deliveries: u64, bytes: u64) -> bool {
+        let totals = self.counters.totals;
+        totals.deliveries.saturating_add(deliveries) <= limits::QUEUED_PER_DOMAIN_MAX
+            && totals.bytes.saturating_add(bytes) <= limits::QUEUED_BYTES_PER_DOMAIN_MAX
+    }
+
+    /// The delivery, if it is there.
+    pub(crate) fn delivery(
+        &self,
+        id: QueueId,
+        destination: &yubin_types::DestinationName,
+    ) -> Outcome<Option<Delivery>, T::Error> {
+        self.work.txn.row(&keys::delivery(self.work.id, id, destination))
+    }
+
+    /// Queues a message, which was checked before, on a body that is its.
+    pub(crate) fn insert(&mut self, new: NewQueued, body: BodyRef, trace: TraceId) {
+        let (id, now, domain) = (new.id, self.work.now, self.work.id);
+        let expires = now.plus_seconds(new.lifetime_seconds);
+        let bytes = new.bytes();
+        let deliveries = u32::try_from(new.deliveries.len()).unwrap_or(u32::MAX);
+        let message = QueuedMessage {
+            id,
+            sender: new.sender,
+            source: new.source,
+            message_id: new.message_id.map(|mut text| {
+                cut(&mut text, limits::MESSAGE_ID_BYTES_MAX);
+                text
+            }),
+            bytes,
+            content: new.content,
+            dsn: new.dsn,
+            queued: now,
+            trace,
+            deliveries,
+        };
+        let row = Queued { message, prefix: new.prefix, body, body_bytes: new.body_bytes };
+        self.work.txn.set(&keys::queued(domain, id), &row);
+        if deliveries > 1 {
+            self.work.txn.set(&keys::deliveries_left(domain, id), &deliveries);
+        }
+        for delivery in new.deliveries {
+            let recipients = delivery.recipients.into_iter().map(|recipient| QueuedRecipient {
+                local: recipient.local,
+                notify: recipient.notify,
+                orcpt: recipient.orcpt,
+                last_reply: None,
+            });
+            let delivery = Delivery::new(delivery.destination, recipients.collect(), now, expires);
+            self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
+            self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
+        }
+        self.counters.totals.messages += 1;
+        self.counters.totals.bytes += bytes;
+        self.counters.totals.deliveries += u64::from(deliveries);
+        self.work.changed(Topic::Queue);
+    }
+
+    /// Writes a delivery back; `filed` is where it stood among the due times.
+    pub(crate) fn save(&mut self, id: QueueId, filed: Timestamp, delivery: &Delivery) {
+        write(self.work.txn, (self.work.id, id), filed, delivery);
+        if matches!(delivery.state, DeliveryState::Scheduled) {
+            // Somebody's timer may have to ring earlier.
+            self.work.changed(Topic::Queue);
+        }
+    }
+
+    /// Ends recipients: each becomes an event. Returns the message's row for whoever goes on with it.
+    pub(crate) fn finish(&mut self, message: &QueuedMessage, delivery: &Delivery, ends: Vec<End>) {
+        let now = self.work.now;
+        if ends.is_empty() {
+            return;
+        }
+        for End { recipient, outcome, reply } in ends {
+            let event = Event {
+                id: message.id,
+                message_id: message.message_id.clone(),
+                sender: message.sender.clone(),
+                source: message.source,
+                recipient: RecipientAddress { local: recipient.local, destination: delivery.destination.clone() },
+                outcome,
+                reply,
+                attempts: delivery.attempts,
+                queued: message.queued,
+                bytes: message.bytes,
+                trace: message.trace,
+            };
+            self.counters.events += 1;
+            self.work.txn.set(&keys::event(self.work.id, now, self.counters.events), &event);
+        }
+        self.work.due_by(DueKind::Events, super::forget::due(now));
+    }
+
+    /// Gives all recipients of a delivery up.
+    pub(crate) fn cancel(&mut self, id: QueueId, filed: Timestamp, mut delivery: Delivery) -> Outcome<(), T::Error> {
+        let Some(queued) = self.work.txn.row(&keys::queued(self.work.id, id))? else { return Ok(()) };
+        let last = delivery.last_reply.clone();
+        let ends = std::mem::take(&mut delivery.recipients).into_iter().map(|mut recipient| {
+            let reply = recipient.last_reply.take().or_else(|| last.clone());
+            End { recipient, outcome: FinalOutcome::Cancelled, reply }
+        });
+        let ends = ends.collect();
+        self.finish(&queued.message, &delivery, ends);
+        self.remove(&queued, filed, &delivery)
+    }
+
+    /// Removes a delivery that has no recipients any more, and the message with its last one.
+    pub(crate) fn remove(&mut self, queued: &Queued, filed: Timestamp, delivery: &Delivery) -> Outcome<(), T::Error> {
+        let (domain, id) = (self.work.id, queued.message.id);
+        self.work.txn.unset(&keys::delivery(domain, id, &delivery.destination));
+        self.work.txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
+        let totals = &mut self.counters.totals;
+        totals.deliveries = less(totals.deliveries, 1);
+        let left = keys::deliveries_left(domain, id);
+        match self.work.txn.row(&left)? {
+            None => {
+                totals.messages = less(totals.messages, 1);
+                totals.bytes = less(totals.bytes, queued.message.bytes);
+                self.work.txn.unset(&keys::queued(domain, id));
+                self.work.release_body(&queued.body)?;
+            }
+            Some(0..=2) => self.work.txn.unset(&left),
+            Some(count) => self.work.txn.set(&left, &(count - 1)),
+        }
+        Ok(())
+    }
+}
+
+/// Writes a delivery and files it among the due times.
+pub(crate) fn write<T: Txn>(
+    txn: &mut T,
+    (domain, id): (yubin_types::DomainId, QueueId),
+    filed: Timestamp,
+    delivery: &Delivery,
+) {
+    txn.set(&keys::delivery(domain, id, &delivery.destination), delivery);
+    if delivery.due() != filed {
+        txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
+        txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
+    }
+}
+
+/// Below zero is a broken counter: stop this replica rather than go on with a wrong number.
+fn less(count: u64, by: u64) -> u64 {
+    let rest = count.checked_sub(by);
+    assert!(rest.is_some(), "the queue's counter {count} can't give back {by}");
+    rest.unwrap_or_default()
+}
+
+/// Erases the queue of a domain that is being deleted, and lets its bodies go; what is left of the budget comes back.
+pub(crate) fn erase<T: Txn>(work: &mut Work<'_, T>, budget: usize) -> Outcome<usize, T::Error> {
+    let messages = work.txn.first_rows(&keys::queued_of(work.id), budget)?;
+    let mut left = budget - messages.len();
+    for (key, queued) in messages {
+        work.txn.delete(&key);
+        work.release_body(&queued.body)?;
+    }
+    let deliveries = work.txn.first_rows(&keys::deliveries(work.id), left)?;
+    left -= deliveries.len();
+    for (key, delivery) in deliveries {
+        let id = keys::parse_queued(&key);
+        work.txn.delete(&key);
+        work.txn.unset(&keys::queue_due(delivery.due(), work.id, id, &delivery.destination));
+    }
+    Ok(left)
+}

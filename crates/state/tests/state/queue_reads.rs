@@ -1,0 +1,185 @@
+//! What can be seen of the queue: what is due, lists, sums, final outcomes; page by page.
+
+use yubin_state::queue::{
+    ControlAction, ControlItem, DeliveryStatus, DueItem, EventFilter, FinalOutcome, QueueAnswer, QueueCommand,
+    QueueFilter, QueueQuery, RecipientOutcome,
+};
+use yubin_state::{Answer, Query, Reply};
+use yubin_types::{DomainId, RecipientAddress, Refusal, Timestamp, limits};
+
+use crate::lab::{D1, D2, Lab, plan, refused};
+use crate::queue::{GROUP, delivered, destination, id, key, message, result, said};
+
+impl Lab {
+    fn due(&self, until: Timestamp, after: Option<DueItem>, limit: u32) -> (Vec<DueItem>, Option<Timestamp>) {
+        match self.ask_queue(GROUP, QueueQuery::Due { until, after, limit }) {
+            QueueAnswer::Due { items, next } => (items, next),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn listed(&self, domain: DomainId, filter: QueueFilter) -> Vec<String> {
+        match self.ask_queue(domain, QueueQuery::List { filter, after: None, limit: 100 }) {
+            QueueAnswer::List { deliveries, next: None } => deliveries
+                .into_iter()
+                .map(|(domain, message, delivery)| format!("{domain} {} {}", message.id.0[0], delivery.destination))
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn found(&self, domain: DomainId, filter: EventFilter) -> Vec<String> {
+        match self.ask_queue(domain, QueueQuery::Events { filter, after: None, limit: 100 }) {
+            QueueAnswer::Events { events, next: None } => {
+                events.into_iter().map(|record| record.event.recipient.to_string()).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Two domains; the first has messages 1 (deferred at b, waiting at c) and 2 (in flight at b), the second has 3 (held at b).
+fn busy() -> Lab {
+    let mut lab = Lab::new();
+    lab.create_domain(D2, "two.example", plan());
+    lab.enqueued(1, &["X@b.example", "y@c.example"]);
+    lab.wait(10);
+    lab.enqueued(2, &["z@b.example"]);
+    let third = QueueCommand::Enqueue { login: None, messages: vec![message(3, &["z@b.example"])] };
+    assert_eq!(lab.queue(D2, third), Reply::Done);
+    let leased = lab.lease(60, vec![key(1, "b.example")]);
+    lab.record(vec![result(&leased[0], vec![(0, RecipientOutcome::Deferred(said(450)))], lab.now.plus_seconds(300))]);
+    lab.lease(60, vec![key(2, "b.example")]);
+    let items = vec![ControlItem { id: id(3), destination: destination("b.example") }];
+    lab.queue(D2, QueueCommand::Control { items, action: ControlAction::Hold { reason: String::new() } });
+    lab
+}
+
+#[test]
+fn due_deliveries_come_in_the_order_of_time_and_say_when_the_next_is_due() {
+    let lab = busy();
+    let names = |items: &[DueItem]| -> Vec<(u8, String)> {
+        items.iter().map(|item| (item.delivery.id.0[0], item.delivery.destination.to_string())).collect()
+    };
+    let (items, next) = lab.due(lab.now, None, 100);
+    assert_eq!(names(&items), [(1, "c.example".to_owned())]);
+    assert_eq!(next, Some(lab.now.plus_seconds(60)), "a lease ends then");
+    let later = lab.now.plus_seconds(1_000);
+    let (items, next) = lab.due(later, None, 2);
+    assert_eq!(names(&items), [(1, "c.example".to_owned()), (2, "b.example".to_owned())]);
+    assert_eq!(next, Some(lab.now.plus_seconds(300)));
+    let (items, next) = lab.due(later, items.last().cloned(), 2);
+    assert_eq!(names(&items), [(1, "b.example".to_owned())]);
+    assert_eq!(next, None, "held mail is not due");
+    let refused = lab.ask(D1, &Query::Queue(QueueQuery::Due { until: later, after: None, limit: 1 }));
+    assert_eq!(refused, Answer::Refused(Refusal::Unsupported), "due times are the group's");
+}
+
+#[test]
+fn lists_and_sums_show_what_waits_where() {
+    let lab = busy();
+    let all = |filter| lab.listed(GROUP, filter);
+    let everything = ["11 1 b.example", "11 1 c.example", "11 2 b.example", "12 3 b.example"];
+    assert_eq!(all(QueueFilter::default()), everything);
+    assert_eq!(lab.listed(D1, QueueFilter::default()), everything[..3]);
+    let of = |status| QueueFilter { status: Some(status), ..QueueFilter::default() };
+    assert_eq!(all(of(DeliveryStatus::Held)), ["12 3 b.example"]);
+    assert_eq!(all(of(DeliveryStatus::InFlight)), ["11 2 b.example"]);
+    let to = QueueFilter { recipient: Some(RecipientAddress::parse("x@B.example").unwrap()), ..QueueFilter::default() };
+    assert_eq!(all(to), ["11 1 b.example"]);
+    let to = QueueFilter { destination: Some(destination("c.example")), ..QueueFilter::default() };
+    assert_eq!(all(to), ["11 1 c.example"]);
+    let from = |text: &str| QueueFilter { sender: Some(text.to_owned()), ..QueueFilter::default() };
+    assert_eq!(all(from("Ann@one.example")).len(), 4);
+    assert!(all(from("")).is_empty());
+    let QueueAnswer::Summary { lines, next: None } = lab.ask_queue(GROUP, QueueQuery::Summary { after: None }) else {
+        panic!()
+    };
+    let sums: Vec<_> = lines.iter().map(|line| (line.destination.to_string(), line.status, line.deliveries)).collect();
+    let b = || "b.example".to_owned();
+    let expected = [
+        (b(), DeliveryStatus::Scheduled, 1),
+        (b(), DeliveryStatus::InFlight, 1),
+        (b(), DeliveryStatus::Held, 1),
+        ("c.example".to_owned(), DeliveryStatus::Scheduled, 1),
+    ];
+    assert_eq!(sums, expected);
+    assert_eq!((lines[0].recipients, lines[0].bytes, lines[0].oldest), (1, 113, Timestamp::from_seconds(1_000_000)));
+    let QueueAnswer::Totals(totals) = lab.ask_queue(GROUP, QueueQuery::Totals) else { panic!() };
+    assert_eq!((totals.messages, totals.deliveries), (3, 4));
+}
+
+#[test]
+fn pages_of_a_list_meet_without_gap() {
+    let lab = busy();
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let query = QueueQuery::List { filter: QueueFilter::default(), after, limit: 1 };
+        let QueueAnswer::List { deliveries, next } = lab.ask_queue(GROUP, query) else { panic!() };
+        seen.extend(deliveries.into_iter().map(|(_, message, delivery)| (message.id, delivery.destination)));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 4);
+}
+
+#[test]
+fn a_message_is_found_by_its_id_alone() {
+    let lab = busy();
+    let QueueAnswer::Message { domain, message, deliveries } = lab.ask_queue(GROUP, QueueQuery::Message(id(3))) else {
+        panic!()
+    };
+    assert_eq!((domain, message.id, deliveries.len()), (D2, id(3), 1));
+    let gone = lab.ask(GROUP, &Query::Queue(QueueQuery::Message(id(9))));
+    assert!(matches!(gone, Answer::Refused(Refusal::NotFound { .. })));
+    let QueueAnswer::Body(cold) = lab.ask_queue(D1, QueueQuery::Body(id(1))) else { panic!() };
+    assert_eq!((&cold.prefix[..], cold.body_bytes), (&b"Received: x\r\n"[..], 100));
+}
+
+#[test]
+fn outcomes_are_found_by_time_message_and_address() {
+    let mut lab = busy();
+    let leased = lab.lease(60, vec![key(1, "c.example")]);
+    lab.record(vec![delivered(&leased[0])]);
+    lab.wait(100);
+    let items = vec![ControlItem { id: id(3), destination: destination("b.example") }];
+    lab.queue(D2, QueueCommand::Control { items, action: ControlAction::Cancel });
+    let all = EventFilter::default;
+    assert_eq!(lab.found(GROUP, all()), ["y@c.example", "z@b.example"]);
+    assert_eq!(lab.found(D2, all()), ["z@b.example"]);
+    assert_eq!(lab.found(GROUP, EventFilter { from: Some(lab.now), ..all() }), ["z@b.example"]);
+    assert_eq!(lab.found(GROUP, EventFilter { to: Some(lab.now), ..all() }), ["y@c.example"]);
+    assert_eq!(lab.found(GROUP, EventFilter { id: Some(id(1)), ..all() }), ["y@c.example"]);
+    assert_eq!(lab.found(GROUP, EventFilter { message_id: Some("<3@one.example>".into()), ..all() }), ["z@b.example"]);
+    assert_eq!(lab.found(GROUP, EventFilter { address: Some("Y@c.example".into()), ..all() }), ["y@c.example"]);
+    assert_eq!(lab.found(GROUP, EventFilter { address: Some("ann@one.example".into()), ..all() }).len(), 2);
+    assert_eq!(lab.found(GROUP, EventFilter { outcome: Some(FinalOutcome::Cancelled), ..all() }), ["z@b.example"]);
+    let page = |after| lab.ask_queue(GROUP, QueueQuery::Events { filter: all(), after, limit: 1 });
+    let QueueAnswer::Events { events, next: Some(next) } = page(None) else { panic!() };
+    assert_eq!(events.len(), 1);
+    let QueueAnswer::Events { events, next: Some(next) } = page(Some(next)) else { panic!() };
+    assert_eq!(events[0].domain, D2);
+    assert_eq!(page(Some(next)), QueueAnswer::Events { events: vec![], next: None });
+}
+
+#[test]
+fn a_lease_grants_no_more_than_an_answer_holds() {
+    let mut lab = Lab::new();
+    let crowd: Vec<String> = (0..1_000).map(|user| format!("{user:0>60}@b.example")).collect();
+    let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
+    for number in 0..100 {
+        let envelope = lab.envelope(D1, yubin_state::DedupeClass::None);
+        let enqueue = QueueCommand::Enqueue { login: None, messages: vec![message(number, &crowd)] };
+        assert_eq!(lab.propose_unchecked(envelope, yubin_state::Command::Queue(enqueue)), Reply::Done);
+    }
+    let leased = lab.lease(60, (0..100).map(|number| key(number, "b.example")).collect());
+    let bytes: usize = leased.iter().map(|leased| yubin_state::Encode::encode(&leased.delivery).len()).sum();
+    assert!(leased.len() > 10 && leased.len() < 100, "{}", leased.len());
+    assert!(bytes < 2 * limits::QUEUE_LEASE_BYTES_MAX);
+    let rest = lab.lease(60, (0..100).map(|number| key(number, "b.example")).collect());
+    assert!(!rest.is_empty(), "what was not granted can be leased next");
+    let none = QueueCommand::Lease { worker: "w".to_owned(), seconds: 60, items: vec![] };
+    assert!(matches!(refused(&lab.queue(GROUP, none)), Refusal::TooMany { .. }));
+}
