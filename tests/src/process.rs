@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long an ending process may take before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// How many ports are tried until one is free.
+const PORT_DRAWS: u32 = 100;
 /// How often a condition is looked at while waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -173,12 +175,19 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(out.into_owned())
 }
 
-/// A TCP port of this address that is free now.
+/// A TCP port of this address that is free now, and will be when it is asked for: it is below those that the kernel gives to
+/// connections, which would take it while a process is away.
 ///
 /// # Errors
 /// When none can be bound.
 pub fn free_port(address: &str) -> Result<u16> {
-    Ok(std::net::TcpListener::bind((address, 0))?.local_addr()?.port())
+    for _ in 0..PORT_DRAWS {
+        let port = rand::random_range(10_000..32_000);
+        if std::net::TcpListener::bind((address, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {address} is free")
 }
 
 /// Whether something listens there.

@@ -104,7 +104,7 @@ impl SmtpRim {
         let mut transaction = self.transaction.take().ok_or_else(out_of_order)?;
         let incoming = transaction.incoming.take().ok_or_else(out_of_order)?;
         let id = self.connection.trace;
-        let span = tracing::info_span!("message", trace.id = %id);
+        let span = tracing::debug_span!("message", trace.id = %id);
         self.deliver(transaction, incoming, last, facts).instrument(span).await.map(|()| Answer::Stored { id })
     }
 

@@ -147,7 +147,7 @@ impl StoreNode for Shared {
     async fn propose(&self, proposal: Proposal) -> Result<Reply, StoreError> {
         let group = self.group(proposal.group)?;
         self.space.admit(&proposal.bodies)?;
-        let span = tracing::info_span!("propose", trace.id = %proposal.envelope.trace, group.id = proposal.group.0);
+        let span = tracing::debug_span!("propose", trace.id = %proposal.envelope.trace, group.id = proposal.group.0);
         propose::propose(&group, self.now(), proposal).instrument(span).await
     }
 

@@ -4,6 +4,8 @@
 //!
 //! A span is exported if it names its trace in a field `trace.id`, and under that id: the one of the log lines, of the stored
 //! entry and of the `Received` field, in whichever process the span was. Other spans are of no use to whoever follows a message.
+//! What is logged and what is exported are decided apart: spans within a session are at DEBUG, so that log lines stay short and,
+//! where nothing is exported, they cost nothing.
 
 use std::time::Duration;
 
@@ -48,12 +50,12 @@ pub(crate) fn start(settings: &Telemetry) -> anyhow::Result<Exporter> {
         LogFormat::Json => tracing_subscriber::fmt::layer().with_writer(writer).json().flatten_event(true).boxed(),
     };
     let provider = settings.otlp_endpoint.as_deref().map(exporter).transpose()?;
-    let names_its_trace = filter_fn(|metadata| !metadata.is_span() || metadata.fields().field(TRACE_ID).is_some());
+    let names_its_trace = filter_fn(|metadata| metadata.is_span() && metadata.fields().field(TRACE_ID).is_some());
     let spans = provider.as_ref().map(|provider| {
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("yubin"));
         layer.with_location(false).with_threads(false).with_filter(names_its_trace)
     });
-    tracing_subscriber::registry().with(filter).with(lines).with(spans).init();
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
     Ok(Exporter(provider))
 }
 
