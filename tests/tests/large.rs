@@ -103,7 +103,7 @@ fn read(system: &System, messages: &[&[u8]]) {
 fn message(size_bytes: usize) -> Vec<u8> {
     let mut message = b"Subject: large\r\nContent-Type: text/plain\r\n\r\n".to_vec();
     while message.len() + 78 <= size_bytes {
-        let dot = if message.len() % 3 == 0 { "." } else { "x" };
+        let dot = if message.len().is_multiple_of(3) { "." } else { "x" };
         message.extend_from_slice(format!("{dot}{:075}\r\n", message.len()).as_bytes());
     }
     message

@@ -1,0 +1,162 @@
+//! Every verb of `yubin ctl` does what it says: seen from the ports for mail, and in what the next call shows.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use serde_json::Value;
+use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
+use yubin_tests::smtp::Smtp;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports! {
+    names_lead_to_accounts_as_they_are_told,
+    accounts_and_domains_come_and_go,
+    plans_and_quotas_are_shown_and_kept,
+}
+
+const PASSWORD: &str = "correct horse battery";
+
+struct Fixture {
+    system: System,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn start(transport: Transport) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let system = System::over(transport, folder.path()).unwrap();
+        system.admin.populate("ctl.example", 2, PASSWORD).unwrap();
+        Self { system, _folder: folder }
+    }
+
+    fn ctl(&self, line: &str) -> String {
+        self.try_ctl(line).unwrap_or_else(|refused| panic!("{line}: {refused}"))
+    }
+
+    fn try_ctl(&self, line: &str) -> Result<String, String> {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        self.system.admin.ctl(&arguments, PASSWORD).map_err(|error| error.to_string())
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.ctl(&format!("{line} --json"))).unwrap()
+    }
+
+    /// The reply that settled a message to this address.
+    fn send(&self, to: &str) -> String {
+        let mut smtp = Smtp::hello(self.system.port("smtp").unwrap()).unwrap();
+        smtp.send("friend@elsewhere.example", to, b"Subject: a\r\n\r\nb\r\n").unwrap()
+    }
+
+    fn messages(&self, name: &str) -> u64 {
+        self.system.admin.usage(name).unwrap().messages
+    }
+
+    fn log_in(&self, user: &str) -> anyhow::Result<Imap> {
+        Imap::login(self.system.port("imaps").unwrap(), user, PASSWORD)
+    }
+}
+
+/// The names of the things in a list of JSON.
+fn names<'a>(list: &'a Value, key: &str, name: &str) -> Vec<&'a str> {
+    list[key].as_array().unwrap().iter().map(|entry| entry[name].as_str().unwrap()).collect()
+}
+
+fn names_lead_to_accounts_as_they_are_told(transport: Transport) {
+    let fixture = Fixture::start(transport);
+    assert!(fixture.send("team@ctl.example").starts_with("550 5.1.1"));
+    fixture.ctl("alias put team@ctl.example u0@ctl.example u1@ctl.example");
+    assert_eq!(names(&fixture.json("alias list ctl.example"), "aliases", "address"), ["team@ctl.example"]);
+    assert!(fixture.send("team@ctl.example").starts_with("250"));
+    assert_eq!((fixture.messages("u0@ctl.example"), fixture.messages("u1@ctl.example")), (1, 1));
+    fixture.ctl("alias put team@ctl.example u1@ctl.example");
+    assert!(fixture.send("team@ctl.example").starts_with("250"));
+    assert_eq!((fixture.messages("u0@ctl.example"), fixture.messages("u1@ctl.example")), (1, 2));
+    fixture.ctl("alias delete team@ctl.example");
+    assert!(fixture.send("team@ctl.example").starts_with("550 5.1.1"));
+
+    fixture.ctl("domain update ctl.example --catch-all u0");
+    assert!(fixture.send("whoever@ctl.example").starts_with("250"));
+    assert_eq!(fixture.messages("u0@ctl.example"), 2);
+    fixture.ctl("domain update ctl.example --catch-all=");
+    assert!(fixture.send("whoever@ctl.example").starts_with("550 5.1.1"));
+
+    let mailboxes = fixture.json("mailbox list u0@ctl.example");
+    let listed = names(&mailboxes, "mailboxes", "name");
+    for name in ["INBOX", "Drafts", "Sent", "Trash", "Junk", "Archive"] {
+        assert!(listed.contains(&name), "no {name} in {listed:?}");
+    }
+    assert!(fixture.try_ctl("mailbox clear u0@ctl.example --confirm u1@ctl.example").is_err());
+    assert_eq!(fixture.messages("u0@ctl.example"), 2);
+    fixture.ctl("mailbox clear u0@ctl.example --mailbox INBOX --confirm u0@ctl.example");
+    assert_eq!(fixture.messages("u0@ctl.example"), 0);
+}
+
+fn accounts_and_domains_come_and_go(transport: Transport) {
+    let fixture = Fixture::start(transport);
+    let listed = fixture.json("account list ctl.example");
+    assert_eq!(names(&listed, "accounts", "address"), ["u0@ctl.example", "u1@ctl.example"]);
+    assert!(fixture.send("u0@ctl.example").starts_with("250"));
+
+    fixture.ctl("account suspend u0@ctl.example --reason unpaid");
+    assert!(fixture.log_in("u0@ctl.example").is_err());
+    assert_eq!(fixture.json("account show u0@ctl.example")["state"], "suspended");
+    assert_eq!(fixture.json("account show u0@ctl.example")["suspension_reason"], "unpaid");
+    assert!(fixture.send("u0@ctl.example").starts_with("250"), "a suspended account still receives");
+    fixture.ctl("account resume u0@ctl.example");
+    fixture.log_in("u0@ctl.example").unwrap();
+    assert_eq!(fixture.messages("u0@ctl.example"), 2);
+
+    assert!(fixture.try_ctl("account create u0@ctl.example --password-stdin").is_err(), "it exists");
+    assert!(fixture.try_ctl("account delete u0@ctl.example --confirm u1@ctl.example").is_err());
+    fixture.ctl("account delete u0@ctl.example --confirm u0@ctl.example");
+    assert!(fixture.log_in("u0@ctl.example").is_err());
+    assert!(fixture.send("u0@ctl.example").starts_with("550 5.1.1"));
+    assert_eq!(fixture.messages("ctl.example"), 0);
+    // The same address again is another account: nothing of the old one is in it.
+    fixture.ctl("account create u0@ctl.example --password-stdin");
+    assert_eq!(fixture.messages("u0@ctl.example"), 0);
+    fixture.log_in("u0@ctl.example").unwrap();
+
+    fixture.ctl("domain create other.example");
+    let domains = fixture.json("domain list");
+    assert_eq!(names(&domains, "domains", "name"), ["ctl.example", "other.example"]);
+    assert!(fixture.try_ctl("domain delete ctl.example --confirm other.example").is_err());
+    fixture.ctl("domain delete ctl.example --confirm ctl.example");
+    assert!(fixture.log_in("u1@ctl.example").is_err());
+    assert!(fixture.send("u1@ctl.example").starts_with("550 5."));
+    assert_eq!(names(&fixture.json("domain list"), "domains", "name"), ["other.example"]);
+    assert!(fixture.try_ctl("domain show ctl.example").is_err());
+}
+
+fn plans_and_quotas_are_shown_and_kept(transport: Transport) {
+    let fixture = Fixture::start(transport);
+    fixture.ctl("plan put two --accounts 2 --account-quota 10000 --domain-quota 30000");
+    fixture.ctl("domain update ctl.example --plan two");
+    assert_eq!(fixture.json("domain show ctl.example")["plan"], "two");
+    assert_eq!(fixture.json("domain show ctl.example")["quota"]["bytes"], 30_000);
+    assert_eq!(fixture.json("account show u0@ctl.example")["quota"]["bytes"], 10_000);
+    let more = fixture.try_ctl("account create u2@ctl.example --password-stdin").unwrap_err();
+    assert!(more.contains('2'), "{more}");
+    assert!(fixture.try_ctl("plan delete two").is_err(), "a domain uses it");
+
+    fixture.ctl("quota set u0@ctl.example 100");
+    let full = fixture.send("u0@ctl.example");
+    assert!(full.starts_with("552 5.2.2") || full.starts_with("452 4.2.2"), "{full}");
+    fixture.ctl("quota set u0@ctl.example plan");
+    assert!(fixture.send("u0@ctl.example").starts_with("250"));
+    fixture.ctl("quota set ctl.example 100");
+    let full = fixture.send("u1@ctl.example");
+    assert!(full.starts_with("552 5.2.2") || full.starts_with("452 4.2.2"), "{full}");
+    fixture.ctl("quota set ctl.example unlimited");
+    assert!(fixture.send("u1@ctl.example").starts_with("250"));
+
+    let report = fixture.ctl("usage ctl.example --verify");
+    assert!(report.contains("u0@ctl.example") && report.contains("u1@ctl.example"), "{report}");
+    let groups = fixture.json("group list");
+    assert!(groups["groups"].as_array().unwrap().len() > 1, "{groups}");
+    fixture.ctl("plan put spare");
+    fixture.ctl("plan delete spare");
+    assert!(!names(&fixture.json("plan list"), "plans", "name").contains(&"spare"));
+}
