@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use yubin_state::command::Login;
 use yubin_state::{Answer, Envelope, Query, Reply};
 use yubin_types::search::SearchKey;
-use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, Refusal, Uid, UidSet};
+use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Uid, UidSet};
 
 /// Why a call failed. A refusal is not a failure: it comes as a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,16 +123,28 @@ pub enum SearchOutcome {
 /// Which octets of a message: prefix and body count as one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessagePiece {
-    /// Who.
-    pub login: Login,
-    /// Where.
-    pub mailbox: MailboxId,
-    /// Which.
-    pub uid: Uid,
+    /// Of which message.
+    pub source: MessageSource,
     /// From.
     pub offset: u64,
     /// At most this many; fewer come only at the end of the message.
     pub length: u32,
+}
+
+/// Where a message is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageSource {
+    /// A mailbox.
+    Mailbox {
+        /// Who.
+        login: Login,
+        /// Where.
+        mailbox: MailboxId,
+        /// Which.
+        uid: Uid,
+    },
+    /// The outbound queue of the scope's domain.
+    Queued(QueueId),
 }
 
 /// What to do with an account's exclusive lock.

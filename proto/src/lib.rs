@@ -6,7 +6,7 @@
 //! replicated log (`yubin-state`), so nothing is converted between the front end and the disk.
 //!
 //! - [`contract`]: the trait, its requests and its errors.
-//! - [`client`]: routing, retries; [`placement`]: the cache of places; [`watch`]: wake-ups for sessions.
+//! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`watch`]: wake-ups for sessions.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
 pub mod client;
@@ -14,12 +14,13 @@ pub mod contract;
 pub mod r#gen;
 pub mod grpc;
 pub mod placement;
+pub mod queue;
 pub mod watch;
 
 pub use client::{Caller, ClientSettings, StoreClient};
 pub use contract::{
-    Body, BodyStream, GroupStatus, LargeBody, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome,
-    SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
+    Body, BodyStream, GroupStatus, LargeBody, LockAction, MessagePiece, MessageSource, NodeStatus, Proposal, Scope,
+    SearchOutcome, SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
 };
 pub use placement::Hosted;
 pub use watch::Subscription;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
-use yubin_proto::{Body, Caller, Hosted, MessagePiece, Scope, SearchOutcome, SearchRequest, StoreClient, StoreError};
+use yubin_proto::{
+    Body, Caller, Hosted, MessagePiece, MessageSource, Scope, SearchOutcome, SearchRequest, StoreClient, StoreError,
+};
 use yubin_state::command::Login;
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
 use yubin_types::{MailboxId, Refusal, RequestId, Uid, limits};
@@ -116,7 +118,8 @@ impl Account {
         length: usize,
     ) -> Result<Bytes, Trouble> {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let piece = MessagePiece { login: self.login, mailbox, uid, offset, length };
+        let source = MessageSource::Mailbox { login: self.login, mailbox, uid };
+        let piece = MessagePiece { source, offset, length };
         let came = match self.ahead.take() {
             Some(mut ahead) if serves(&ahead.piece, &piece) => (&mut ahead.reading)
                 .await

@@ -4,8 +4,9 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use yubin_consensus::{Group, ReadError};
-use yubin_proto::{MessagePiece, Scope, StoreError};
+use yubin_proto::{MessagePiece, MessageSource, Scope, StoreError};
 use yubin_state::query::RowDetail;
+use yubin_state::queue::{QueueAnswer, QueueQuery};
 use yubin_state::record::ColdRow;
 use yubin_state::{Answer, Query};
 use yubin_types::{Refusal, UidSet, limits};
@@ -24,11 +25,19 @@ pub(crate) async fn fresh_view(group: &Group) -> Result<StateView, StoreError> {
 /// Answers a query.
 pub(crate) async fn query(group: &Group, scope: Scope, query: Query) -> Result<Answer, StoreError> {
     let view = fresh_view(group).await?;
-    if matches!(query, Query::VerifyUsage) {
+    if reads_much(&query) {
         let answered = tokio::task::spawn_blocking(move || answer(&view, scope, &query)).await;
         return answered.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));
     }
     answer(&view, scope, &query)
+}
+
+/// Does the answer take long enough to hold up a thread that serves others?
+fn reads_much(query: &Query) -> bool {
+    let bounded_by_rows = |query: &QueueQuery| {
+        matches!(query, QueueQuery::List { .. } | QueueQuery::Summary { .. } | QueueQuery::Events { .. })
+    };
+    matches!(query, Query::VerifyUsage) || matches!(query, Query::Queue(query) if bounded_by_rows(query))
 }
 
 /// Answers a query from a view.
@@ -46,15 +55,21 @@ pub(crate) async fn read_message(
         return Err(StoreError::Malformed("a piece has at most 1 MiB".to_owned()));
     }
     let view = fresh_view(group).await?;
-    let rows = Query::Rows {
-        login: piece.login,
-        mailbox: piece.mailbox,
-        uids: UidSet::range(piece.uid.0, piece.uid.0),
-        changed_since: None,
-        detail: RowDetail::HotAndCold,
+    let query = match piece.source {
+        MessageSource::Mailbox { login, mailbox, uid } => Query::Rows {
+            login,
+            mailbox,
+            uids: UidSet::range(uid.0, uid.0),
+            changed_since: None,
+            detail: RowDetail::HotAndCold,
+        },
+        MessageSource::Queued(id) => Query::Queue(QueueQuery::Body(id)),
     };
-    match answer(&view, scope, &rows)? {
+    match answer(&view, scope, &query)? {
         Answer::Refused(refusal) => Ok(Err(refusal)),
+        Answer::Queue(QueueAnswer::Body(cold)) => {
+            octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok)
+        }
         Answer::Rows { rows, .. } => match rows.into_iter().next().and_then(|row| row.cold) {
             Some(cold) => octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok),
             None => Ok(Err(Refusal::NotFound { what: "message".to_owned() })),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, StoreClient};
+use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, StoreClient};
 use yubin_state::command::{
     DirectoryCommand, DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
 };
@@ -121,7 +121,8 @@ async fn messages(client: &StoreClient, hosted: &Hosted, login: Login, name: Mai
     let mut messages = Vec::new();
     for row in rows {
         let length = u32::try_from(row.hot.bytes).unwrap();
-        let piece = MessagePiece { login, mailbox, uid: row.uid, offset: 0, length };
+        let source = MessageSource::Mailbox { login, mailbox, uid: row.uid };
+        let piece = MessagePiece { source, offset: 0, length };
         messages.push(client.read_message(hosted.scope(), piece).await.unwrap().unwrap().to_vec());
     }
     messages

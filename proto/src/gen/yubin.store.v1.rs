@@ -67,22 +67,39 @@ pub struct SearchReply {
     #[prost(bytes = "bytes", tag = "1")]
     pub outcome: ::prost::bytes::Bytes,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadMessageRequest {
     #[prost(message, optional, tag = "1")]
     pub scope: ::core::option::Option<Scope>,
-    #[prost(uint32, tag = "2")]
-    pub account: u32,
-    #[prost(uint64, tag = "3")]
-    pub generation: u64,
-    #[prost(uint32, tag = "4")]
-    pub mailbox: u32,
-    #[prost(uint32, tag = "5")]
-    pub uid: u32,
-    #[prost(uint64, tag = "6")]
+    #[prost(uint64, tag = "4")]
     pub offset: u64,
-    #[prost(uint32, tag = "7")]
+    #[prost(uint32, tag = "5")]
     pub length: u32,
+    #[prost(oneof = "read_message_request::Source", tags = "2, 3")]
+    pub source: ::core::option::Option<read_message_request::Source>,
+}
+/// Nested message and enum types in `ReadMessageRequest`.
+pub mod read_message_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Source {
+        #[prost(message, tag = "2")]
+        Mailbox(super::MailboxMessage),
+        /// A message of the outbound queue, by its id: 16 bytes.
+        #[prost(bytes, tag = "3")]
+        Queued(::prost::bytes::Bytes),
+    }
+}
+/// A message in a mailbox, as an account reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MailboxMessage {
+    #[prost(uint32, tag = "1")]
+    pub account: u32,
+    #[prost(uint64, tag = "2")]
+    pub generation: u64,
+    #[prost(uint32, tag = "3")]
+    pub mailbox: u32,
+    #[prost(uint32, tag = "4")]
+    pub uid: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadMessageReply {

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use yubin_state::command::Login;
 use yubin_state::{Decode as _, Encode as _};
-use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, Uid};
+use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, QueueId, Uid};
 
-use crate::contract::{GroupHealth, GroupStatus, LockAction, MessagePiece, NodeStatus, Scope, StoreError, WatchEvent};
+use crate::contract::{
+    GroupHealth, GroupStatus, LockAction, MessagePiece, MessageSource, NodeStatus, Scope, StoreError, WatchEvent,
+};
 use crate::r#gen::store as wire;
 
 /// A value in the log's encoding.
@@ -33,26 +35,35 @@ pub(super) fn scope(scope: Option<wire::Scope>) -> Result<Scope, StoreError> {
 
 /// The request for a piece of a message.
 pub(super) fn read_request(scope: Scope, piece: MessagePiece) -> wire::ReadMessageRequest {
-    wire::ReadMessageRequest {
-        scope: Some(scope.into()),
-        account: piece.login.account.0,
-        generation: piece.login.generation,
-        mailbox: piece.mailbox.0,
-        uid: piece.uid.0,
-        offset: piece.offset,
-        length: piece.length,
-    }
+    use wire::read_message_request::Source;
+    let source = match piece.source {
+        MessageSource::Mailbox { login, mailbox, uid } => Source::Mailbox(wire::MailboxMessage {
+            account: login.account.0,
+            generation: login.generation,
+            mailbox: mailbox.0,
+            uid: uid.0,
+        }),
+        MessageSource::Queued(id) => Source::Queued(Bytes::copy_from_slice(&id.0)),
+    };
+    let (offset, length) = (piece.offset, piece.length);
+    wire::ReadMessageRequest { scope: Some(scope.into()), source: Some(source), offset, length }
 }
 
-/// The piece that a request asks for.
-pub(super) fn piece(request: &wire::ReadMessageRequest) -> MessagePiece {
-    MessagePiece {
-        login: Login { account: AccountId(request.account), generation: request.generation },
-        mailbox: MailboxId(request.mailbox),
-        uid: Uid(request.uid),
-        offset: request.offset,
-        length: request.length,
-    }
+/// The piece that a request asks for; it must name a message.
+pub(super) fn piece(request: &wire::ReadMessageRequest) -> Result<MessagePiece, StoreError> {
+    use wire::read_message_request::Source;
+    let malformed = |why: &str| StoreError::Malformed(why.to_owned());
+    let source = match request.source.as_ref().ok_or_else(|| malformed("no message named"))? {
+        Source::Mailbox(message) => MessageSource::Mailbox {
+            login: Login { account: AccountId(message.account), generation: message.generation },
+            mailbox: MailboxId(message.mailbox),
+            uid: Uid(message.uid),
+        },
+        Source::Queued(id) => {
+            MessageSource::Queued(QueueId((&id[..]).try_into().map_err(|_| malformed("a queue id has 16 bytes"))?))
+        }
+    };
+    Ok(MessagePiece { source, offset: request.offset, length: request.length })
 }
 
 impl From<LockAction> for wire::LockAction {

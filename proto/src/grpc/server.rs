@@ -93,7 +93,8 @@ impl Store for StoreService {
         use wire::read_message_reply::Outcome;
         let request = request.into_inner();
         let scope = scope(request.scope).map_err(to_status)?;
-        let outcome = match self.node.read_message(scope, piece(&request)).await.map_err(to_status)? {
+        let piece = piece(&request).map_err(to_status)?;
+        let outcome = match self.node.read_message(scope, piece).await.map_err(to_status)? {
             Ok(octets) => Outcome::Octets(octets),
             Err(refusal) => Outcome::Refusal(encode(&refusal)),
         };

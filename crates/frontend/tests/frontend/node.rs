@@ -11,8 +11,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use yubin_proto::{
-    Body, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError, StoreNode,
-    WatchEvent, WatchStream,
+    Body, LockAction, MessagePiece, MessageSource, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
+    StoreError, StoreNode, WatchEvent, WatchStream,
 };
 use yubin_state::memory::Memory;
 use yubin_state::query::RowDetail;
@@ -118,10 +118,13 @@ impl StoreNode for MemoryNode {
 
     async fn read_message(&self, scope: Scope, piece: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
         self.up()?;
+        let MessageSource::Mailbox { login, mailbox, uid } = piece.source else {
+            panic!("a front end reads mailboxes: {piece:?}")
+        };
         let query = Query::Rows {
-            login: piece.login,
-            mailbox: piece.mailbox,
-            uids: UidSet::range(piece.uid.0, piece.uid.0),
+            login,
+            mailbox,
+            uids: UidSet::range(uid.0, uid.0),
             changed_since: None,
             detail: RowDetail::HotAndCold,
         };
