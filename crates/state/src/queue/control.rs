@@ -72,6 +72,8 @@ fn act<T: Txn>(
             delivery.next_attempt = delivery.next_attempt.min(now);
             ControlOutcome::Done
         }
+        // A cancellation stands, also while it waits for the next look at a lease that ran out.
+        (DeliveryState::InFlight { after: AfterLease::Cancel, .. }, _) => return Ok(ControlOutcome::Unchanged),
         (DeliveryState::Scheduled | DeliveryState::InFlight { .. }, ControlAction::Hold { reason }) => {
             let reason = reason.clone();
             if lapsed {

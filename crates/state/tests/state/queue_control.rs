@@ -121,6 +121,7 @@ fn a_dead_workers_delivery_is_held_or_cancelled_when_its_lease_ends() {
     lab.try_one();
     lab.control(1, ControlAction::Cancel);
     lab.wait(60);
+    assert_eq!(lab.control(1, hold()), ControlOutcome::Unchanged, "a cancellation stands");
     assert_eq!(lab.try_one(), []);
     assert_eq!(lab.ends(), [("x@b.example".to_owned(), FinalOutcome::Cancelled)]);
 }

@@ -452,7 +452,7 @@ impl Model {
                 found.next = found.next.min(now);
             }
             (Standing::Waiting, ControlAction::Hold { .. }) => found.state = Standing::Held,
-            (Standing::Flying { .. }, ControlAction::Hold { .. }) => {
+            (Standing::Flying { after, .. }, ControlAction::Hold { .. }) if *after != AfterLease::Cancel => {
                 found.attempts += 1;
                 found.state = Standing::Held;
             }
