@@ -5,7 +5,7 @@
 //! that an operator asked for meanwhile. The commands work on a whole group; most items need no counters, so a domain is opened only
 //! where a delivery is given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
@@ -50,7 +50,9 @@ pub(crate) fn lease<T: Txn>(
     }
     let mut clerk = Clerk { position, now, until: until(now, wanted.seconds)?, wanted, domains: BTreeMap::new() };
     let (mut granted, mut bytes, mut given_up) = (Vec::new(), 0, 0);
-    for item in items {
+    // An item that is named twice is granted once: its holder is one.
+    let mut seen = BTreeSet::new();
+    for item in items.iter().filter(|item| seen.insert(*item)) {
         if bytes > limits::QUEUE_LEASE_BYTES_MAX || given_up > limits::QUEUE_RECIPIENTS_PER_COMMAND_MAX {
             break;
         }

@@ -4,7 +4,7 @@
 //! Every delivery has one row among the group's due times, filed under [`Delivery::due`]; one that is held stands at the end of time.
 //! The message's own row is written once. How many deliveries it has left is a row only while that is more than one.
 
-use yubin_types::{QueueId, RecipientAddress, Timestamp, TraceId, limits};
+use yubin_types::{DestinationName, DomainId, QueueId, RecipientAddress, Timestamp, TraceId, limits};
 
 use super::command::NewQueued;
 use super::record::{Delivery, DeliveryState, Event, FinalOutcome, QueuedMessage, QueuedRecipient, RemoteReply, cut};
@@ -51,11 +51,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     }
 
     /// The delivery, if it is there.
-    pub(crate) fn delivery(
-        &self,
-        id: QueueId,
-        destination: &yubin_types::DestinationName,
-    ) -> Outcome<Option<Delivery>, T::Error> {
+    pub(crate) fn delivery(&self, id: QueueId, destination: &DestinationName) -> Outcome<Option<Delivery>, T::Error> {
         self.work.txn.row(&keys::delivery(self.work.id, id, destination))
     }
 
@@ -111,7 +107,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         }
     }
 
-    /// Ends recipients: each becomes an event. Returns the message's row for whoever goes on with it.
+    /// Ends recipients: each becomes an event.
     pub(crate) fn finish(&mut self, message: &QueuedMessage, delivery: &Delivery, ends: Vec<End>) {
         let now = self.work.now;
         if ends.is_empty() {
@@ -173,12 +169,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
 }
 
 /// Writes a delivery and files it among the due times.
-pub(crate) fn write<T: Txn>(
-    txn: &mut T,
-    (domain, id): (yubin_types::DomainId, QueueId),
-    filed: Timestamp,
-    delivery: &Delivery,
-) {
+pub(crate) fn write<T: Txn>(txn: &mut T, (domain, id): (DomainId, QueueId), filed: Timestamp, delivery: &Delivery) {
     txn.set(&keys::delivery(domain, id, &delivery.destination), delivery);
     if delivery.due() != filed {
         txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));

@@ -195,6 +195,8 @@ fn a_lease_has_one_holder_until_it_ends() {
     let item = || vec![key(1, "b.example")];
     let first = lab.lease(60, item());
     assert_eq!(lab.lease(60, item()), [], "somebody has it");
+    lab.enqueued(2, &["x@b.example"]);
+    assert_eq!(lab.lease(60, vec![key(2, "b.example"), key(2, "b.example")]).len(), 1, "named twice, granted once");
     lab.wait(59);
     assert_eq!(lab.lease(60, item()), []);
     lab.wait(1);
