@@ -25,8 +25,8 @@ use yubin_types::{
 };
 
 const DOMAIN: DomainId = DomainId(7);
-const DESTINATIONS: u64 = 10_000;
-const BATCH: u64 = 500;
+const DESTINATIONS: usize = 10_000;
+const BATCH: usize = 500;
 
 fn main() -> Result<(), AddressError> {
     let messages = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
@@ -36,11 +36,9 @@ fn main() -> Result<(), AddressError> {
     let destinations: Result<Vec<_>, _> =
         (0..DESTINATIONS).map(|number| DestinationName::parse(&format!("d{number}.example"))).collect();
     let (destinations, local) = (destinations?, LocalPart::parse("someone")?);
-    let to = |number: u64| destinations.get((number % DESTINATIONS) as usize).cloned();
 
     let (mut keys, start) = (Vec::new(), Instant::now());
-    for number in 0..messages {
-        let Some(destination) = to(number) else { continue };
+    for (number, destination) in (0..messages).zip(destinations.iter().cycle().cloned()) {
         let id = QueueId(u128::from(number).to_be_bytes());
         keys.push(DeliveryKey { domain: DOMAIN, id, destination: destination.clone() });
         let messages = vec![message(id, destination, local.clone())];
@@ -49,7 +47,7 @@ fn main() -> Result<(), AddressError> {
     report("enqueued", messages, start.elapsed());
 
     let (mut leased, start) = (Vec::new(), Instant::now());
-    for items in keys.chunks(BATCH as usize) {
+    for items in keys.chunks(BATCH) {
         let lease = QueueCommand::Lease { worker: "w".to_owned(), seconds: 300, items: items.to_vec() };
         if let Reply::Queue(QueueReply::Leased(granted)) = run.apply(DomainId(0), Command::Queue(lease)) {
             leased.extend(granted);
@@ -58,7 +56,7 @@ fn main() -> Result<(), AddressError> {
     report("leased", leased.len() as u64, start.elapsed());
 
     let start = Instant::now();
-    for batch in leased.chunks(BATCH as usize) {
+    for batch in leased.chunks(BATCH) {
         let results = batch.iter().map(delivered).collect();
         run.apply(DomainId(0), Command::Queue(QueueCommand::Record { results }));
     }

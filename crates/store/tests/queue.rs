@@ -163,7 +163,7 @@ async fn queued_mail_outlives_a_restart_and_goes_out_once() {
     let leased = lease_due(&client).await;
     let whole = [PREFIX, &body[..]].concat();
     assert_eq!(leased[0].message.bytes, whole.len() as u64);
-    for piece_bytes in [7, PREFIX.len() as u32, 1_000] {
+    for piece_bytes in [7, u32::try_from(PREFIX.len()).unwrap(), 1_000] {
         assert_eq!(read(&client, &leased[0], piece_bytes).await, whole);
     }
     assert_eq!(lease_due(&client).await, []);
