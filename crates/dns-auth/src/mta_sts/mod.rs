@@ -10,10 +10,11 @@
 mod fetch;
 mod policy;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use yubin_types::{DomainName, limits};
 
@@ -40,25 +41,24 @@ pub enum StsLookup {
 pub struct MtaSts {
     resolver: Resolver,
     fetcher: Fetcher,
-    known: quick_cache::sync::Cache<DomainName, Arc<Known>>,
+    /// Each held by whoever fetches, so that a burst of mail to one domain fetches once.
+    known: quick_cache::sync::Cache<DomainName, Arc<Mutex<Known>>>,
     fetches: Semaphore,
 }
 
 /// What is remembered of a domain.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Known {
     held: Option<Held>,
     failed: Option<Failed>,
 }
 
-#[derive(Clone)]
 struct Held {
     id: String,
     policy: Arc<Policy>,
     fetched: Instant,
 }
 
-#[derive(Clone)]
 struct Failed {
     id: String,
     error: FetchError,
@@ -82,24 +82,27 @@ impl MtaSts {
     /// What holds for a domain now. Takes as long as a fetch may if the policy is not remembered.
     pub async fn lookup(&self, domain: &DomainName) -> StsLookup {
         let announced = self.announced(domain).await;
-        let mut known = self.known.get(domain).map(|known| Known::clone(&known)).unwrap_or_default();
-        let now = Instant::now();
+        let remembered = self.known.get(domain);
+        if announced.is_none() && remembered.is_none() {
+            return StsLookup::Nothing;
+        }
+        let Ok(entry) = self.known.get_or_insert_with(domain, || Ok::<_, Infallible>(Arc::default()));
+        let mut known = entry.lock().await;
         if let Some(id) = announced
-            && known.wants_fetch(&id, now)
+            && known.wants_fetch(&id, Instant::now())
         {
             match self.fetch(domain).await {
                 Ok(policy) => {
                     let held = Held { id, policy: Arc::new(policy), fetched: Instant::now() };
-                    known = Known { held: Some(held), failed: None };
+                    *known = Known { held: Some(held), failed: None };
                 }
                 Err(error) => {
                     tracing::info!(domain.name = %domain, %error, "MTA-STS policy not fetched");
-                    known.failed = Some(Failed { id, error, at: now });
+                    known.failed = Some(Failed { id, error, at: Instant::now() });
                 }
             }
-            self.known.insert(domain.clone(), Arc::new(known.clone()));
         }
-        known.verdict(now)
+        known.verdict(Instant::now())
     }
 
     /// The id in the DNS. That there is none and that nobody can say come to the same: what is remembered holds (§3.3).
@@ -133,5 +136,50 @@ impl Known {
             (None, Some(failed)) => StsLookup::Unavailable(failed.error.clone()),
             (None, None) => StsLookup::Nothing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Failed, FetchError, Held, Known, Policy, StsLookup};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn policy(mode: &str, max_age: Duration) -> Arc<Policy> {
+        let text = format!("version: STSv1\nmode: {mode}\nmx: a.example\nmax_age: {}\n", max_age.as_secs());
+        Arc::new(Policy::parse(&text).unwrap())
+    }
+
+    fn known(fetched: Instant, max_age: Duration) -> Known {
+        Known { held: Some(Held { id: "1".into(), policy: policy("enforce", max_age), fetched }), failed: None }
+    }
+
+    #[tokio::test]
+    async fn a_policy_is_fetched_again_when_it_changes_or_ages() {
+        let now = Instant::now();
+        assert!(Known::default().wants_fetch("1", now));
+        let long = known(now, 30 * DAY);
+        assert!(!long.wants_fetch("1", now + DAY / 2));
+        assert!(long.wants_fetch("2", now), "another id");
+        assert!(long.wants_fetch("1", now + DAY), "a day old");
+        let short = known(now, DAY);
+        assert!(short.wants_fetch("1", now + DAY / 2), "half through its life");
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_holds_through_failures_until_it_ends() {
+        let now = Instant::now();
+        let mut known = known(now, DAY);
+        known.failed = Some(Failed { id: "2".into(), error: FetchError::Timeout, at: now });
+        assert!(matches!(known.verdict(now + DAY / 2), StsLookup::Policy(_)));
+        assert_eq!(known.verdict(now + DAY), StsLookup::Unavailable(FetchError::Timeout));
+        assert!(!known.wants_fetch("2", now + Duration::from_secs(299)), "not again at once");
+        assert!(known.wants_fetch("2", now + Duration::from_secs(300)));
+        assert!(known.wants_fetch("3", now), "another id is another attempt");
     }
 }

@@ -55,6 +55,15 @@ async fn a_policy_is_fetched_once_and_remembered() {
 }
 
 #[tokio::test]
+async fn a_burst_of_lookups_fetches_once() {
+    let setup = setup(vec![answer("200 OK", "text/plain", POLICY)]).await;
+    let (a, b, c) = tokio::join!(lookup(&setup), lookup(&setup), lookup(&setup));
+    assert!(matches!(a, StsLookup::Policy(_)), "{a:?}");
+    assert_eq!((&a, &a), (&b, &c));
+    assert_eq!(setup.https.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_domain_that_announces_nothing_has_no_policy() {
     let setup = setup(vec![answer("200 OK", "text/plain", POLICY)]).await;
     assert_eq!(setup.sts.lookup(&domain("other.signed.test")).await, StsLookup::Nothing);
