@@ -139,6 +139,8 @@ fn plans_and_quotas_are_shown_and_kept(transport: Transport) {
     assert_eq!(fixture.json("account show u0@ctl.example")["quota"]["bytes"], 10_000);
     let more = fixture.try_ctl("account create u2@ctl.example --password-stdin").unwrap_err();
     assert!(more.contains('2'), "{more}");
+    let used = fixture.try_ctl("plan delete two").unwrap_err();
+    assert!(used.contains("the domain ctl.example uses the plan two"), "{used}");
 
     fixture.ctl("quota set u0@ctl.example 100");
     let full = fixture.send("u0@ctl.example");
@@ -152,7 +154,9 @@ fn plans_and_quotas_are_shown_and_kept(transport: Transport) {
     assert!(fixture.send("u1@ctl.example").starts_with("250"));
 
     let report = fixture.ctl("usage ctl.example --verify");
-    assert!(report.contains("u0@ctl.example") && report.contains("u1@ctl.example"), "{report}");
+    // Name, then bytes and messages as they were counted, then as they are kept.
+    let row: Vec<&str> = report.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(row.len() == 7 && row[3] == "2" && row[1..4] == row[4..7], "{report}");
     let groups = fixture.json("group list");
     assert!(groups["groups"].as_array().unwrap().len() > 1, "{groups}");
     fixture.ctl("plan put spare");

@@ -17,6 +17,7 @@ use yubin_tests::system::{self, System, Transport};
 over_both_transports! {
     sigterm_lets_what_is_under_way_finish,
     probes_and_metrics_are_answered,
+    a_mailbox_is_free_when_quit_is_answered,
 }
 
 const USER: &str = "u0@operation.example";
@@ -70,6 +71,14 @@ fn probes_and_metrics_are_answered(transport: Transport) {
     assert!(metrics.contains("yubin_smtp_deliveries_total{result=\"stored\"} 1"), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"), "not whole: {metrics}");
     assert!(get(http, "/nothing").starts_with("HTTP/1.1 404 "));
+}
+
+fn a_mailbox_is_free_when_quit_is_answered(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let system = start(transport, &folder);
+    for _ in 0..50 {
+        Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).unwrap().quit().unwrap();
+    }
 }
 
 #[test]

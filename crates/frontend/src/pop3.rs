@@ -105,6 +105,10 @@ impl Rim<Pop3Session> for Pop3Rim {
             Ask::Listing { from } => self.listing(from).await,
             Ask::Body { uid, offset, bytes_max } => self.body(uid, offset, bytes_max).await,
             Ask::Commit { uids } => self.commit(uids).await,
+            Ask::Release => {
+                Rim::<Pop3Session>::close(self).await;
+                Ok(Answer::Released)
+            }
         };
         answered.unwrap_or_else(|refused| refused)
     }

@@ -1,8 +1,9 @@
 //! What a POP3 session is told when it starts, what it asks of the rim, and what the rim answers.
 //!
 //! `Login` authenticates, takes the exclusive lock on the maildrop and is answered with its first messages; `Listing` asks for more
-//! of them until there are none. `Body` pulls a message piece by piece. `Commit` deletes, under the lock; `Close` of the session,
-//! however it comes, releases the lock without a question.
+//! of them until there are none. `Body` pulls a message piece by piece. `Commit` deletes, under the lock; `Release` gives the lock back
+//! before QUIT is answered, so that whoever read the answer may come again at once. `Close` of the session, however it comes,
+//! releases a lock that is still held without a question.
 //!
 //! Every question gets exactly one answer: [`Answer::Refused`] with what to say after `-ERR`, or the one named with the question.
 
@@ -47,6 +48,8 @@ pub enum Ask {
         /// Never empty, at most `MESSAGES_PER_COMMAND_MAX`; the session asks again for the rest.
         uids: UidSet,
     },
+    /// QUIT: nothing more is to do under the lock. → [`Answer::Released`].
+    Release,
 }
 
 /// A message of the maildrop.
@@ -74,6 +77,8 @@ pub enum Answer {
     Body(Bytes),
     /// All of them are gone, durably.
     Committed,
+    /// Another session may have the lock.
+    Released,
     /// No, and this is what goes after `-ERR `.
     Refused(ResponseText),
     /// An event: the session is over (account suspended, password changed, lock lost); `-ERR` with this, then close.

@@ -65,6 +65,8 @@ pub(super) enum Phase {
     Sending(Maildrop, Sending),
     /// Asked: Commit, for so many after so many are gone.
     Committing { maildrop: Maildrop, asked: u64, gone: u64 },
+    /// Asked: Release; then goodbye.
+    Leaving,
     /// STLS was answered.
     Handshake,
     /// All is said.
@@ -191,7 +193,7 @@ impl Pop3Session {
             }
             Phase::Closed => Some(Step::Close),
             // A question is open: the driver owes the answer.
-            Phase::LoggingIn | Phase::Loading(_) | Phase::Fetching(..) | Phase::Committing { .. } => {
+            Phase::LoggingIn | Phase::Loading(_) | Phase::Fetching(..) | Phase::Committing { .. } | Phase::Leaving => {
                 self.close("-ERR [SYS/TEMP] Internal error; closing connection");
                 None
             }
@@ -215,17 +217,17 @@ impl Pop3Session {
                 self.refuse(&text);
                 self.phase = Phase::Closed;
             }
-            Answer::Body(_) | Answer::Committed => self.unexpected(),
+            Answer::Body(_) | Answer::Committed | Answer::Released => self.unexpected(),
         }
         None
     }
 
-    /// UPDATE: deletes the next batch, or says goodbye.
+    /// UPDATE: deletes the next batch, or gives the lock back and says goodbye.
     pub(super) fn update(&mut self, mut maildrop: Maildrop, gone: u64) -> Option<Ask> {
         let uids = maildrop.take_deleted(limits::MESSAGES_PER_COMMAND_MAX);
         if uids.is_empty() {
-            self.close("+OK Goodbye");
-            return None;
+            self.phase = Phase::Leaving;
+            return Some(Ask::Release);
         }
         self.phase = Phase::Committing { maildrop, asked: uids.len(), gone };
         Some(Ask::Commit { uids })
@@ -243,7 +245,7 @@ impl Pop3Session {
                 self.refuse(&ResponseText::new(text.code, &format!("{}; {what}", text.text())));
                 self.phase = Phase::Closed;
             }
-            Answer::Listing { .. } | Answer::Body(_) => self.unexpected(),
+            Answer::Listing { .. } | Answer::Body(_) | Answer::Released => self.unexpected(),
         }
         None
     }
@@ -295,6 +297,8 @@ impl Session for Pop3Session {
             (Phase::Committing { maildrop, asked, gone }, answer) => {
                 self.asked = self.committed(maildrop, asked, gone, answer);
             }
+            // All that was to be deleted is gone; how the lock fares changes nothing.
+            (Phase::Leaving, _) => self.close("+OK Goodbye"),
             (phase, Answer::Ended(text)) => {
                 self.phase = phase;
                 self.fate = Fate::Ended(text);

@@ -64,6 +64,7 @@ impl Rim<Pop3Session> for Pop3Rim {
                     Answer::Body(text.slice(start..end))
                 }
             }
+            Ask::Release => Answer::Released,
             Ask::Commit { uids } => {
                 assert!(!uids.is_empty());
                 if self.commits == self.commits_max {
