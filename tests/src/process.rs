@@ -5,14 +5,21 @@
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long an ending process may take before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// The ports that processes under test are given.
+const PORTS: Range<u16> = 10_000..32_000;
 /// How many ports are tried until one is free.
 const PORT_DRAWS: u32 = 100;
+/// Counts the ports that were told, from a place that differs between test processes.
+static NEXT_PORT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random()));
 /// How often a condition is looked at while waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -176,13 +183,13 @@ pub fn output(command: &mut Command) -> Result<String> {
 }
 
 /// A TCP port of this address that is free now, and will be when it is asked for: it is below those that the kernel gives to
-/// connections, which would take it while a process is away.
+/// connections, which would take it while a process is away, and this process is told each port once.
 ///
 /// # Errors
 /// When none can be bound.
 pub fn free_port(address: &str) -> Result<u16> {
     for _ in 0..PORT_DRAWS {
-        let port = rand::random_range(10_000..32_000);
+        let port = PORTS.start + NEXT_PORT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start);
         if std::net::TcpListener::bind((address, port)).is_ok() {
             return Ok(port);
         }
