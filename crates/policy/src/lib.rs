@@ -10,8 +10,10 @@
 //! - [`srs`]: senders of forwarded mail, rewritten and back.
 //! - [`refusal_text`]: the table.
 //! - [`retry`]: when outbound mail is tried again, and when it is given up.
+//! - [`auto_reply`]: who may be answered by a program.
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
+pub mod auto_reply;
 pub mod login;
 pub mod recipient;
 pub mod refusal_text;

@@ -212,6 +212,8 @@ pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 pub const TRASH_EXPIRY_SECONDS_DEFAULT: u64 = 7 * 86_400;
 /// How long expunged mail stays in the vault where a plan sets none, seconds.
 pub const VAULT_SECONDS_DEFAULT: u64 = 7 * 86_400;
+/// Shortest time between two automatic answers to one sender, seconds: a day, so that two programs can't keep each other busy.
+pub const AUTO_REPLY_SECONDS_MIN: u64 = 86_400;
 /// How long the outcome of a delivery is remembered for its retry, seconds.
 pub const DEDUPE_DELIVERY_SECONDS: u64 = 15 * 60;
 /// How long the outcome of an administrative request is remembered, seconds.
