@@ -14,6 +14,7 @@ over_both_transports! {
     a_changed_password_is_refused_and_ends_open_sessions,
     a_suspended_domain_stops_everywhere_and_resumes_with_its_mail,
     nodes_are_listed_as_json,
+    the_queue_is_suspended_and_resumed_and_nothing_is_given_up_by_a_slip,
 }
 
 const DOMAIN: &str = "admin.example";
@@ -88,4 +89,29 @@ fn nodes_are_listed_as_json(transport: Transport) {
     let nodes: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let nodes = nodes.as_array().or_else(|| nodes.get("nodes")?.as_array()).unwrap();
     assert_eq!(nodes.len(), 1, "{listed}");
+}
+
+fn the_queue_is_suspended_and_resumed_and_nothing_is_given_up_by_a_slip(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let system = system(transport, &folder);
+    let ctl = |arguments: &[&str]| system.admin.ctl(arguments, "");
+    assert!(ctl(&["queue", "summary"]).unwrap().ends_with("0 messages, 0 B, 0 deliveries\n"));
+
+    ctl(&["queue", "suspend", "--destination", "Far.Example", "--reason", "asked by them", "--for", "2h"]).unwrap();
+    ctl(&["queue", "suspend", "--domain", DOMAIN, "--reason", "invoice 123 unpaid"]).unwrap();
+    let listed = ctl(&["queue", "suspensions", "--json"]).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed.get("suspensions").and_then(|all| all.as_array()).map(Vec::len), Some(2), "{listed}");
+    let left = ctl(&["queue", "resume", "--destination", "far.example"]).unwrap();
+    assert!(left.contains(DOMAIN) && !left.contains("far.example"), "{left}");
+
+    for slip in [
+        &["queue", "cancel", "--destination", "far.example", "--confirm", "fat.example"][..],
+        &["queue", "cancel", "--confirm", "everything"],
+        &["queue", "retry"],
+    ] {
+        assert!(ctl(slip).is_err(), "{slip:?}");
+    }
+    assert!(ctl(&["trace", USER]).unwrap().starts_with("Nothing waits.\n"));
+    assert!(ctl(&["queue", "show", &"0".repeat(32)]).is_err());
 }

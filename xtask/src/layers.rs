@@ -36,7 +36,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "yubin-proto",
         ],
     ),
-    ("yubin-admin", &["yubin-types", "yubin-password", "yubin-state", "yubin-proto"]),
+    ("yubin-admin", &["yubin-types", "yubin-policy", "yubin-password", "yubin-state", "yubin-proto"]),
     (
         "yubin",
         &[

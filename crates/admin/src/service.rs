@@ -9,7 +9,7 @@ use yubin_proto::{Caller, StoreClient};
 
 use crate::auth::authenticate;
 use crate::request::caller;
-use crate::{accounts, aliases, cluster, domains, plans, usage};
+use crate::{accounts, aliases, cluster, domains, plans, queue, usage};
 
 /// The admin API over a store.
 #[derive(Clone, Debug)]
@@ -160,6 +160,52 @@ impl Admin for AdminService {
     async fn verify_usage(&self, request: Request<api::GetUsageRequest>) -> Reply<api::VerifyUsageResponse> {
         let (request, _) = self.open(request).await?;
         usage::verify(&self.client, &request.name).await.map(Response::new)
+    }
+
+    async fn list_queue(&self, request: Request<api::ListQueueRequest>) -> Reply<api::ListQueueResponse> {
+        let (request, _) = self.open(request).await?;
+        queue::list(&self.client, request).await.map(Response::new)
+    }
+
+    async fn get_queued_message(&self, request: Request<api::GetQueuedMessageRequest>) -> Reply<api::QueuedMessage> {
+        let (request, _) = self.open(request).await?;
+        queue::get(&self.client, &request.id).await.map(Response::new)
+    }
+
+    async fn control_queue(&self, request: Request<api::ControlQueueRequest>) -> Reply<api::ControlQueueResponse> {
+        let (request, caller) = self.open(request).await?;
+        queue::control(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn summarize_queue(
+        &self,
+        request: Request<api::SummarizeQueueRequest>,
+    ) -> Reply<api::SummarizeQueueResponse> {
+        let (request, _) = self.open(request).await?;
+        queue::summary(&self.client, request).await.map(Response::new)
+    }
+
+    async fn list_events(&self, request: Request<api::ListEventsRequest>) -> Reply<api::ListEventsResponse> {
+        let (request, _) = self.open(request).await?;
+        queue::events(&self.client, request).await.map(Response::new)
+    }
+
+    async fn suspend_queue(&self, request: Request<api::SuspendQueueRequest>) -> Reply<api::QueueSuspension> {
+        let (request, caller) = self.open(request).await?;
+        queue::suspensions::suspend(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn resume_queue(&self, request: Request<api::ResumeQueueRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        queue::suspensions::resume(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn list_queue_suspensions(
+        &self,
+        request: Request<api::ListQueueSuspensionsRequest>,
+    ) -> Reply<api::ListQueueSuspensionsResponse> {
+        self.open(request).await?;
+        queue::suspensions::list(&self.client).await.map(Response::new)
     }
 
     async fn list_nodes(&self, request: Request<api::ListNodesRequest>) -> Reply<api::ListNodesResponse> {

@@ -8,6 +8,7 @@ mod call;
 pub(crate) mod connection;
 mod output;
 mod pages;
+mod queue;
 mod show;
 
 use std::process::ExitCode;

@@ -446,6 +446,339 @@ pub struct Replica {
     #[prost(bool, tag = "4")]
     pub faulted: bool,
 }
+/// Which deliveries: everything that is set must hold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueSelection {
+    /// A message's id, 32 hex digits.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The domain that the mail is from.
+    #[prost(string, tag = "2")]
+    pub domain: ::prost::alloc::string::String,
+    /// Where it goes: a domain name, or an address literal in brackets.
+    #[prost(string, tag = "3")]
+    pub destination: ::prost::alloc::string::String,
+    /// Envelope sender; `<>` is the null sender of notices.
+    #[prost(string, tag = "4")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub recipient: ::prost::alloc::string::String,
+    #[prost(enumeration = "DeliveryState", tag = "6")]
+    pub state: i32,
+    /// Message-ID. Every delivery is looked at, so this takes time.
+    #[prost(string, tag = "7")]
+    pub message_id: ::prost::alloc::string::String,
+}
+/// What a server said, or what kept us from asking it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoteReply {
+    /// SMTP code; ours, where no server spoke.
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    /// Enhanced code, such as 5.7.26; empty if there was none.
+    #[prost(string, tag = "2")]
+    pub enhanced: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// Who said it; empty: this system.
+    #[prost(string, tag = "4")]
+    pub host: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub time_ms: u64,
+    /// What it means, of a negative reply: a stable word such as `mailbox-full`.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    /// The blocklist that it names, and where to look an address up.
+    #[prost(string, tag = "7")]
+    pub blocklist: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub blocklist_url: ::prost::alloc::string::String,
+    /// What an operator can do.
+    #[prost(string, tag = "9")]
+    pub advice_en: ::prost::alloc::string::String,
+    #[prost(string, tag = "10")]
+    pub advice_ja: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueuedRecipient {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// NOTIFY of RFC 3461; empty: not given.
+    #[prost(string, tag = "2")]
+    pub notify: ::prost::alloc::string::String,
+    /// Why it isn't reached yet, if a server had a word for it alone.
+    #[prost(message, optional, tag = "3")]
+    pub last_reply: ::core::option::Option<RemoteReply>,
+}
+/// A message and one destination.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Delivery {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub destination: ::prost::alloc::string::String,
+    /// Empty: the null sender.
+    #[prost(string, tag = "3")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(enumeration = "DeliveryState", tag = "4")]
+    pub state: i32,
+    /// Of one that is held.
+    #[prost(string, tag = "5")]
+    pub held_reason: ::prost::alloc::string::String,
+    /// Of one in flight.
+    #[prost(string, tag = "6")]
+    pub worker: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "7")]
+    pub queue_time_ms: u64,
+    /// Absent: none, while it is held.
+    #[prost(uint64, optional, tag = "8")]
+    pub next_attempt_time_ms: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "9")]
+    pub last_attempt_time_ms: ::core::option::Option<u64>,
+    /// When it is given up.
+    #[prost(uint64, tag = "10")]
+    pub expire_time_ms: u64,
+    #[prost(uint32, tag = "11")]
+    pub attempts: u32,
+    /// Attempts whose outcome is not known.
+    #[prost(uint32, tag = "12")]
+    pub lapsed: u32,
+    #[prost(message, optional, tag = "13")]
+    pub last_reply: ::core::option::Option<RemoteReply>,
+    #[prost(message, repeated, tag = "14")]
+    pub recipients: ::prost::alloc::vec::Vec<QueuedRecipient>,
+    #[prost(uint64, tag = "15")]
+    pub bytes: u64,
+    #[prost(string, tag = "16")]
+    pub message_id: ::prost::alloc::string::String,
+    /// The sender was told of the delay.
+    #[prost(bool, tag = "17")]
+    pub delay_notice_sent: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListQueueRequest {
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<QueueSelection>,
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page may be short or empty and have a next one.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListQueueResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetQueuedMessageRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueuedMessage {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub message_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub queue_time_ms: u64,
+    /// submission, forward, or a notice of failure, delay or success.
+    #[prost(string, tag = "6")]
+    pub source: ::prost::alloc::string::String,
+    /// ENVID and RET of RFC 3461.
+    #[prost(string, tag = "7")]
+    pub envid: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub ret: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub trace: ::prost::alloc::string::String,
+    /// Where it still has to go.
+    #[prost(message, repeated, tag = "10")]
+    pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
+}
+/// Deals with one page of the selection; call again with the token until it is empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ControlQueueRequest {
+    /// At least one field is set, or `everything`.
+    #[prost(message, optional, tag = "1")]
+    pub selection: ::core::option::Option<QueueSelection>,
+    #[prost(bool, tag = "2")]
+    pub everything: bool,
+    #[prost(enumeration = "QueueAction", tag = "3")]
+    pub action: i32,
+    /// Of a hold.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ControlQueueResponse {
+    /// Deliveries by what became of them.
+    #[prost(uint64, tag = "1")]
+    pub done: u64,
+    /// A worker is trying them: done if the attempt does not deliver.
+    #[prost(uint64, tag = "2")]
+    pub after_attempt: u64,
+    #[prost(uint64, tag = "3")]
+    pub unchanged: u64,
+    /// Ended in the meantime.
+    #[prost(uint64, tag = "4")]
+    pub gone: u64,
+    #[prost(string, tag = "5")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SummarizeQueueRequest {
+    /// Empty: all domains.
+    #[prost(string, tag = "1")]
+    pub domain: ::prost::alloc::string::String,
+    /// Lines at most, those with most deliveries first; 0: 100, at most 1000.
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SummarizeQueueResponse {
+    #[prost(uint64, tag = "1")]
+    pub messages: u64,
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    #[prost(uint64, tag = "3")]
+    pub deliveries: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub lines: ::prost::alloc::vec::Vec<QueueSum>,
+    /// Lines that did not fit.
+    #[prost(uint64, tag = "5")]
+    pub more: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueSum {
+    #[prost(string, tag = "1")]
+    pub destination: ::prost::alloc::string::String,
+    #[prost(enumeration = "DeliveryState", tag = "2")]
+    pub state: i32,
+    #[prost(uint64, tag = "3")]
+    pub deliveries: u64,
+    #[prost(uint64, tag = "4")]
+    pub recipients: u64,
+    /// Each message counts for every one of its deliveries.
+    #[prost(uint64, tag = "5")]
+    pub bytes: u64,
+    /// When the oldest of the messages was queued.
+    #[prost(uint64, tag = "6")]
+    pub oldest_time_ms: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEventsRequest {
+    /// The sender's domain; empty: all.
+    #[prost(string, tag = "1")]
+    pub domain: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub message_id: ::prost::alloc::string::String,
+    /// Sender or recipient.
+    #[prost(string, tag = "4")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(enumeration = "Outcome", tag = "5")]
+    pub outcome: i32,
+    /// From this time, and before that.
+    #[prost(uint64, optional, tag = "6")]
+    pub from_time_ms: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "7")]
+    pub to_time_ms: ::core::option::Option<u64>,
+    #[prost(uint32, tag = "8")]
+    pub page_size: u32,
+    #[prost(string, tag = "9")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page may be short or empty and have a next one.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEventsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<Event>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// How a recipient ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Event {
+    #[prost(uint64, tag = "1")]
+    pub time_ms: u64,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub message_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub recipient: ::prost::alloc::string::String,
+    #[prost(enumeration = "Outcome", tag = "6")]
+    pub outcome: i32,
+    #[prost(message, optional, tag = "7")]
+    pub reply: ::core::option::Option<RemoteReply>,
+    #[prost(uint32, tag = "8")]
+    pub attempts: u32,
+    #[prost(uint64, tag = "9")]
+    pub queue_time_ms: u64,
+    #[prost(uint64, tag = "10")]
+    pub bytes: u64,
+    #[prost(string, tag = "11")]
+    pub source: ::prost::alloc::string::String,
+    #[prost(string, tag = "12")]
+    pub trace: ::prost::alloc::string::String,
+}
+/// Mail to a destination, or from a domain, that workers leave alone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueSuspension {
+    /// One of the two.
+    #[prost(string, tag = "1")]
+    pub destination: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub domain: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub since_time_ms: u64,
+    /// Absent: until it is resumed.
+    #[prost(uint64, optional, tag = "5")]
+    pub expire_time_ms: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendQueueRequest {
+    /// One of the two.
+    #[prost(string, tag = "1")]
+    pub destination: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub domain: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// How long; absent: until it is resumed.
+    #[prost(uint64, optional, tag = "4")]
+    pub seconds: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeQueueRequest {
+    /// One of the two.
+    #[prost(string, tag = "1")]
+    pub destination: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub domain: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListQueueSuspensionsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListQueueSuspensionsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub suspensions: ::prost::alloc::vec::Vec<QueueSuspension>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum State {
@@ -471,6 +804,119 @@ impl State {
             "STATE_UNSPECIFIED" => Some(Self::Unspecified),
             "STATE_ACTIVE" => Some(Self::Active),
             "STATE_SUSPENDED" => Some(Self::Suspended),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeliveryState {
+    Unspecified = 0,
+    /// Waits for its next attempt.
+    Scheduled = 1,
+    /// A worker tries it.
+    InFlight = 2,
+    /// Its worker was lost while it tried: it may have been delivered, and is tried again.
+    MaybeDelivered = 3,
+    /// Held by an operator.
+    Held = 4,
+}
+impl DeliveryState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DELIVERY_STATE_UNSPECIFIED",
+            Self::Scheduled => "DELIVERY_STATE_SCHEDULED",
+            Self::InFlight => "DELIVERY_STATE_IN_FLIGHT",
+            Self::MaybeDelivered => "DELIVERY_STATE_MAYBE_DELIVERED",
+            Self::Held => "DELIVERY_STATE_HELD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DELIVERY_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "DELIVERY_STATE_SCHEDULED" => Some(Self::Scheduled),
+            "DELIVERY_STATE_IN_FLIGHT" => Some(Self::InFlight),
+            "DELIVERY_STATE_MAYBE_DELIVERED" => Some(Self::MaybeDelivered),
+            "DELIVERY_STATE_HELD" => Some(Self::Held),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum QueueAction {
+    Unspecified = 0,
+    /// Not tried until it is released; its time goes on.
+    Hold = 1,
+    /// Ends a hold: due now.
+    Release = 2,
+    /// Due now, unless it is held.
+    Retry = 3,
+    /// Given up without a notice.
+    Cancel = 4,
+}
+impl QueueAction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUEUE_ACTION_UNSPECIFIED",
+            Self::Hold => "QUEUE_ACTION_HOLD",
+            Self::Release => "QUEUE_ACTION_RELEASE",
+            Self::Retry => "QUEUE_ACTION_RETRY",
+            Self::Cancel => "QUEUE_ACTION_CANCEL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUEUE_ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUEUE_ACTION_HOLD" => Some(Self::Hold),
+            "QUEUE_ACTION_RELEASE" => Some(Self::Release),
+            "QUEUE_ACTION_RETRY" => Some(Self::Retry),
+            "QUEUE_ACTION_CANCEL" => Some(Self::Cancel),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Outcome {
+    Unspecified = 0,
+    Delivered = 1,
+    Bounced = 2,
+    Expired = 3,
+    Cancelled = 4,
+}
+impl Outcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OUTCOME_UNSPECIFIED",
+            Self::Delivered => "OUTCOME_DELIVERED",
+            Self::Bounced => "OUTCOME_BOUNCED",
+            Self::Expired => "OUTCOME_EXPIRED",
+            Self::Cancelled => "OUTCOME_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "OUTCOME_DELIVERED" => Some(Self::Delivered),
+            "OUTCOME_BOUNCED" => Some(Self::Bounced),
+            "OUTCOME_EXPIRED" => Some(Self::Expired),
+            "OUTCOME_CANCELLED" => Some(Self::Cancelled),
             _ => None,
         }
     }
@@ -1115,6 +1561,195 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "VerifyUsage"));
             self.inner.unary(req, path, codec).await
         }
+        /// Mail on its way out.
+        pub async fn list_queue(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListQueueResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ListQueue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListQueue"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_queued_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetQueuedMessageRequest>,
+        ) -> std::result::Result<tonic::Response<super::QueuedMessage>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetQueuedMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetQueuedMessage"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn control_queue(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ControlQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlQueueResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ControlQueue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ControlQueue"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn summarize_queue(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SummarizeQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SummarizeQueueResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SummarizeQueue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SummarizeQueue"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What has become of mail, for 30 days.
+        pub async fn list_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEventsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ListEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListEvents"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Suspensions: mail that is left alone for a while.
+        pub async fn suspend_queue(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SuspendQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::QueueSuspension>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SuspendQueue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SuspendQueue"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn resume_queue(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeQueueRequest>,
+        ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ResumeQueue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ResumeQueue"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_queue_suspensions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListQueueSuspensionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListQueueSuspensionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ListQueueSuspensions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListQueueSuspensions"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The cluster.
         pub async fn list_nodes(
             &mut self,
@@ -1301,6 +1936,56 @@ pub mod admin_server {
             request: tonic::Request<super::GetUsageRequest>,
         ) -> std::result::Result<
             tonic::Response<super::VerifyUsageResponse>,
+            tonic::Status,
+        >;
+        /// Mail on its way out.
+        async fn list_queue(
+            &self,
+            request: tonic::Request<super::ListQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListQueueResponse>,
+            tonic::Status,
+        >;
+        async fn get_queued_message(
+            &self,
+            request: tonic::Request<super::GetQueuedMessageRequest>,
+        ) -> std::result::Result<tonic::Response<super::QueuedMessage>, tonic::Status>;
+        async fn control_queue(
+            &self,
+            request: tonic::Request<super::ControlQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlQueueResponse>,
+            tonic::Status,
+        >;
+        async fn summarize_queue(
+            &self,
+            request: tonic::Request<super::SummarizeQueueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SummarizeQueueResponse>,
+            tonic::Status,
+        >;
+        /// What has become of mail, for 30 days.
+        async fn list_events(
+            &self,
+            request: tonic::Request<super::ListEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEventsResponse>,
+            tonic::Status,
+        >;
+        /// Suspensions: mail that is left alone for a while.
+        async fn suspend_queue(
+            &self,
+            request: tonic::Request<super::SuspendQueueRequest>,
+        ) -> std::result::Result<tonic::Response<super::QueueSuspension>, tonic::Status>;
+        async fn resume_queue(
+            &self,
+            request: tonic::Request<super::ResumeQueueRequest>,
+        ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status>;
+        async fn list_queue_suspensions(
+            &self,
+            request: tonic::Request<super::ListQueueSuspensionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListQueueSuspensionsResponse>,
             tonic::Status,
         >;
         /// The cluster.
@@ -2481,6 +3166,360 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = VerifyUsageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ListQueue" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListQueueSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ListQueueRequest>
+                    for ListQueueSvc<T> {
+                        type Response = super::ListQueueResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListQueueRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_queue(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListQueueSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetQueuedMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetQueuedMessageSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetQueuedMessageRequest>
+                    for GetQueuedMessageSvc<T> {
+                        type Response = super::QueuedMessage;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetQueuedMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_queued_message(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetQueuedMessageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ControlQueue" => {
+                    #[allow(non_camel_case_types)]
+                    struct ControlQueueSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ControlQueueRequest>
+                    for ControlQueueSvc<T> {
+                        type Response = super::ControlQueueResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ControlQueueRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::control_queue(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ControlQueueSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SummarizeQueue" => {
+                    #[allow(non_camel_case_types)]
+                    struct SummarizeQueueSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SummarizeQueueRequest>
+                    for SummarizeQueueSvc<T> {
+                        type Response = super::SummarizeQueueResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SummarizeQueueRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::summarize_queue(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SummarizeQueueSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ListEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEventsSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ListEventsRequest>
+                    for ListEventsSvc<T> {
+                        type Response = super::ListEventsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_events(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SuspendQueue" => {
+                    #[allow(non_camel_case_types)]
+                    struct SuspendQueueSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SuspendQueueRequest>
+                    for SuspendQueueSvc<T> {
+                        type Response = super::QueueSuspension;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SuspendQueueRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::suspend_queue(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SuspendQueueSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ResumeQueue" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeQueueSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::ResumeQueueRequest>
+                    for ResumeQueueSvc<T> {
+                        type Response = super::DeleteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeQueueRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::resume_queue(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeQueueSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ListQueueSuspensions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListQueueSuspensionsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ListQueueSuspensionsRequest>
+                    for ListQueueSuspensionsSvc<T> {
+                        type Response = super::ListQueueSuspensionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListQueueSuspensionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_queue_suspensions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListQueueSuspensionsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

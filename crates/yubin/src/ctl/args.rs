@@ -1,8 +1,12 @@
 //! The command line of `yubin ctl`.
 
+mod queue;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
 
 /// Administer a running system.
 #[derive(Args)]
@@ -47,6 +51,11 @@ pub(crate) enum Noun {
         #[command(flatten)]
         check: UsageCheck,
     },
+    /// Mail on its way out.
+    #[command(subcommand)]
+    Queue(QueueVerb),
+    /// Where is my mail? What waits and what has become of it, for 30 days.
+    Trace(TraceArgs),
     /// Nodes of the cluster.
     #[command(subcommand)]
     Node(ListVerb),

@@ -28,6 +28,8 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<String> {
         Noun::Mailbox(verb) => mailbox(api, verb, form).await,
         Noun::Quota(verb) => quota(api, verb, form).await,
         Noun::Usage { name, check } => usage(api, name, &check, form).await,
+        Noun::Queue(verb) => super::queue::queue(api, verb, form).await,
+        Noun::Trace(args) => super::queue::trace(api, args, form).await,
         Noun::Node(ListVerb::List) => node(api, form).await,
         Noun::Group(ListVerb::List) => group(api, form).await,
     };

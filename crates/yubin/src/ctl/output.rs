@@ -1,6 +1,10 @@
 //! What `yubin ctl` prints, and the amounts that it reads.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
+use yubin_message::DateTime;
+use yubin_types::Timestamp;
 
 use super::args::{Bytes, QuotaWish};
 
@@ -25,6 +29,49 @@ pub(crate) fn parse_bytes(text: &str) -> Result<Bytes, String> {
 /// Parses an amount or `plan`.
 pub(crate) fn parse_quota(text: &str) -> Result<QuotaWish, String> {
     if text == "plan" { Ok(QuotaWish::Plan) } else { parse_bytes(text).map(QuotaWish::Own) }
+}
+
+/// Parses `90s`, `30m`, `2h`, `7d` into seconds.
+pub(crate) fn parse_seconds(text: &str) -> Result<u64, String> {
+    let wrong = || "a time like 90s, 30m, 2h or 7d".to_owned();
+    let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+}
+
+/// The present, milliseconds since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A point in time for people, in UTC.
+pub(crate) fn date(time_ms: u64) -> String {
+    DateTime::from(Timestamp(time_ms)).to_rfc5322()
+}
+
+/// How long before `now_ms` it was, by its two largest units.
+pub(crate) fn ago(time_ms: u64, now_ms: u64) -> String {
+    let seconds = now_ms.saturating_sub(time_ms) / 1_000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{:02}s", seconds % 60),
+        (0, _, _) => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+/// How long after `now_ms` it is.
+pub(crate) fn until(time_ms: u64, now_ms: u64) -> String {
+    if time_ms <= now_ms { "now".to_owned() } else { format!("in {}", ago(now_ms, time_ms)) }
 }
 
 /// Bytes for people.
@@ -76,7 +123,7 @@ pub(crate) fn json(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, human, parse_bytes, table};
+    use super::{Bytes, ago, date, human, parse_bytes, parse_seconds, table, until};
 
     #[test]
     fn amounts_are_read_as_people_write_them() {
@@ -96,6 +143,21 @@ mod tests {
         assert_eq!(human(1023), "1023 B");
         assert_eq!(human(1536), "1.5 KiB");
         assert_eq!(human(10 << 30), "10.0 GiB");
+    }
+
+    #[test]
+    fn times_are_read_and_shown_as_people_write_them() {
+        for (text, seconds) in [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("7d", 604_800)] {
+            assert_eq!(parse_seconds(text), Ok(seconds));
+        }
+        for text in ["", "0s", "7", "d", "-1h", "1.5h", "7日", "99999999999999999d"] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+        for (seconds, shown) in [(0, "0s"), (59, "59s"), (61, "1m01s"), (3_600, "1h00m"), (90_000, "1d01h")] {
+            assert_eq!(ago(5_000, 5_000 + seconds * 1_000), shown);
+        }
+        assert_eq!((until(1, 2).as_str(), until(62_000, 1_000).as_str()), ("now", "in 1m01s"));
+        assert_eq!(date(880_127_706_000), "Fri, 21 Nov 1997 15:55:06 +0000");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! How each kind of answer is printed: the rows of its table, and its JSON, whose keys are stable.
 
+mod queue;
+
 use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
+
+pub(crate) use queue::Trace;
 
 use super::output::{human, human_limit, table};
 

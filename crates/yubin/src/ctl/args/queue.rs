@@ -1,0 +1,133 @@
+//! The command line of `yubin ctl queue` and `yubin ctl trace`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Subcommand)]
+pub(crate) enum QueueVerb {
+    /// List deliveries that wait: a message and one destination each.
+    List(SelectionArgs),
+    /// Show a message with its recipients, the last replies, and what they mean.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Try deliveries now, unless they are held.
+    Retry(ControlArgs),
+    /// Try deliveries no more until they are released; their time goes on.
+    Hold {
+        #[command(flatten)]
+        which: ControlArgs,
+        /// For the record.
+        #[arg(long)]
+        reason: String,
+    },
+    /// End a hold: tried now.
+    Release(ControlArgs),
+    /// Give deliveries up; their senders hear nothing.
+    Cancel(CancelArgs),
+    /// Leave mail to a destination, or from a domain, alone for a while.
+    Suspend {
+        #[command(flatten)]
+        what: SuspensionArgs,
+        /// For the record.
+        #[arg(long)]
+        reason: String,
+        /// How long, such as 90s, 30m, 2h or 7d; without it, until it is resumed.
+        #[arg(long = "for", value_name = "TIME", value_parser = super::super::output::parse_seconds)]
+        seconds: Option<u64>,
+    },
+    /// End a suspension.
+    Resume(SuspensionArgs),
+    /// List suspensions.
+    Suspensions,
+    /// Count what waits, by destination and state.
+    Summary {
+        /// Only mail from this domain.
+        #[arg(long, default_value = "")]
+        domain: String,
+        /// Lines at most, those with most deliveries first.
+        #[arg(long, default_value_t = 100)]
+        lines: u32,
+    },
+}
+
+/// Which deliveries; everything that is given must hold.
+#[derive(Args)]
+pub(crate) struct SelectionArgs {
+    /// A message's id.
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) id: String,
+    /// The domain that the mail is from.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) domain: String,
+    /// Where it goes: a domain name, or an address literal in brackets.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) destination: String,
+    /// Envelope sender; `<>` for notices.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) sender: String,
+    /// A recipient.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) recipient: String,
+    /// What is happening to it.
+    #[arg(long)]
+    pub(crate) state: Option<StateArg>,
+}
+
+/// What is happening to a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateArg {
+    /// Waits for its next attempt.
+    Scheduled,
+    /// A worker tries it.
+    InFlight,
+    /// Its worker was lost while it tried.
+    MaybeDelivered,
+    /// Held by an operator.
+    Held,
+}
+
+/// Deliveries that are taken in hand.
+#[derive(Args)]
+pub(crate) struct ControlArgs {
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    /// All there are; without it, some selection must be given.
+    #[arg(long)]
+    pub(crate) everything: bool,
+}
+
+/// Deliveries that are given up.
+#[derive(Args)]
+pub(crate) struct CancelArgs {
+    #[command(flatten)]
+    pub(crate) which: ControlArgs,
+    /// The id, domain, destination, sender or recipient again, or `everything`, so that nothing is given up by a slip.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) confirm: String,
+}
+
+/// Which mail a suspension is about.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SuspensionArgs {
+    /// Mail to this destination.
+    #[arg(long)]
+    pub(crate) destination: Option<String>,
+    /// Mail from this domain.
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+}
+
+/// What is looked for.
+#[derive(Args)]
+pub(crate) struct TraceArgs {
+    /// An address (sender or recipient), a message's id in the queue, or its Message-ID.
+    pub(crate) what: String,
+    /// Only mail from this domain: other groups need not be asked.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) domain: String,
+    /// How far back, such as 2h or 7d; without it, 30 days.
+    #[arg(long, value_name = "TIME", value_parser = super::super::output::parse_seconds)]
+    pub(crate) since: Option<u64>,
+}

@@ -1,0 +1,164 @@
+//! `yubin ctl queue` and `yubin ctl trace`: the calls they make.
+
+use anyhow::ensure;
+use yubin_proto::r#gen::admin as api;
+
+use super::args::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
+use super::connection::Connection;
+use super::output::now_ms;
+use super::pages::{self, PAGE_SIZE};
+use super::show::{Form, Shown as _, Trace};
+
+/// Carries out a command on the queue.
+pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> anyhow::Result<String> {
+    match verb {
+        QueueVerb::List(which) => Ok(list(&mut api, selection(which)).await?.shown(form)),
+        QueueVerb::Show { id } => {
+            let shown = api.get_queued_message(api::GetQueuedMessageRequest { id }).await?;
+            Ok(shown.into_inner().shown(form))
+        }
+        QueueVerb::Retry(which) => control(api, which, api::QueueAction::Retry, String::new(), form).await,
+        QueueVerb::Release(which) => control(api, which, api::QueueAction::Release, String::new(), form).await,
+        QueueVerb::Hold { which, reason } => control(api, which, api::QueueAction::Hold, reason, form).await,
+        QueueVerb::Cancel(CancelArgs { which, confirm }) => {
+            confirmed(&which, &confirm)?;
+            control(api, which, api::QueueAction::Cancel, String::new(), form).await
+        }
+        QueueVerb::Suspend { what, reason, seconds } => {
+            let SuspensionArgs { destination, domain } = what;
+            let (destination, domain) = (destination.unwrap_or_default(), domain.unwrap_or_default());
+            let suspended =
+                api.suspend_queue(api::SuspendQueueRequest { destination, domain, reason, seconds }).await?;
+            Ok(vec![suspended.into_inner()].shown(form))
+        }
+        QueueVerb::Resume(SuspensionArgs { destination, domain }) => {
+            let (destination, domain) = (destination.unwrap_or_default(), domain.unwrap_or_default());
+            api.resume_queue(api::ResumeQueueRequest { destination, domain }).await?;
+            suspensions(api, form).await
+        }
+        QueueVerb::Suspensions => suspensions(api, form).await,
+        QueueVerb::Summary { domain, lines } => {
+            let sums = api.summarize_queue(api::SummarizeQueueRequest { domain, page_size: lines }).await?;
+            Ok(sums.into_inner().shown(form))
+        }
+    }
+}
+
+/// What waits and what has ended, of an address or a message.
+pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> anyhow::Result<String> {
+    let TraceArgs { what, domain, since } = args;
+    let mut events = api::ListEventsRequest {
+        domain: domain.clone(),
+        from_time_ms: since.map(|seconds| now_ms().saturating_sub(seconds.saturating_mul(1_000))),
+        page_size: PAGE_SIZE,
+        ..Default::default()
+    };
+    let mut waiting = Vec::new();
+    if what.len() == 32 && what.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        events.id.clone_from(&what);
+        match api.get_queued_message(api::GetQueuedMessageRequest { id: what }).await {
+            Ok(message) => waiting = message.into_inner().deliveries,
+            Err(status) if status.code() == tonic::Code::NotFound => {}
+            Err(status) => return Err(status.into()),
+        }
+    } else if what.starts_with('<') {
+        events.message_id.clone_from(&what);
+        let selection = api::QueueSelection { message_id: what, domain, ..Default::default() };
+        waiting = list(&mut api, selection).await?;
+    } else {
+        ensure!(what.contains('@'), "{what}: an address, a message's id, or a Message-ID with its angle brackets");
+        events.address.clone_from(&what);
+        let to = api::QueueSelection { recipient: what.clone(), domain: domain.clone(), ..Default::default() };
+        let from = api::QueueSelection { sender: what, domain, ..Default::default() };
+        waiting = list(&mut api, to).await?;
+        for delivery in list(&mut api, from).await? {
+            if !waiting.iter().any(|one| one.id == delivery.id && one.destination == delivery.destination) {
+                waiting.push(delivery);
+            }
+        }
+    }
+    let ended = pages::all(async |page_token| {
+        let request = api::ListEventsRequest { page_token, ..events.clone() };
+        let page = api.list_events(request).await?.into_inner();
+        Ok((page.events, page.next_page_token))
+    });
+    let mut ended = ended.await?;
+    ended.sort_by_key(|event| event.time_ms);
+    Ok(Trace { waiting, ended }.shown(form))
+}
+
+async fn list(api: &mut Connection, selection: api::QueueSelection) -> anyhow::Result<Vec<api::Delivery>> {
+    let all = pages::all(async |page_token| {
+        let selection = Some(selection.clone());
+        let page = api.list_queue(api::ListQueueRequest { selection, page_size: PAGE_SIZE, page_token }).await?;
+        let page = page.into_inner();
+        Ok((page.deliveries, page.next_page_token))
+    });
+    Ok(all.await?)
+}
+
+async fn control(
+    mut api: Connection,
+    which: ControlArgs,
+    action: api::QueueAction,
+    reason: String,
+    form: Form,
+) -> anyhow::Result<String> {
+    let ControlArgs { selection: which, everything } = which;
+    let selection = selection(which);
+    ensure!(
+        everything || selection != api::QueueSelection::default(),
+        "which deliveries? Give an id, --destination, --domain, --sender, --recipient or --state; or --everything"
+    );
+    let steps = pages::all(async |page_token| {
+        let (selection, reason) = (Some(selection.clone()), reason.clone());
+        let request = api::ControlQueueRequest { selection, everything, action: action.into(), reason, page_token };
+        let step = api.control_queue(request).await?.into_inner();
+        let next = step.next_page_token.clone();
+        Ok((vec![step], next))
+    });
+    let mut sum = api::ControlQueueResponse::default();
+    for step in steps.await? {
+        sum.done += step.done;
+        sum.after_attempt += step.after_attempt;
+        sum.unchanged += step.unchanged;
+        sum.gone += step.gone;
+    }
+    Ok(sum.shown(form))
+}
+
+async fn suspensions(mut api: Connection, form: Form) -> anyhow::Result<String> {
+    let listed = api.list_queue_suspensions(api::ListQueueSuspensionsRequest {}).await?;
+    Ok(listed.into_inner().suspensions.shown(form))
+}
+
+fn selection(args: SelectionArgs) -> api::QueueSelection {
+    let state = match args.state {
+        None => api::DeliveryState::Unspecified,
+        Some(StateArg::Scheduled) => api::DeliveryState::Scheduled,
+        Some(StateArg::InFlight) => api::DeliveryState::InFlight,
+        Some(StateArg::MaybeDelivered) => api::DeliveryState::MaybeDelivered,
+        Some(StateArg::Held) => api::DeliveryState::Held,
+    };
+    api::QueueSelection {
+        id: args.id,
+        domain: args.domain,
+        destination: args.destination,
+        sender: args.sender,
+        recipient: args.recipient,
+        state: state.into(),
+        message_id: String::new(),
+    }
+}
+
+/// Does the confirmation repeat something of the selection?
+fn confirmed(which: &ControlArgs, confirm: &str) -> anyhow::Result<()> {
+    let SelectionArgs { id, domain, destination, sender, recipient, state: _ } = &which.selection;
+    let repeats =
+        !confirm.is_empty() && [id, domain, destination, sender, recipient].into_iter().any(|it| it == confirm);
+    ensure!(
+        repeats || (which.everything && confirm == "everything"),
+        "--confirm must repeat the id, domain, destination, sender or recipient, or say everything with --everything"
+    );
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! How mail on its way out is printed.
+
+use serde_json::{Value, json};
+use yubin_proto::r#gen::admin as api;
+
+use super::{Row, Shown};
+use crate::ctl::output::{ago, date, human, now_ms, table, until};
+
+/// What `trace` found.
+pub(crate) struct Trace {
+    /// What still waits.
+    pub(crate) waiting: Vec<api::Delivery>,
+    /// What has ended, by time.
+    pub(crate) ended: Vec<api::Event>,
+}
+
+impl Row for api::Delivery {
+    const HEADS: &'static [&'static str] =
+        &["ID", "FROM", "DESTINATION", "RECIPIENTS", "SIZE", "AGE", "STATE", "NEXT", "ATTEMPTS", "LAST REPLY"];
+    const LIST: &'static str = "deliveries";
+
+    fn cells(&self) -> Vec<String> {
+        let now = now_ms();
+        vec![
+            self.id.clone(),
+            path(&self.sender),
+            self.destination.clone(),
+            self.recipients.len().to_string(),
+            human(self.bytes),
+            ago(self.queue_time_ms, now),
+            state(self),
+            self.next_attempt_time_ms.map_or_else(|| "-".to_owned(), |next| until(next, now)),
+            self.attempts.to_string(),
+            self.last_reply.as_ref().map(reply).unwrap_or_default(),
+        ]
+    }
+
+    fn object(&self) -> Value {
+        let recipient = |recipient: &api::QueuedRecipient| {
+            json!({
+                "address": recipient.address,
+                "notify": recipient.notify,
+                "last_reply": reply_json(recipient.last_reply.as_ref()),
+            })
+        };
+        json!({
+            "id": self.id,
+            "destination": self.destination,
+            "sender": self.sender,
+            "state": state_word(self.state),
+            "held_reason": self.held_reason,
+            "worker": self.worker,
+            "queue_time_ms": self.queue_time_ms,
+            "next_attempt_time_ms": self.next_attempt_time_ms,
+            "last_attempt_time_ms": self.last_attempt_time_ms,
+            "expire_time_ms": self.expire_time_ms,
+            "attempts": self.attempts,
+            "lapsed": self.lapsed,
+            "last_reply": reply_json(self.last_reply.as_ref()),
+            "recipients": self.recipients.iter().map(recipient).collect::<Vec<_>>(),
+            "bytes": self.bytes,
+            "message_id": self.message_id,
+            "delay_notice_sent": self.delay_notice_sent,
+        })
+    }
+}
+
+impl Shown for api::QueuedMessage {
+    fn table(&self) -> String {
+        let mut text = format!(
+            "Message     {}\nFrom        {}\nMessage-ID  {}\nSize        {}\nQueued      {}\nSource      {}\nTrace       {}\n",
+            self.id,
+            path(&self.sender),
+            self.message_id,
+            human(self.bytes),
+            date(self.queue_time_ms),
+            self.source,
+            self.trace,
+        );
+        let now = now_ms();
+        for delivery in &self.deliveries {
+            let next = delivery.next_attempt_time_ms.map_or_else(|| "-".to_owned(), |next| until(next, now));
+            text.push_str(&format!(
+                "\nTo {}: {}, next attempt {next}, {} attempts, given up {}\n",
+                delivery.destination,
+                state(delivery),
+                delivery.attempts,
+                date(delivery.expire_time_ms),
+            ));
+            for recipient in &delivery.recipients {
+                text.push_str(&format!("  <{}>\n", recipient.address));
+                text.push_str(&explained(recipient.last_reply.as_ref(), "    "));
+            }
+            text.push_str(&explained(delivery.last_reply.as_ref(), "  "));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "sender": self.sender,
+            "message_id": self.message_id,
+            "bytes": self.bytes,
+            "queue_time_ms": self.queue_time_ms,
+            "source": self.source,
+            "envid": self.envid,
+            "ret": self.ret,
+            "trace": self.trace,
+            "deliveries": self.deliveries.iter().map(Row::object).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Row for api::Event {
+    const HEADS: &'static [&'static str] =
+        &["TIME", "ID", "FROM", "TO", "OUTCOME", "DELAY", "ATTEMPTS", "REASON", "REPLY"];
+    const LIST: &'static str = "events";
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            date(self.time_ms),
+            self.id.clone(),
+            path(&self.sender),
+            self.recipient.clone(),
+            outcome(self.outcome).to_owned(),
+            ago(self.queue_time_ms, self.time_ms),
+            self.attempts.to_string(),
+            self.reply.as_ref().map(|reply| reply.reason.clone()).unwrap_or_default(),
+            self.reply.as_ref().map(reply).unwrap_or_default(),
+        ]
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "time_ms": self.time_ms,
+            "id": self.id,
+            "message_id": self.message_id,
+            "sender": self.sender,
+            "recipient": self.recipient,
+            "outcome": outcome(self.outcome),
+            "reply": reply_json(self.reply.as_ref()),
+            "attempts": self.attempts,
+            "queue_time_ms": self.queue_time_ms,
+            "bytes": self.bytes,
+            "source": self.source,
+            "trace": self.trace,
+        })
+    }
+}
+
+impl Shown for Trace {
+    fn table(&self) -> String {
+        let waiting = if self.waiting.is_empty() { "Nothing waits.\n".to_owned() } else { self.waiting.table() };
+        let ended = if self.ended.is_empty() { "Nothing has ended.\n".to_owned() } else { self.ended.table() };
+        format!("{waiting}\n{ended}")
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "waiting": self.waiting.iter().map(Row::object).collect::<Vec<_>>(),
+            "ended": self.ended.iter().map(Row::object).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Shown for api::SummarizeQueueResponse {
+    fn table(&self) -> String {
+        let now = now_ms();
+        let row = |line: &api::QueueSum| {
+            vec![
+                line.destination.clone(),
+                state_word(line.state).to_owned(),
+                line.deliveries.to_string(),
+                line.recipients.to_string(),
+                human(line.bytes),
+                ago(line.oldest_time_ms, now),
+            ]
+        };
+        let rows: Vec<_> = self.lines.iter().map(row).collect();
+        let more = if self.more > 0 { format!("and {} more lines\n", self.more) } else { String::new() };
+        format!(
+            "{}{more}{} messages, {}, {} deliveries\n",
+            table(&["DESTINATION", "STATE", "DELIVERIES", "RECIPIENTS", "SIZE", "OLDEST"], &rows),
+            self.messages,
+            human(self.bytes),
+            self.deliveries
+        )
+    }
+
+    fn json(&self) -> Value {
+        let line = |line: &api::QueueSum| {
+            json!({
+                "destination": line.destination,
+                "state": state_word(line.state),
+                "deliveries": line.deliveries,
+                "recipients": line.recipients,
+                "bytes": line.bytes,
+                "oldest_time_ms": line.oldest_time_ms,
+            })
+        };
+        json!({
+            "messages": self.messages,
+            "bytes": self.bytes,
+            "deliveries": self.deliveries,
+            "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
+            "more": self.more,
+        })
+    }
+}
+
+impl Shown for api::ControlQueueResponse {
+    fn table(&self) -> String {
+        let mut text = format!("{} done", self.done);
+        for (count, what) in [
+            (self.after_attempt, "after the attempt under way"),
+            (self.unchanged, "unchanged"),
+            (self.gone, "ended in the meantime"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        text + "\n"
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "done": self.done,
+            "after_attempt": self.after_attempt,
+            "unchanged": self.unchanged,
+            "gone": self.gone,
+        })
+    }
+}
+
+impl Row for api::QueueSuspension {
+    const HEADS: &'static [&'static str] = &["MAIL", "SINCE", "ENDS", "REASON"];
+    const LIST: &'static str = "suspensions";
+
+    fn cells(&self) -> Vec<String> {
+        let what =
+            if self.domain.is_empty() { format!("to {}", self.destination) } else { format!("from {}", self.domain) };
+        let ends = self.expire_time_ms.map_or_else(|| "never".to_owned(), date);
+        vec![what, date(self.since_time_ms), ends, self.reason.clone()]
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "destination": self.destination,
+            "domain": self.domain,
+            "reason": self.reason,
+            "since_time_ms": self.since_time_ms,
+            "expire_time_ms": self.expire_time_ms,
+        })
+    }
+}
+
+fn path(sender: &str) -> String {
+    format!("<{sender}>")
+}
+
+fn state(delivery: &api::Delivery) -> String {
+    match delivery.state() {
+        api::DeliveryState::Held => format!("held: {}", delivery.held_reason),
+        _ => state_word(delivery.state).to_owned(),
+    }
+}
+
+fn state_word(state: i32) -> &'static str {
+    match api::DeliveryState::try_from(state) {
+        Ok(api::DeliveryState::Scheduled) => "scheduled",
+        Ok(api::DeliveryState::InFlight) => "in-flight",
+        Ok(api::DeliveryState::MaybeDelivered) => "maybe-delivered",
+        Ok(api::DeliveryState::Held) => "held",
+        _ => "unknown",
+    }
+}
+
+fn outcome(outcome: i32) -> &'static str {
+    match api::Outcome::try_from(outcome) {
+        Ok(api::Outcome::Delivered) => "delivered",
+        Ok(api::Outcome::Bounced) => "bounced",
+        Ok(api::Outcome::Expired) => "expired",
+        Ok(api::Outcome::Cancelled) => "cancelled",
+        _ => "unknown",
+    }
+}
+
+fn reply(reply: &api::RemoteReply) -> String {
+    let words = [reply.host.as_str(), &reply.code.to_string(), &reply.enhanced, &reply.text].map(str::to_owned);
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A reply, what it means, and what to do, a line each.
+fn explained(last: Option<&api::RemoteReply>, indent: &str) -> String {
+    let Some(last) = last else { return String::new() };
+    let mut text = format!("{indent}{}\n", reply(last));
+    if !last.reason.is_empty() {
+        text.push_str(&format!("{indent}{}: {}\n{indent}{}\n", last.reason, last.advice_en, last.advice_ja));
+    }
+    if !last.blocklist.is_empty() {
+        text.push_str(&format!("{indent}{}: {}\n", last.blocklist, last.blocklist_url));
+    }
+    text
+}
+
+fn reply_json(reply: Option<&api::RemoteReply>) -> Value {
+    let Some(reply) = reply else { return Value::Null };
+    json!({
+        "code": reply.code,
+        "enhanced": reply.enhanced,
+        "text": reply.text,
+        "host": reply.host,
+        "time_ms": reply.time_ms,
+        "reason": reply.reason,
+        "blocklist": reply.blocklist,
+        "blocklist_url": reply.blocklist_url,
+        "advice_en": reply.advice_en,
+        "advice_ja": reply.advice_ja,
+    })
+}
