@@ -108,7 +108,7 @@ pub(crate) async fn summary(
         }
     }
     let mut lines: Vec<SummaryLine> = sums.into_values().collect();
-    lines.sort_by(|a, b| b.deliveries.cmp(&a.deliveries));
+    lines.sort_by_key(|line| std::cmp::Reverse(line.deliveries));
     let shown = usize::try_from(page_size(request.page_size)).unwrap_or(usize::MAX);
     Ok(api::SummarizeQueueResponse {
         messages: totals.messages,
