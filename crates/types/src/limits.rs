@@ -165,6 +165,25 @@ pub const DNS_NEGATIVE_TTL_SECONDS_MAX: u64 = 3_600;
 /// Records kept of one answer: more come from mistakes and attacks.
 pub const DNS_RECORDS_MAX: usize = 100;
 
+/// DKIM keys of one domain: two in use, two that follow, and two retired ones, twice where rotations come close.
+pub const DKIM_KEYS_PER_DOMAIN_MAX: usize = 8;
+/// Longest sealed private key, bytes: an RSA key of 4,096 bits has about 2,400.
+pub const DKIM_SEALED_BYTES_MAX: usize = 4 * 1024;
+/// Longest DKIM record, bytes: that of an RSA key of 4,096 bits has about 760.
+pub const DKIM_RECORD_BYTES_MAX: usize = 1_024;
+/// How long a retired DKIM key stays published, seconds: longer than mail that it signed waits to be sent.
+pub const DKIM_RETIRING_SECONDS: u64 = 7 * 86_400;
+/// RSA keys made ahead of need.
+pub const DKIM_POOL_KEYS: usize = 2;
+/// How long a front end signs with the keys it knows before it asks again, seconds.
+pub const DKIM_SIGNER_SECONDS: u64 = 60;
+/// Domains whose keys a front end remembers.
+pub const DKIM_SIGNERS_MAX: usize = 1_000;
+/// Longest header that is signed, bytes.
+pub const DKIM_HEADER_BYTES_MAX: usize = 256 * 1024;
+/// Longest signatures of one message together, bytes: they stand in its prefix.
+pub const DKIM_SIGNATURES_BYTES_MAX: usize = 8 * 1024;
+
 /// How long a rewritten sender takes bounces, days: longer than any queue holds a message; as others have it.
 pub const SRS_DAYS_MAX: u64 = 21;
 /// Longest MTA-STS policy, bytes (RFC 8461 §3.2 suggests 64 KiB).
@@ -298,6 +317,8 @@ const _: () = {
     assert!(SMTP_REPLY_LINE_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(CREATED_LOCAL_PART_BYTES_MAX <= LOCAL_PART_BYTES_MAX);
     assert!(DELAY_NOTICE_SECONDS_DEFAULT < QUEUE_LIFETIME_SECONDS_DEFAULT);
+    assert!(QUEUE_LIFETIME_SECONDS_DEFAULT < DKIM_RETIRING_SECONDS);
+    assert!(2 * DKIM_SIGNATURES_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
     assert!(RETRY_FIRST_WAITS_SECONDS_DEFAULT.len() <= RETRY_WAITS_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);
