@@ -15,7 +15,6 @@
 mod human;
 mod machine;
 mod original;
-mod quoted_printable;
 mod xtext;
 
 use memchr::memmem;
@@ -26,6 +25,7 @@ use yubin_types::limits;
 
 use crate::date::DateTime;
 use crate::header_writer::HeaderWriter;
+use crate::quoted_printable;
 
 /// What a notification says.
 #[derive(Clone, Debug)]
@@ -191,7 +191,7 @@ impl Notification<'_> {
     #[must_use]
     pub fn write(&self) -> Notice {
         let script = if self.to.local.as_str().is_ascii() { machine::Script::Ascii } else { machine::Script::Utf8 };
-        let text = quoted_printable::encode(&human::text(self));
+        let text = quoted_printable::encode(human::text(self).as_bytes());
         let status = machine::fields(self, script);
         let original = original::part(self);
         let eight_bit = !status.is_ascii() || !original.bytes.is_ascii();

@@ -4,12 +4,13 @@
 //! finds is a [`PartTree`]: offsets, Content fields and ENVELOPE, stored beside the message. Everything IMAP asks about
 //! structure is answered from the tree, every body section is a range of the stored bytes.
 //!
-//! Pure: no I/O, no clock, no randomness. Messages are never changed here. Nothing recurses, whatever the input; every
+//! Pure: no I/O, no clock, no randomness. Messages are changed by [`downgrade()`] alone, for servers that take 7 bits only. Nothing recurses, whatever the input; every
 //! bound is in [`yubin_types::limits`].
 
 mod address;
 mod charset;
 mod date;
+mod downgrade;
 pub mod dsn;
 mod encoded_word;
 mod envelope;
@@ -19,6 +20,7 @@ pub mod imap;
 mod lex;
 mod mime;
 mod param_text;
+mod quoted_printable;
 mod scan;
 pub mod search;
 mod section;
@@ -28,6 +30,7 @@ mod tree;
 pub use address::{Address, Mailbox, parse_addresses};
 pub use charset::{CharsetDecoder, decode_text, encoding_for};
 pub use date::{DateTime, Day};
+pub use downgrade::downgrade;
 pub use encoded_word::decode_header;
 pub use envelope::{Envelope, message_ids};
 pub use header::{
