@@ -1,0 +1,367 @@
+//! One attempt at one delivery: routes it, connects, sends it in transactions, and says what came of every recipient.
+//!
+//! Hosts are tried in order until every recipient has a word from one of them: a host that can't be reached, hangs up before it answered or
+//! says 421 is followed by the next; a reply about a recipient is final for the attempt. A connection that had rested and turns out to be
+//! closed is replaced, without counting as a host that failed. Servers that take fewer recipients at once (452 at RCPT after some were
+//! taken) get the rest in the next transaction.
+//!
+//! If the connection is lost after the end of the message was sent, nobody knows whether it was taken (RFC 1047): the attempt ends there,
+//! and the recipients are tried again later.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use yubin_proto::StoreClient;
+use yubin_session::smtp::client::{
+    ConnectionState, DsnHanding, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Reply, Speaker, Stage,
+    TlsDemand, Verdict,
+};
+use yubin_session::smtp::{AddressEncoding, BodyType};
+use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, RemoteReply, Smtputf8};
+use yubin_types::{DomainId, EnhancedStatus, GroupNumber, ReversePath};
+
+use crate::body::{Handed, QueuedBody};
+use crate::config::QueueConfig;
+use crate::connect::{Cause, Connector};
+use crate::connection::{Connection, now};
+use crate::connections::{Connections, Place};
+use crate::metrics::Metrics;
+use crate::pace::Signal;
+use crate::route::{Hop, MailHosts, Protection, Routing};
+use crate::source::Source;
+
+/// What every attempt uses.
+pub(crate) struct Engine {
+    pub(crate) config: QueueConfig,
+    pub(crate) store: Arc<StoreClient>,
+    pub(crate) hosts: Arc<dyn MailHosts>,
+    pub(crate) connector: Connector,
+    pub(crate) connections: Connections,
+    pub(crate) metrics: Metrics,
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    /// For each recipient of the delivery, in order.
+    pub(crate) fates: Vec<Fate>,
+    /// What it says about the destination.
+    pub(crate) signal: Signal,
+}
+
+/// What came of a recipient.
+#[derive(Clone, Debug)]
+pub(crate) struct Fate {
+    pub(crate) verdict: Verdict,
+    pub(crate) reply: RemoteReply,
+    /// At which command a server said so.
+    pub(crate) stage: Option<Stage>,
+    pub(crate) handing: Handing,
+}
+
+/// Who answers for the sender's wish to hear of success from here on (RFC 3461 §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handing {
+    /// The next server, which takes such wishes over.
+    NextServer,
+    /// Nobody: it does not offer DSN.
+    Lost,
+    /// The message is in the recipient's mailbox.
+    Mailbox,
+}
+
+impl Tried {
+    /// The same for all recipients, from ourselves.
+    pub(crate) fn all(count: usize, reply: &Reply, signal: Signal) -> Tried {
+        let verdict = if reply.is_permanent() { Verdict::Refused } else { Verdict::Deferred };
+        let fate = Fate { verdict, reply: recorded(reply, ""), stage: None, handing: Handing::Lost };
+        Tried { fates: vec![fate; count], signal }
+    }
+}
+
+/// An attempt under way.
+struct Attempt<'a> {
+    engine: &'a Engine,
+    leased: &'a Leased,
+    source: Source,
+    fates: Vec<Option<Fate>>,
+    signal: Signal,
+}
+
+impl Engine {
+    /// Tries a delivery to a destination that is not hosted here.
+    pub(crate) async fn attempt(&self, group: GroupNumber, leased: &Leased, handed: &Handed) -> Tried {
+        let count = leased.delivery.recipients.len();
+        let sender = match &leased.message.sender {
+            ReversePath::Null => None,
+            ReversePath::Address(address) => Some(&address.domain),
+        };
+        let routing = Routing {
+            hosts: self.hosts.as_ref(),
+            smart_hosts: &self.config.smart_hosts,
+            scope: &self.config.scope,
+            own_names: std::slice::from_ref(&self.config.hostname),
+            port: self.config.port,
+        };
+        let hops = match routing.plan(sender, &leased.delivery.destination, rand::random()).await {
+            Ok(hops) => hops,
+            Err(reply) => {
+                // A name server that fails is no reason to spare the destination's hosts, but to ask less often.
+                let signal = if reply.is_transient() { Signal::Slower } else { Signal::None };
+                return Tried::all(count, &reply, signal);
+            }
+        };
+        let hops = match suitable(hops, leased.message.content.tls) {
+            Ok(hops) => hops,
+            Err(reply) => return Tried::all(count, &reply, Signal::None),
+        };
+        let mut attempt = Attempt {
+            engine: self,
+            leased,
+            source: Source::Queued(QueuedBody::of(&self.store, group, leased, handed)),
+            fates: vec![None; count],
+            signal: Signal::None,
+        };
+        for hop in &hops {
+            attempt.at(hop).await;
+            if attempt.fates.iter().all(|fate| fate.as_ref().is_some_and(Fate::is_final)) {
+                break;
+            }
+        }
+        attempt.finish()
+    }
+
+    /// The source address of a tenant's mail.
+    fn source(&self, tenant: DomainId, hop: &Hop) -> Option<IpAddr> {
+        let v4 = hop.addresses.first().is_none_or(std::net::SocketAddr::is_ipv4);
+        let fitting: Vec<IpAddr> =
+            self.config.sources.iter().copied().filter(|source| source.is_ipv4() == v4).collect();
+        let index = usize::try_from(tenant.0).unwrap_or(0).checked_rem(fitting.len())?;
+        fitting.get(index).copied()
+    }
+}
+
+impl Attempt<'_> {
+    /// Everything that this host has a word for.
+    async fn at(&mut self, hop: &Hop) {
+        let source = self.engine.source(self.leased.domain, hop);
+        let place = Place::of(hop, source);
+        let mut connection = self.engine.connections.take(&place).await;
+        while !self.pending().is_empty() {
+            let used = connection.is_some();
+            let mut open = match connection.take() {
+                Some(open) => open,
+                None => match self.engine.connector.connect(hop, source).await {
+                    Ok(open) => {
+                        self.engine.metrics.connected(if open.tls().is_some() { "tls" } else { "clear" });
+                        open
+                    }
+                    Err(failure) => return self.unreached(hop, &failure),
+                },
+            };
+            let (asked, outcome) = self.transact(&mut open).await;
+            if used && is_stale(&outcome) {
+                continue;
+            }
+            if wants_seven_bits(&outcome)
+                && let Some(source) = self.source.downgraded().await
+            {
+                self.source = source;
+                connection = Some(open);
+                continue;
+            }
+            let usable = outcome.connection == ConnectionState::Usable;
+            let more = self.note(&open, &asked, outcome);
+            match (usable, more) {
+                (true, More::Yes) => connection = Some(open),
+                (true, More::No) => return self.engine.connections.put(place, open),
+                (false, _) => return,
+            }
+        }
+    }
+
+    /// Places of the recipients without a final word.
+    fn pending(&self) -> Vec<usize> {
+        let open = |fate: &Option<Fate>| !fate.as_ref().is_some_and(Fate::is_final);
+        self.fates.iter().enumerate().filter(|(_, fate)| open(fate)).map(|(index, _)| index).collect()
+    }
+
+    /// One transaction for as many recipients as one takes.
+    async fn transact(&mut self, connection: &mut Connection) -> (Vec<usize>, Outcome) {
+        let mut asked = self.pending();
+        asked.truncate(self.engine.config.recipients_per_transaction_max.max(1));
+        let mail = self.mail(&asked);
+        let mut message = self.source.rewound();
+        let outcome = connection.send(mail, &mut message).await.unwrap_or_else(|| nothing_came(asked.len()));
+        (asked, outcome)
+    }
+
+    fn mail(&self, asked: &[usize]) -> OutgoingMail {
+        let Leased { message, delivery, .. } = self.leased;
+        let recipients = asked.iter().filter_map(|&index| delivery.recipients.get(index)).map(|recipient| {
+            let notify = recipient.notify.is_given().then(|| recipient.notify.to_string());
+            let orcpt = recipient.orcpt.as_ref().map(|orcpt| String::from_utf8_lossy(orcpt).into_owned());
+            OutgoingRecipient { address: delivery.address(recipient), notify, orcpt }
+        });
+        OutgoingMail {
+            sender: message.sender.clone(),
+            recipients: recipients.collect(),
+            bytes: self.source.length(),
+            body: match (&self.source, message.content.body) {
+                (Source::SevenBit { .. }, _) | (_, BodyKind::SevenBit) => BodyType::SevenBit,
+                (Source::Queued(_), BodyKind::EightBit | BodyKind::Binary) => BodyType::EightBitMime,
+            },
+            encoding: match message.content.smtputf8 {
+                Smtputf8::NotNeeded => AddressEncoding::Ascii,
+                Smtputf8::Needed => AddressEncoding::Utf8,
+            },
+            ret: message.dsn.ret.map(|ret| match ret {
+                DsnReturn::Full => "FULL",
+                DsnReturn::Headers => "HDRS",
+            }),
+            envid: message.dsn.envid.as_ref().map(|envid| String::from_utf8_lossy(envid).into_owned()),
+            tls_demand: match message.content.tls {
+                queue::TlsDemand::Required => TlsDemand::RequireTls,
+                queue::TlsDemand::None | queue::TlsDemand::Waived => TlsDemand::None,
+            },
+        }
+    }
+
+    /// Keeps what a transaction said.
+    fn note(&mut self, connection: &Connection, asked: &[usize], outcome: Outcome) -> More {
+        let host = format!("{}[{}]", connection.host, connection.address.ip());
+        let delivered = outcome.recipients.iter().any(|recipient| recipient.verdict == Verdict::Delivered);
+        let handing = match outcome.dsn {
+            DsnHanding::Handed => Handing::NextServer,
+            DsnHanding::NotOffered => Handing::Lost,
+        };
+        let mut more = if self.pending().len() > asked.len() { More::Yes } else { More::No };
+        for (&index, recipient) in asked.iter().zip(outcome.recipients) {
+            let too_many = recipient.stage == Stage::Rcpt && recipient.reply.code == 452 && delivered;
+            if too_many {
+                more = More::Yes;
+                continue;
+            }
+            self.signal = worse(self.signal, signal(&recipient));
+            let RecipientOutcome { verdict, stage, reply } = recipient;
+            let fate = Fate { verdict, reply: recorded(&reply, &host), stage: Some(stage), handing };
+            if let Some(place) = self.fates.get_mut(index) {
+                *place = Some(fate);
+            }
+        }
+        more
+    }
+
+    /// A host without a connection: that is why, unless another one has a better word.
+    fn unreached(&mut self, hop: &Hop, failure: &crate::connect::NoConnection) {
+        let signal = match failure.cause {
+            Cause::Unreachable => Signal::Unreachable,
+            Cause::Refused | Cause::Tls => Signal::Slower,
+        };
+        self.signal = worse(self.signal, signal);
+        let host = if failure.reply.speaker == Speaker::Peer { hop.name.as_str() } else { "" };
+        // A server that greets with 5yz may be one of several: its word alone does not bounce mail.
+        let fate = Fate {
+            verdict: Verdict::Deferred,
+            reply: recorded(&failure.reply, host),
+            stage: None,
+            handing: Handing::Lost,
+        };
+        for place in &mut self.fates {
+            if !place.as_ref().is_some_and(Fate::is_final) {
+                *place = Some(fate.clone());
+            }
+        }
+    }
+
+    fn finish(self) -> Tried {
+        let unknown = || {
+            let reply = Reply::conclusion(451, (4, 4, 1), "no host could be tried");
+            Fate { verdict: Verdict::Deferred, reply: recorded(&reply, ""), stage: None, handing: Handing::Lost }
+        };
+        let fates: Vec<Fate> = self.fates.into_iter().map(|fate| fate.unwrap_or_else(unknown)).collect();
+        // Some host took or refused something: the destination works.
+        let answered = fates.iter().any(|fate| matches!(fate.verdict, Verdict::Delivered | Verdict::Refused));
+        Tried { fates, signal: if answered && self.signal == Signal::Unreachable { Signal::Fine } else { self.signal } }
+    }
+}
+
+/// The hosts that may have a message which demands verified TLS (RFC 8689 §4.2.1): those whose certificate is checked.
+fn suitable(mut hops: Vec<Hop>, demand: queue::TlsDemand) -> Result<Vec<Hop>, Reply> {
+    if demand == queue::TlsDemand::Required {
+        hops.retain(|hop| matches!(hop.protection, Protection::Verified { .. } | Protection::Implicit(_)));
+    }
+    if hops.is_empty() {
+        let text = "the sender demands verified TLS, and no host of the destination can be verified";
+        return Err(Reply::conclusion(550, (5, 7, 10), text));
+    }
+    Ok(hops)
+}
+
+/// Is there anybody left to send to over the same connection?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum More {
+    Yes,
+    No,
+}
+
+impl Fate {
+    /// Would another host have nothing else to say? A connection that ended before the end of the message, and 421, are worth another.
+    fn is_final(&self) -> bool {
+        match self.verdict {
+            Verdict::Delivered | Verdict::Refused | Verdict::Unknown => true,
+            Verdict::Deferred => self.stage.is_some() && self.reply.code != 421,
+        }
+    }
+}
+
+/// The server had closed the connection while it rested.
+fn is_stale(outcome: &Outcome) -> bool {
+    let closed = |recipient: &RecipientOutcome| {
+        matches!(recipient.stage, Stage::Mail | Stage::Reset) && recipient.reply.code == 421
+    };
+    outcome.connection == ConnectionState::Over && outcome.recipients.iter().all(closed)
+}
+
+/// Was nothing sent, because the server takes no 8-bit content?
+fn wants_seven_bits(outcome: &Outcome) -> bool {
+    let unsent = |recipient: &RecipientOutcome| {
+        recipient.reply.speaker == Speaker::Client && recipient.reply.status == Some(EnhancedStatus::new(5, 6, 3))
+    };
+    outcome.connection == ConnectionState::Usable && outcome.recipients.iter().all(unsent)
+}
+
+fn nothing_came(count: usize) -> Outcome {
+    let reply = Reply::conclusion(421, (4, 4, 2), "the connection ended");
+    let recipient = RecipientOutcome { verdict: Verdict::Unknown, stage: Stage::EndOfData, reply };
+    Outcome { recipients: vec![recipient; count], connection: ConnectionState::Over, dsn: DsnHanding::NotOffered }
+}
+
+/// What a reply says about the destination.
+fn signal(recipient: &RecipientOutcome) -> Signal {
+    let reply = &recipient.reply;
+    let policy = reply.status.is_some_and(|status| status.class == 4 && status.subject == 7);
+    match (reply.speaker, recipient.stage) {
+        (_, _) if reply.code == 421 => Signal::Slower,
+        // Greylisting answers 4.7.1 to each RCPT and means this message alone.
+        (Speaker::Peer, Stage::Rcpt) => Signal::Fine,
+        (Speaker::Peer, _) if policy => Signal::Slower,
+        _ => Signal::Fine,
+    }
+}
+
+fn worse(a: Signal, b: Signal) -> Signal {
+    let weight = |signal| match signal {
+        Signal::None => 0,
+        Signal::Fine => 1,
+        Signal::Slower => 2,
+        Signal::Unreachable => 3,
+    };
+    if weight(b) > weight(a) { b } else { a }
+}
+
+/// A reply as the store keeps it.
+pub(crate) fn recorded(reply: &Reply, host: &str) -> RemoteReply {
+    let host = if reply.speaker == Speaker::Peer { host.to_owned() } else { String::new() };
+    RemoteReply { code: reply.code, enhanced: reply.status, text: reply.text().to_owned(), host, at: now() }.bounded()
+}

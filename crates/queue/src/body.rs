@@ -1,0 +1,103 @@
+//! The bytes of a queued message, read from the store piece by piece: prefix and body as one sequence.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use yubin_proto::queue::scope_of;
+use yubin_proto::{Scope, StoreClient};
+use yubin_state::queue::Leased;
+use yubin_types::{GroupNumber, QueueId, limits};
+
+use crate::connection::{Message, Piece};
+
+/// Was a message handed out to its end? Then it may have arrived, whatever is heard of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handed(Arc<AtomicBool>);
+
+impl Handed {
+    pub(crate) fn is_whole(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A queued message's bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct QueuedBody {
+    store: Arc<StoreClient>,
+    scope: Scope,
+    id: QueueId,
+    bytes: u64,
+    offset: u64,
+    handed: Handed,
+}
+
+impl QueuedBody {
+    pub(crate) fn of(store: &Arc<StoreClient>, group: GroupNumber, leased: &Leased, handed: &Handed) -> QueuedBody {
+        QueuedBody {
+            store: Arc::clone(store),
+            scope: scope_of(group, leased),
+            id: leased.message.id,
+            bytes: leased.message.bytes,
+            offset: 0,
+            handed: handed.clone(),
+        }
+    }
+
+    /// From the beginning again.
+    pub(crate) fn rewound(&self) -> QueuedBody {
+        QueuedBody { offset: 0, ..self.clone() }
+    }
+
+    /// Its last octet is on its way.
+    pub(crate) fn handed_out(&self) {
+        self.handed.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) const fn length(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Octets from `offset`, at most `BODY_CHUNK_BYTES`; why not, for the log.
+    async fn read(&self, offset: u64) -> Result<Bytes, String> {
+        let length = u32::try_from(limits::BODY_CHUNK_BYTES).unwrap_or(u32::MAX);
+        match self.store.read_queued(self.scope, self.id, offset, length).await {
+            Ok(bytes) if bytes.is_empty() => Err("the message is shorter than it should be".to_owned()),
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The beginning, at most so many octets.
+    pub(crate) async fn beginning(&self, bytes_max: usize) -> Result<Bytes, String> {
+        let mut beginning = BytesMut::new();
+        while beginning.len() < bytes_max && (beginning.len() as u64) < self.bytes {
+            beginning.extend_from_slice(&self.read(beginning.len() as u64).await?);
+        }
+        beginning.truncate(bytes_max);
+        Ok(beginning.freeze())
+    }
+}
+
+impl Message for QueuedBody {
+    async fn next(&mut self) -> Option<Piece> {
+        if self.offset >= self.bytes {
+            self.handed_out();
+            return Some(Piece::Last(Bytes::new()));
+        }
+        match self.read(self.offset).await {
+            Ok(bytes) => {
+                self.offset += bytes.len() as u64;
+                if self.offset < self.bytes {
+                    return Some(Piece::Middle(bytes));
+                }
+                self.handed_out();
+                Some(Piece::Last(bytes))
+            }
+            Err(error) => {
+                tracing::warn!(id = %self.id, error, "a queued message can't be read");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a queue worker is told. Every value has a default that suits a plain machine.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use yubin_policy::retry::RetrySchedule;
+use yubin_session::smtp::client::TimeLimits;
+use yubin_types::DomainName;
+
+use crate::board::BoardLimits;
+use crate::pace::PaceLimits;
+use crate::route::SmartHost;
+use crate::scope::AddressScope;
+
+/// What a queue worker is told.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// This worker's name, unique in the cluster.
+    pub worker: String,
+    /// The names of all workers. Each destination has its own order of them (rendezvous hashing): the first takes its mail, the next
+    /// ones only what waits for `takeover` longer each. Empty: this one is alone.
+    pub workers: Vec<String>,
+    /// How long mail waits for the worker before in its destination's order.
+    pub takeover: Duration,
+    /// Our host name: in EHLO, in notices, and to recognise ourselves in MX records.
+    pub hostname: DomainName,
+    /// Source addresses, chosen by the sender's domain; empty: the system chooses.
+    pub sources: Vec<IpAddr>,
+    /// Where mail servers listen.
+    pub port: u16,
+    /// Which addresses mail may go to.
+    pub scope: AddressScope,
+    /// Configured ways, the first that fits.
+    pub smart_hosts: Vec<SmartHost>,
+    /// Deliveries under way in this worker: the bound of its leases.
+    pub deliveries_max: usize,
+    /// Due deliveries that wait in memory for their turn.
+    pub waiting_max: usize,
+    /// How fast destinations are spoken to.
+    pub pace: PaceLimits,
+    /// Recipients of one transaction (RFC 5321 §4.5.3.1.8: every server takes 100).
+    pub recipients_per_transaction_max: usize,
+    /// How long a lease is; it is renewed while its delivery goes on.
+    pub lease: Duration,
+    /// How long a delivery may take in all.
+    pub delivery_time_max: Duration,
+    /// How long connecting to an address may take.
+    pub connect_time_max: Duration,
+    /// How long servers may take for what.
+    pub time_limits: TimeLimits,
+    /// How long a connection rests before it is ended; zero: none is used again.
+    pub idle_time_max: Duration,
+    /// Connections that rest.
+    pub idle_connections_max: usize,
+    /// When to try again.
+    pub schedule: RetrySchedule,
+}
+
+impl QueueConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new(worker: String, hostname: DomainName) -> QueueConfig {
+        QueueConfig {
+            worker,
+            workers: Vec::new(),
+            takeover: Duration::from_secs(15),
+            hostname,
+            sources: Vec::new(),
+            port: 25,
+            scope: AddressScope::default(),
+            smart_hosts: Vec::new(),
+            deliveries_max: 500,
+            waiting_max: 20_000,
+            pace: PaceLimits::default(),
+            recipients_per_transaction_max: 100,
+            lease: Duration::from_secs(120),
+            delivery_time_max: Duration::from_secs(3_600),
+            connect_time_max: Duration::from_secs(30),
+            time_limits: TimeLimits::default(),
+            idle_time_max: Duration::from_secs(5),
+            idle_connections_max: 500,
+            schedule: RetrySchedule::default(),
+        }
+    }
+
+    pub(crate) fn board(&self) -> BoardLimits {
+        BoardLimits {
+            waiting_max: self.waiting_max,
+            waiting_per_destination_max: (self.waiting_max / 10).max(1),
+            in_flight_max: self.deliveries_max,
+            pace: self.pace,
+            crowded_ms: 30_000,
+        }
+    }
+
+    /// How many workers go before this one for a destination.
+    pub(crate) fn rank(&self, destination: &str) -> u32 {
+        let weight = |worker: &str| {
+            let mut hash = blake3::Hasher::new();
+            hash.update(worker.as_bytes()).update(&[0]).update(destination.as_bytes());
+            *hash.finalize().as_bytes()
+        };
+        let own = weight(&self.worker);
+        let before = self.workers.iter().filter(|worker| **worker != self.worker && weight(worker) > own).count();
+        u32::try_from(before).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_types::DomainName;
+
+    use super::QueueConfig;
+
+    #[test]
+    fn workers_share_destinations_and_agree_on_the_order() {
+        let names: Vec<String> = (0..3).map(|number| format!("worker-{number}")).collect();
+        let configs: Vec<QueueConfig> = names
+            .iter()
+            .map(|name| {
+                let config = QueueConfig::new(name.clone(), DomainName::parse("mta.example").unwrap());
+                QueueConfig { workers: names.clone(), ..config }
+            })
+            .collect();
+        let mut firsts = [0; 3];
+        for number in 0..3_000 {
+            let destination = format!("d{number}.example");
+            let mut ranks: Vec<u32> = configs.iter().map(|config| config.rank(&destination)).collect();
+            firsts[ranks.iter().position(|&rank| rank == 0).unwrap()] += 1;
+            ranks.sort_unstable();
+            assert_eq!(ranks, [0, 1, 2]);
+        }
+        assert!(firsts.iter().all(|count| (900..1_100).contains(count)), "{firsts:?}");
+        let alone = QueueConfig::new("w".into(), DomainName::parse("mta.example").unwrap());
+        assert_eq!(alone.rank("a.example"), 0);
+    }
+}

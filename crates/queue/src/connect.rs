@@ -1,0 +1,184 @@
+//! A connection to a mail host, greeted and ready for a transaction: TCP from the chosen source address, TLS as the host's policy asks.
+//!
+//! With an opportunistic policy a failed handshake is followed by one try in clear on a new connection (RFC 7435 §3); a policy that asks for TLS
+//! forbids that. Every step has its time limit; an address that can't be connected to is followed by the next.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpSocket, TcpStream};
+use yubin_session::PlaintextLogin;
+use yubin_session::smtp::client::{self as smtp, Reply, StartTls, TimeLimits};
+
+use crate::connection::{Connection, Ready, Stream};
+use crate::route::{Hop, Protection};
+
+/// What connecting is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    /// What EHLO says.
+    pub(crate) hello: String,
+    pub(crate) connect_time_max: Duration,
+    pub(crate) time_limits: TimeLimits,
+    /// TLS with any certificate.
+    pub(crate) any_certificate: Arc<ClientConfig>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) struct NoConnection {
+    pub(crate) reply: Reply,
+    pub(crate) cause: Cause,
+}
+
+/// Who is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Nobody answers, or not as a mail server does.
+    Unreachable,
+    /// The server said no.
+    Refused,
+    /// TLS could not be had as the policy asks.
+    Tls,
+}
+
+impl Connector {
+    /// Connects to the first address of a host that answers.
+    pub(crate) async fn connect(&self, hop: &Hop, source: Option<IpAddr>) -> Result<Connection, NoConnection> {
+        let mut last = None;
+        for &address in &hop.addresses {
+            match self.attempt(hop, address, source, InClear::IfHandshakeFails).await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => last = Some(failure),
+            }
+        }
+        Err(last.unwrap_or_else(|| unreachable("no address to connect to")))
+    }
+
+    async fn attempt(
+        &self,
+        hop: &Hop,
+        address: SocketAddr,
+        source: Option<IpAddr>,
+        clear: InClear,
+    ) -> Result<Connection, NoConnection> {
+        let stream = self.tcp(address, source).await?;
+        let (stream, start_tls, tls_config) = self.protect(hop, stream, clear).await?;
+        let config = smtp::ClientConfig {
+            hello: self.hello.clone(),
+            tls: start_tls,
+            login: hop.login.clone(),
+            plaintext_login: match hop.protection {
+                Protection::Clear => PlaintextLogin::Allow,
+                _ => PlaintextLogin::Refuse,
+            },
+            time_limits: self.time_limits,
+            transcript: smtp::TranscriptKeeping::Off,
+        };
+        let mut connection = Connection::new(stream, smtp::SmtpClient::new(config), address, hop.name.clone());
+        let error = match connection.open(tls_config).await {
+            Ready::Yes => return Ok(connection),
+            Ready::Handshake(error) => error,
+            Ready::Failed(failure) if is_broken_tls(&failure) => io::Error::other(failure.reply.text().to_owned()),
+            Ready::Failed(failure) => return Err(refused(failure)),
+        };
+        match (&hop.protection, clear) {
+            (Protection::Opportunistic, InClear::IfHandshakeFails) => {
+                tracing::info!(host = hop.name, %address, %error, "TLS failed; trying in clear");
+                Box::pin(self.attempt(hop, address, source, InClear::Now)).await
+            }
+            _ => Err(no_tls(&hop.name, &error)),
+        }
+    }
+
+    async fn tcp(&self, address: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, NoConnection> {
+        let connecting = async {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+                socket.bind(SocketAddr::new(source, 0))?;
+            }
+            let stream = socket.connect(address).await?;
+            stream.set_nodelay(true)?;
+            io::Result::Ok(stream)
+        };
+        let connected = tokio::time::timeout(self.connect_time_max, connecting).await;
+        connected
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|error| unreachable(&format!("connect to {address}: {error}")))
+    }
+
+    /// TLS from the first octet where that is asked for, and what to do about STARTTLS.
+    async fn protect(
+        &self,
+        hop: &Hop,
+        stream: TcpStream,
+        clear: InClear,
+    ) -> Result<(Stream, StartTls, Option<Tls>), NoConnection> {
+        let tls = |config: &Arc<ClientConfig>, name: &str| Tls { config: Arc::clone(config), name: server_name(name) };
+        match &hop.protection {
+            Protection::Clear => Ok((Stream::Clear(stream), StartTls::Never, None)),
+            Protection::Opportunistic if clear == InClear::Now => Ok((Stream::Clear(stream), StartTls::Never, None)),
+            Protection::Opportunistic => {
+                Ok((Stream::Clear(stream), StartTls::WhenOffered, Some(tls(&self.any_certificate, &hop.name))))
+            }
+            Protection::Encrypted => {
+                Ok((Stream::Clear(stream), StartTls::Required, Some(tls(&self.any_certificate, &hop.name))))
+            }
+            Protection::Verified { config, name, .. } => {
+                Ok((Stream::Clear(stream), StartTls::Required, Some(tls(config, name))))
+            }
+            Protection::Implicit(config) => {
+                let mut stream = Stream::Clear(stream);
+                let facts =
+                    stream.start_tls(&tls(config, &hop.name)).await.map_err(|error| no_tls(&hop.name, &error))?;
+                Ok((stream, StartTls::Implicit(facts), None))
+            }
+        }
+    }
+}
+
+/// May the connection be used without TLS?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InClear {
+    IfHandshakeFails,
+    Now,
+}
+
+/// What a handshake needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) name: Option<ServerName<'static>>,
+}
+
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(host.trim_start_matches('[').trim_end_matches(']').to_owned()).ok()
+}
+
+fn unreachable(text: &str) -> NoConnection {
+    NoConnection { reply: Reply::conclusion(451, (4, 4, 1), text), cause: Cause::Unreachable }
+}
+
+fn no_tls(host: &str, error: &io::Error) -> NoConnection {
+    let text = format!("TLS with {host} is required and failed: {error}");
+    NoConnection { reply: Reply::conclusion(451, (4, 7, 5), &text), cause: Cause::Tls }
+}
+
+/// STARTTLS was offered, and nothing sensible came of it.
+fn is_broken_tls(failure: &smtp::Failure) -> bool {
+    use smtp::FailureKind::{Garbled, Lost, Silent};
+    failure.stage == smtp::Stage::StartTls && matches!(failure.kind, Garbled | Lost | Silent)
+}
+
+fn refused(failure: smtp::Failure) -> NoConnection {
+    let cause = match failure.kind {
+        smtp::FailureKind::Refused | smtp::FailureKind::NoLogin => Cause::Refused,
+        smtp::FailureKind::NoTls => Cause::Tls,
+        smtp::FailureKind::Lost | smtp::FailureKind::Silent | smtp::FailureKind::Garbled => Cause::Unreachable,
+    };
+    NoConnection { reply: failure.reply, cause }
+}

@@ -1,0 +1,101 @@
+//! One delivery from its lease to its record: tried within its time, logged, settled, and its place given free.
+//!
+//! A delivery that is cut off when the worker stops records nothing. If its message was handed out to its end it may have arrived: then its
+//! lease runs out, and says so; otherwise the lease is given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use yubin_session::smtp::client::Reply;
+use yubin_state::queue::{Leased, Postponed};
+use yubin_types::{GroupNumber, limits};
+
+use crate::attempt::Tried;
+use crate::body::{Handed, QueuedBody};
+use crate::connection::now;
+use crate::pace::Signal;
+use crate::recorder::Note;
+use crate::result::Terms;
+use crate::worker::Shared;
+
+/// One delivery from its lease to its record.
+pub(crate) async fn deliver(shared: &Arc<Shared>, group: GroupNumber, leased: Leased) {
+    let (key, began, handed) = (leased.key(), now(), Handed::default());
+    let tried = tokio::select! {
+        biased;
+        tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, group, &leased, &handed)) => {
+            tried.unwrap_or_else(|_| {
+                let reply = Reply::conclusion(451, (4, 4, 2), "the delivery took too long");
+                Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower)
+            })
+        }
+        () = shared.abort.cancelled() => {
+            shared.held.lock().remove(&key);
+            if !handed.is_whole() {
+                let postponed = Postponed { delivery: key.clone(), token: Some(leased.token), until: now() };
+                shared.note(group, Note::PutOff(postponed));
+            }
+            shared.ended(&key, Signal::None);
+            return;
+        }
+    };
+    let ended = now();
+    let took = Duration::from_millis(ended.millis_since(began));
+    shared.engine.metrics.tried(&tried, took);
+    log(&leased, &tried, took);
+    let terms = Terms { schedule: shared.schedule(), hostname: shared.engine.config.hostname.as_str(), began, ended };
+    let original = if terms.has_news(&leased, &tried) {
+        let body = QueuedBody::of(&shared.engine.store, group, &leased, &handed);
+        body.beginning(limits::NOTICE_ORIGINAL_BYTES_MAX).await.ok()
+    } else {
+        None
+    };
+    let settled = terms.settle(&leased, &tried, original.as_ref());
+    shared.note(group, Note::Settled(Box::new(settled)));
+    shared.ended(&key, tried.signal);
+}
+
+async fn attempt(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased, handed: &Handed) -> Tried {
+    let (engine, count) = (&shared.engine, leased.delivery.recipients.len());
+    let expired = leased.delivery.expires <= now();
+    if expired && shared.board.lock().pauses(now(), &leased.delivery.destination) {
+        let reply =
+            Reply::conclusion(451, (4, 4, 7), "the destination can't be reached, and the message's time is over");
+        let mut tried = Tried::all(count, &reply, Signal::None);
+        // The last word that a server had is a better one.
+        for (fate, recipient) in tried.fates.iter_mut().zip(&leased.delivery.recipients) {
+            let last = recipient.last_reply.as_ref().or(leased.delivery.last_reply.as_ref());
+            fate.reply = last.cloned().unwrap_or_else(|| fate.reply.clone());
+        }
+        return tried;
+    }
+    let hosted = match leased.delivery.destination.domain() {
+        Some(domain) => engine.store.resolve(domain).await,
+        None => Ok(None),
+    };
+    match hosted {
+        Ok(Some(hosted)) => engine.deliver_hosted(group, leased, &hosted, handed).await,
+        Ok(None) => Box::pin(engine.attempt(group, leased, handed)).await,
+        Err(error) => Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None),
+    }
+}
+
+/// One line for each recipient.
+fn log(leased: &Leased, tried: &Tried, took: Duration) {
+    for (recipient, fate) in leased.delivery.recipients.iter().zip(&tried.fates) {
+        tracing::info!(
+            id = %leased.message.id,
+            trace = %leased.message.trace,
+            from = %leased.message.sender,
+            to = %leased.delivery.address(recipient),
+            status = ?fate.verdict,
+            attempt = leased.delivery.attempts + 1,
+            code = fate.reply.code,
+            enhanced = fate.reply.enhanced.map(tracing::field::display),
+            reply = fate.reply.text,
+            relay = fate.reply.host,
+            seconds = took.as_secs_f64(),
+            "delivery"
+        );
+    }
+}

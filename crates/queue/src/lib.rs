@@ -1,0 +1,41 @@
+//! The outbound queue's workers: they lease what is due, deliver it, and record what came of it.
+//!
+//! Workers hold nothing that matters: every delivery is a row in its sender's domain group, a lease fences it, and its outcome is recorded
+//! once. Any number of workers may run; one that dies leaves leases that run out.
+//!
+//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `delivery`: leases and what is done with them; `scout`, `board`, [`pace`], `suspensions`: what begins when.
+//! - `attempt`: one try at one delivery; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
+//!   `hosted`: to domains of this cluster; `body`, `source`: the message's bytes.
+//! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
+//!
+//! What it doesn't do: the dialogue (`session`), what replies mean and when to try again (`policy`), the text of notices (`message`), DNS
+//! (`dns-auth`, behind [`MailHosts`]), what is in the queue (`state`).
+
+mod attempt;
+mod board;
+mod body;
+pub mod config;
+mod connect;
+mod connection;
+mod connections;
+mod delivery;
+mod dispatch;
+pub mod dns;
+mod hosted;
+mod metrics;
+pub mod pace;
+mod recorder;
+mod result;
+pub mod route;
+pub mod scope;
+mod scout;
+mod source;
+mod suspensions;
+pub mod worker;
+
+pub use config::QueueConfig;
+pub use dns::{Dns, Dnssec};
+pub use pace::PaceLimits;
+pub use route::{Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
+pub use scope::{AddressScope, Network};
+pub use worker::{Queue, RunningQueue, StartError};

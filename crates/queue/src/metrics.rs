@@ -1,0 +1,108 @@
+//! What a queue worker counts. Few label values, none of them chosen by peers or customers.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use yubin_session::smtp::client::Verdict;
+
+use crate::attempt::Tried;
+
+/// Counters, gauges and histograms of one worker. Cloning shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    recipients: Family<VerdictLabel, Counter>,
+    connections: Family<ProtectionLabel, Counter>,
+    attempt_seconds: Histogram,
+    results: Family<ResultLabel, Counter>,
+    put_off: Counter,
+    waiting: Gauge,
+    in_flight: Gauge,
+    destinations: Gauge,
+    resting: Gauge,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProtectionLabel {
+    protection: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub(crate) fn register(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics {
+            recipients: Family::default(),
+            connections: Family::default(),
+            attempt_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
+            results: Family::default(),
+            put_off: Counter::default(),
+            waiting: Gauge::default(),
+            in_flight: Gauge::default(),
+            destinations: Gauge::default(),
+            resting: Gauge::default(),
+        };
+        let yubin = registry.sub_registry_with_prefix("yubin_queue");
+        yubin.register("recipients", "Recipients of attempts by what came of them", metrics.recipients.clone());
+        yubin.register("connections", "Connections to mail hosts", metrics.connections.clone());
+        yubin.register("attempt_duration_seconds", "Time of an attempt", metrics.attempt_seconds.clone());
+        yubin.register("results", "Outcomes of deliveries, recorded or too late", metrics.results.clone());
+        yubin.register("put_off", "Deliveries put off without an attempt", metrics.put_off.clone());
+        yubin.register("waiting_deliveries", "Due deliveries that wait in memory", metrics.waiting.clone());
+        yubin.register("in_flight_deliveries", "Deliveries under way", metrics.in_flight.clone());
+        yubin.register("destinations", "Destinations remembered", metrics.destinations.clone());
+        yubin.register("resting_connections", "Connections that wait to be used again", metrics.resting.clone());
+        metrics
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn tried(&self, tried: &Tried, took: Duration) {
+        for fate in &tried.fates {
+            let verdict = match fate.verdict {
+                Verdict::Delivered => "delivered",
+                Verdict::Deferred => "deferred",
+                Verdict::Refused => "refused",
+                Verdict::Unknown => "unknown",
+            };
+            self.recipients.get_or_create(&VerdictLabel { verdict }).inc();
+        }
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A connection is open. `protection` is `tls` or `clear`.
+    pub(crate) fn connected(&self, protection: &'static str) {
+        self.connections.get_or_create(&ProtectionLabel { protection }).inc();
+    }
+
+    /// So many results were recorded, and so many came too late.
+    pub(crate) fn recorded(&self, recorded: usize, stale: usize) {
+        self.results.get_or_create(&ResultLabel { result: "recorded" }).inc_by(recorded as u64);
+        self.results.get_or_create(&ResultLabel { result: "stale" }).inc_by(stale as u64);
+    }
+
+    pub(crate) fn put_off(&self, count: usize) {
+        self.put_off.inc_by(count as u64);
+    }
+
+    /// How the board stands.
+    pub(crate) fn board(&self, waiting: usize, in_flight: usize, destinations: usize, resting: usize) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.set(count(waiting));
+        self.in_flight.set(count(in_flight));
+        self.destinations.set(count(destinations));
+        self.resting.set(count(resting));
+    }
+}

@@ -1,0 +1,388 @@
+//! From a delivery to the hosts it may be handed to: a configured smart host, an address literal, MX records, or the domain itself.
+//!
+//! The names come from strangers. Hosts of a preference at or behind our own are left out (RFC 5321 §5.1: mail must not come back), and
+//! addresses outside [`AddressScope`] are never connected to. A destination that has nothing left is refused for good if DNS says so with
+//! certainty (no such domain, null MX, MX that lead to us), and waits otherwise.
+//!
+//! DNS is behind [`MailHosts`]: what answers it also says what TLS a host demands (DANE, MTA-STS).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use yubin_session::sasl::Credentials;
+use yubin_session::smtp::client::Reply;
+use yubin_types::{DestinationName, DomainName};
+
+use crate::scope::AddressScope;
+
+/// Hosts that are tried for one delivery.
+const HOSTS_MAX: usize = 5;
+/// Addresses that are tried of one host.
+const ADDRESSES_PER_HOST_MAX: usize = 4;
+
+/// What DNS knows of mail hosts.
+#[async_trait::async_trait]
+pub trait MailHosts: Send + Sync + 'static {
+    /// Who takes the mail of a domain; ties in an order drawn from `seed`.
+    async fn hosts(&self, domain: &DomainName, seed: u64) -> Result<Hosts, LookupFailure>;
+
+    /// The addresses of a host in the order in which they are to be tried.
+    async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure>;
+
+    /// What TLS a host demands, as one of a domain's.
+    async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> TlsPolicy;
+}
+
+/// Who takes the mail of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hosts {
+    /// These, by preference, which lower is better.
+    Found(Vec<(u16, DomainName)>),
+    /// Nobody: null MX (RFC 7505), or MX records that name no host.
+    Nobody,
+}
+
+/// Why DNS has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookupFailure {
+    /// There is no such name, or it has no address.
+    #[error("no such host")]
+    NotFound,
+    /// Nobody could say, or the answer is forged.
+    #[error("{0}")]
+    Temporary(String),
+}
+
+/// What TLS a host demands.
+#[derive(Clone, Debug)]
+pub enum TlsPolicy {
+    /// TLS where it is offered, with any certificate; in clear if the handshake fails (RFC 7435).
+    Opportunistic,
+    /// TLS with any certificate, or no delivery (RFC 7672 §2.2).
+    Encrypted,
+    /// TLS with a certificate that this accepts, or no delivery (DANE, MTA-STS).
+    Verified {
+        /// Accepts or not.
+        config: Arc<rustls::ClientConfig>,
+        /// The name to ask for (SNI).
+        name: DomainName,
+        /// What certificates are held against, in any words: connections are shared where they are the same.
+        identity: String,
+    },
+    /// No delivery to this host now; why.
+    Deferred(String),
+    /// No delivery to this host, which the policy does not name (MTA-STS); others may do.
+    Excluded(String),
+}
+
+/// A configured way for some mail.
+#[derive(Clone, Debug)]
+pub struct SmartHost {
+    /// Mail from these domains; of all if there are none.
+    pub sender_domains: Vec<DomainName>,
+    /// Mail to these destinations; to all if there are none.
+    pub destinations: Vec<DestinationName>,
+    /// Where it goes: a name or an address.
+    pub host: SmartHostName,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: SmartHostTls,
+    /// Log in with these.
+    pub login: Option<Credentials>,
+}
+
+/// A smart host's name or address. Configured by the operator: no [`AddressScope`] applies to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SmartHostName {
+    /// A name, of which addresses are looked up; MX records are not.
+    Name(DomainName),
+    /// An address.
+    Address(IpAddr),
+}
+
+/// How the connection to a smart host is protected.
+#[derive(Clone, Debug)]
+pub enum SmartHostTls {
+    /// STARTTLS where it is offered, with any certificate.
+    Opportunistic,
+    /// TLS from the first octet (RFC 8314), with a certificate that this accepts.
+    Implicit(Arc<rustls::ClientConfig>),
+    /// STARTTLS with a certificate that this accepts.
+    StartTls(Arc<rustls::ClientConfig>),
+    /// None: the network is trusted. A login goes in clear.
+    Off,
+}
+
+/// A host that a delivery may be handed to.
+#[derive(Clone, Debug)]
+pub(crate) struct Hop {
+    /// Its name for logs, records and certificates; of an address, the address.
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) protection: Protection,
+    pub(crate) login: Option<Credentials>,
+}
+
+/// How a connection is to be protected.
+#[derive(Clone, Debug)]
+pub(crate) enum Protection {
+    Clear,
+    Opportunistic,
+    Encrypted,
+    Verified { config: Arc<rustls::ClientConfig>, name: String, identity: String },
+    Implicit(Arc<rustls::ClientConfig>),
+}
+
+/// What routing is told.
+pub(crate) struct Routing<'a> {
+    pub(crate) hosts: &'a dyn MailHosts,
+    pub(crate) smart_hosts: &'a [SmartHost],
+    pub(crate) scope: &'a AddressScope,
+    /// Our own names, as MX records may have them.
+    pub(crate) own_names: &'a [DomainName],
+    pub(crate) port: u16,
+}
+
+impl Routing<'_> {
+    /// Hosts in the order in which they are to be tried, at least one with an address; or why there are none.
+    pub(crate) async fn plan(
+        &self,
+        sender: Option<&DomainName>,
+        destination: &DestinationName,
+        seed: u64,
+    ) -> Result<Vec<Hop>, Reply> {
+        if let Some(smart_host) = self.smart_hosts.iter().find(|route| route.takes(sender, destination)) {
+            return Ok(vec![self.smart_hop(smart_host).await?]);
+        }
+        match destination {
+            DestinationName::Literal(address) if self.scope.permits(*address) => Ok(vec![Hop {
+                name: destination.to_string(),
+                addresses: vec![SocketAddr::new(*address, self.port)],
+                protection: Protection::Opportunistic,
+                login: None,
+            }]),
+            DestinationName::Literal(_) => {
+                Err(Reply::conclusion(550, (5, 7, 1), "mail is not sent to addresses of private networks"))
+            }
+            DestinationName::Domain(domain) => self.hops(domain, seed).await,
+        }
+    }
+
+    async fn hops(&self, domain: &DomainName, seed: u64) -> Result<Vec<Hop>, Reply> {
+        let found = self.hosts.hosts(domain, seed).await.map_err(|failure| no_answer(domain, &failure))?;
+        let Hosts::Found(mut hosts) = found else {
+            return Err(Reply::conclusion(556, (5, 1, 10), &format!("{domain} takes no mail")));
+        };
+        let own =
+            hosts.iter().filter(|(_, host)| self.own_names.contains(host)).map(|(preference, _)| *preference).min();
+        if let Some(own) = own {
+            hosts.retain(|(preference, _)| *preference < own);
+            if hosts.is_empty() {
+                return Err(Reply::conclusion(554, (5, 4, 6), &format!("mail for {domain} loops back to this host")));
+            }
+        }
+        let mut plan = Vec::new();
+        let mut excuse = None;
+        for (_, host) in hosts.into_iter().take(HOSTS_MAX) {
+            match self.hop(domain, host).await {
+                Ok(hop) => plan.push(hop),
+                // A reason to wait outweighs a reason to give up.
+                Err(reply) if reply.is_transient() => excuse = Some(reply),
+                Err(reply) => excuse = excuse.or(Some(reply)),
+            }
+        }
+        if plan.is_empty() {
+            let nobody = || Reply::conclusion(550, (5, 4, 4), &format!("no host takes mail for {domain}"));
+            return Err(excuse.unwrap_or_else(nobody));
+        }
+        Ok(plan)
+    }
+
+    async fn hop(&self, domain: &DomainName, host: DomainName) -> Result<Hop, Reply> {
+        let addresses = self.hosts.addresses(&host).await.map_err(|failure| no_answer(&host, &failure))?;
+        let known = addresses.len();
+        let mut addresses: Vec<SocketAddr> = addresses
+            .into_iter()
+            .filter(|address| self.scope.permits(*address))
+            .map(|address| SocketAddr::new(address, self.port))
+            .collect();
+        addresses.truncate(ADDRESSES_PER_HOST_MAX);
+        if addresses.is_empty() {
+            let text = match known {
+                0 => format!("{host} has no address"),
+                _ => format!("{host} has only addresses of private networks or of this host"),
+            };
+            return Err(Reply::conclusion(550, (5, 4, 4), &text));
+        }
+        let protection = match self.hosts.tls_policy(domain, &host, self.port).await {
+            TlsPolicy::Opportunistic => Protection::Opportunistic,
+            TlsPolicy::Encrypted => Protection::Encrypted,
+            TlsPolicy::Verified { config, name, identity } => {
+                Protection::Verified { config, name: name.to_string(), identity }
+            }
+            TlsPolicy::Deferred(why) | TlsPolicy::Excluded(why) => return Err(Reply::conclusion(451, (4, 7, 5), &why)),
+        };
+        Ok(Hop { name: host.to_string(), addresses, protection, login: None })
+    }
+
+    async fn smart_hop(&self, route: &SmartHost) -> Result<Hop, Reply> {
+        let (name, addresses) = match &route.host {
+            SmartHostName::Address(address) => (address.to_string(), vec![*address]),
+            SmartHostName::Name(name) => {
+                // The operator's own mistake or outage: never the sender's loss.
+                let found = self.hosts.addresses(name).await.map_err(|failure| {
+                    Reply::conclusion(451, (4, 4, 3), &format!("the smart host {name} can't be looked up: {failure}"))
+                })?;
+                (name.to_string(), found)
+            }
+        };
+        let protection = match &route.tls {
+            SmartHostTls::Opportunistic => Protection::Opportunistic,
+            SmartHostTls::Implicit(config) => Protection::Implicit(Arc::clone(config)),
+            SmartHostTls::StartTls(config) => Protection::Verified {
+                config: Arc::clone(config),
+                name: name.clone(),
+                identity: "smart host".to_owned(),
+            },
+            SmartHostTls::Off => Protection::Clear,
+        };
+        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, route.port)).collect();
+        Ok(Hop { name, addresses, protection, login: route.login.clone() })
+    }
+}
+
+impl SmartHost {
+    fn takes(&self, sender: Option<&DomainName>, destination: &DestinationName) -> bool {
+        (self.sender_domains.is_empty() || sender.is_some_and(|sender| self.sender_domains.contains(sender)))
+            && (self.destinations.is_empty() || self.destinations.contains(destination))
+    }
+}
+
+fn no_answer(name: &DomainName, failure: &LookupFailure) -> Reply {
+    match failure {
+        LookupFailure::NotFound => Reply::conclusion(550, (5, 1, 2), &format!("no such host: {name}")),
+        LookupFailure::Temporary(why) => {
+            Reply::conclusion(451, (4, 4, 3), &format!("{name} can't be looked up now: {why}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::IpAddr;
+
+    use yubin_types::{DestinationName, DomainName};
+
+    use super::{Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
+    use crate::scope::AddressScope;
+
+    /// A zone: what each domain's MX and each host's addresses are.
+    #[derive(Default)]
+    struct Zone {
+        mx: BTreeMap<&'static str, Hosts>,
+        addresses: BTreeMap<&'static str, Vec<IpAddr>>,
+    }
+
+    #[async_trait::async_trait]
+    impl MailHosts for Zone {
+        async fn hosts(&self, domain: &DomainName, _seed: u64) -> Result<Hosts, LookupFailure> {
+            match domain.as_str() {
+                "servfail.example" => Err(LookupFailure::Temporary("SERVFAIL".into())),
+                name => self.mx.get(name).cloned().ok_or(LookupFailure::NotFound),
+            }
+        }
+        async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure> {
+            self.addresses.get(host.as_str()).cloned().ok_or(LookupFailure::NotFound)
+        }
+        async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> TlsPolicy {
+            match host.as_str() {
+                "unproven.example" => TlsPolicy::Deferred("TLSA records can't be validated".into()),
+                _ => TlsPolicy::Opportunistic,
+            }
+        }
+    }
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    fn zone() -> Zone {
+        let mut zone = Zone::default();
+        let mx = |hosts: &[(u16, &str)]| Hosts::Found(hosts.iter().map(|(p, host)| (*p, name(host))).collect());
+        zone.mx.insert("good.example", mx(&[(10, "a.example"), (20, "inside.example"), (30, "b.example")]));
+        zone.mx.insert("null.example", Hosts::Nobody);
+        zone.mx.insert("inside-only.example", mx(&[(10, "inside.example")]));
+        zone.mx.insert("backup.example", mx(&[(10, "a.example"), (20, "us.example"), (30, "b.example")]));
+        zone.mx.insert("ours.example", mx(&[(10, "us.example"), (20, "b.example")]));
+        zone.mx.insert("half.example", mx(&[(10, "gone.example"), (20, "unproven.example")]));
+        zone.mx.insert("gone-mx.example", mx(&[(10, "gone.example")]));
+        for (host, addresses) in [
+            ("a.example", vec!["8.8.8.1", "127.0.0.1"]),
+            ("b.example", vec!["8.8.8.2"]),
+            ("inside.example", vec!["127.0.0.1", "10.0.0.1", "9.9.9.9"]),
+            ("us.example", vec!["9.9.9.9"]),
+            ("unproven.example", vec!["8.8.8.3"]),
+        ] {
+            zone.addresses.insert(host, addresses.into_iter().map(|text| text.parse().unwrap()).collect());
+        }
+        zone
+    }
+
+    async fn plan(smart_hosts: &[SmartHost], destination: &str) -> Result<Vec<String>, String> {
+        let zone = zone();
+        let scope = AddressScope { allowed: vec![], own: vec!["9.9.9.9".parse().unwrap()] };
+        let own_names = [name("us.example")];
+        let routing = Routing { hosts: &zone, smart_hosts, scope: &scope, own_names: &own_names, port: 25 };
+        let destination = DestinationName::parse(destination).unwrap();
+        let hops = routing.plan(Some(&name("sender.example")), &destination, 1).await;
+        let shown = |hop: super::Hop| {
+            format!("{} {}", hop.name, hop.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        hops.map(|hops| hops.into_iter().map(shown).collect()).map_err(|reply| reply.to_string())
+    }
+
+    #[tokio::test]
+    async fn mail_goes_to_public_hosts_before_ourselves_only() {
+        assert_eq!(plan(&[], "good.example").await.unwrap(), ["a.example 8.8.8.1:25", "b.example 8.8.8.2:25"]);
+        assert_eq!(plan(&[], "backup.example").await.unwrap(), ["a.example 8.8.8.1:25"]);
+        assert_eq!(plan(&[], "[8.8.4.4]").await.unwrap(), ["[8.8.4.4] 8.8.4.4:25"]);
+        for (destination, start) in [
+            ("ours.example", "554 5.4.6"),
+            ("null.example", "556 5.1.10"),
+            ("nxdomain.example", "550 5.1.2"),
+            ("inside-only.example", "550 5.4.4"),
+            ("gone-mx.example", "550 5.1.2"),
+            ("[127.0.0.1]", "550 5.7.1"),
+            ("[IPv6:::1]", "550 5.7.1"),
+            ("servfail.example", "451 4.4.3"),
+            // One host is gone, of the other nothing can be proven: wait.
+            ("half.example", "451 4.7.5"),
+        ] {
+            let reply = plan(&[], destination).await.unwrap_err();
+            assert!(reply.starts_with(start), "{destination}: {reply}");
+        }
+    }
+
+    #[tokio::test]
+    async fn smart_hosts_are_chosen_by_sender_and_destination() {
+        let smart_host = |sender: &[&str], destination: &[&str], host: SmartHostName| SmartHost {
+            sender_domains: sender.iter().map(|text| name(text)).collect(),
+            destinations: destination.iter().map(|text| DestinationName::parse(text).unwrap()).collect(),
+            host,
+            port: 587,
+            tls: SmartHostTls::Opportunistic,
+            login: None,
+        };
+        let inside = SmartHostName::Address("127.0.0.1".parse().unwrap());
+        let routes = [
+            smart_host(&["other.example"], &[], SmartHostName::Name(name("a.example"))),
+            smart_host(&["sender.example"], &["good.example"], inside),
+        ];
+        assert_eq!(plan(&routes, "good.example").await.unwrap(), ["127.0.0.1 127.0.0.1:587"]);
+        assert_eq!(plan(&routes, "backup.example").await.unwrap(), ["a.example 8.8.8.1:25"]);
+        let lost = [smart_host(&[], &[], SmartHostName::Name(name("gone.example")))];
+        assert!(plan(&lost, "null.example").await.unwrap_err().starts_with("451 4.4.3"));
+    }
+}

@@ -1,0 +1,194 @@
+//! Looks for what is due in one group and offers it to the board.
+//!
+//! Reads the group's index of due times page by page, wakes on the group's news and at the next due time. What the board does not take
+//! because its destination pauses or is crowded is put off in the store, so that the head of the index never fills up with what can't be
+//! tried. New mail has the latest due time: between full rounds only what stands behind the last page is read.
+//!
+//! Which worker takes what: each destination ranks the workers (`QueueConfig::rank`); this one takes mail that has waited longer than
+//! the takeover time of every worker before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use yubin_policy::retry::RetrySchedule;
+use yubin_state::Topic;
+use yubin_state::queue::{DeliveryKey, DueItem, Postponed};
+use yubin_types::{GroupNumber, QueueId, Timestamp};
+
+use crate::board::{Age, Due, Offer};
+use crate::connection::now;
+use crate::recorder::Note;
+use crate::worker::Shared;
+
+/// Rows of a page.
+const PAGE: u32 = 1_000;
+/// How often the whole index is read from its beginning at least.
+const ROUND: Duration = Duration::from_secs(20);
+/// Pause after the store could not be asked, and between rounds that only put off.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest rest; due times come from other clocks, too.
+const REST_MAX: Duration = Duration::from_secs(10);
+
+/// Deliveries that are remembered to have been put off.
+const PUT_OFF_MAX: usize = 10_000;
+
+/// What a look came to.
+struct Look {
+    /// Where the next look goes on; from the beginning if there is none.
+    after: Option<DueItem>,
+    /// When something will be due; of what is due already, now.
+    next: Option<Timestamp>,
+    /// The board had no room.
+    crowded: bool,
+}
+
+/// Looks until the worker drains.
+pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
+    let news = shared.engine.store.subscribe(group, &[Topic::Queue.number()]);
+    let mut after: Option<DueItem> = None;
+    let mut round_began = Instant::now();
+    let mut put_off = PutOff::default();
+    while !shared.drain.is_cancelled() {
+        if round_began.elapsed() >= ROUND {
+            after = None;
+            round_began = Instant::now();
+        }
+        let rest = match look(&shared, group, after.take(), &mut put_off).await {
+            Ok(look) => {
+                after = look.after;
+                match look.next {
+                    _ if look.crowded => {
+                        shared.wait_for_room().await;
+                        Duration::ZERO
+                    }
+                    Some(next) => Duration::from_millis(next.millis_since(now())).min(REST_MAX),
+                    None => REST_MAX,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(group = group.0, error, "the queue can't be read");
+                PAUSE
+            }
+        };
+        if rest.is_zero() {
+            continue;
+        }
+        tokio::select! {
+            () = shared.drain.cancelled() => {}
+            () = news.changed() => {}
+            () = tokio::time::sleep(rest.min(ROUND.saturating_sub(round_began.elapsed()).max(Duration::from_millis(1)))) => {}
+        }
+    }
+}
+
+/// Reads one page.
+async fn look(
+    shared: &Arc<Shared>,
+    group: GroupNumber,
+    after: Option<DueItem>,
+    put_off: &mut PutOff,
+) -> Result<Look, String> {
+    let now = now();
+    let found = shared.engine.store.queue_due(group, now, after.clone(), PAGE).await;
+    let (items, next) = found.map_err(|error| error.to_string())?;
+    let mut look = Look { after, next, crowded: false };
+    let mut soonest = None;
+    for item in items {
+        let wait_ms = shared.takeover_ms(&item);
+        if item.due.millis() + wait_ms > now.millis() {
+            let at = Timestamp(item.due.millis() + wait_ms);
+            soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at)));
+            look.after = Some(item);
+            continue;
+        }
+        let age = if put_off.came_back(&item.delivery, now) { Age::Over } else { age(&item, now, shared.schedule()) };
+        let due = Due { group, age, key: item.delivery.clone() };
+        match shared.offer(now, due) {
+            Offer::Kept | Offer::Known => {}
+            Offer::PutOff(until) => {
+                put_off.add(&item.delivery, until, now);
+                let postponed = Postponed { delivery: item.delivery.clone(), token: None, until };
+                shared.note(group, Note::PutOff(postponed));
+            }
+            Offer::NoRoom => {
+                look.crowded = true;
+                break;
+            }
+        }
+        look.after = Some(item);
+    }
+    shared.wake();
+    // What waits for another worker is looked at again from the beginning.
+    if let Some(soonest) = soonest {
+        look.next = Some(look.next.map_or(soonest, |next| next.min(soonest)));
+        look.after = None;
+    }
+    Ok(look)
+}
+
+/// What was put off, and until when. What is due before that has expired, or an operator wants it tried: it goes whatever its
+/// destination does.
+#[derive(Default)]
+struct PutOff(BTreeMap<DeliveryKey, Timestamp>);
+
+impl PutOff {
+    fn add(&mut self, key: &DeliveryKey, until: Timestamp, now: Timestamp) {
+        if self.0.len() >= PUT_OFF_MAX {
+            self.0.retain(|_, until| *until > now);
+        }
+        if self.0.len() < PUT_OFF_MAX {
+            self.0.insert(key.clone(), until);
+        }
+    }
+
+    fn came_back(&mut self, key: &DeliveryKey, now: Timestamp) -> bool {
+        self.0.remove(key).is_some_and(|until| until > now)
+    }
+}
+
+/// Ids of queued messages begin with the time (UUIDv7): a message is new if it is due when it was made.
+fn age(item: &DueItem, now: Timestamp, schedule: &RetrySchedule) -> Age {
+    let made = made(item.delivery.id);
+    if schedule.expires(made) <= now {
+        Age::Over
+    } else if item.due.millis_since(made) < 10_000 {
+        Age::New
+    } else {
+        Age::Again
+    }
+}
+
+fn made(id: QueueId) -> Timestamp {
+    Timestamp(id.0.iter().take(6).fold(0, |millis, &byte| millis << 8 | u64::from(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_policy::retry::RetrySchedule;
+    use yubin_state::queue::{DeliveryKey, DestinationName, DueItem};
+    use yubin_types::{DomainId, QueueId, Timestamp};
+
+    use super::{age, made};
+    use crate::board::Age;
+
+    #[test]
+    fn the_age_of_mail_follows_from_its_id() {
+        let id = QueueId(uuid::Uuid::now_v7().into_bytes());
+        let queued = made(id);
+        assert!(queued.millis_since(Timestamp(0)) > 1_700_000_000_000);
+        let item = |seconds| DueItem {
+            due: queued.plus_seconds(seconds),
+            delivery: DeliveryKey {
+                domain: DomainId(1),
+                id,
+                destination: DestinationName::parse("a.example").unwrap(),
+            },
+        };
+        let schedule = RetrySchedule::default();
+        assert_eq!(age(&item(0), queued, &schedule), Age::New);
+        assert_eq!(age(&item(60), queued.plus_seconds(60), &schedule), Age::Again);
+        assert_eq!(age(&item(60), queued.plus_seconds(5 * 86_400), &schedule), Age::Over);
+    }
+}

@@ -1,0 +1,126 @@
+//! Receivers that refuse, hang up and lie dead: every recipient comes to exactly one end, and none too early.
+
+use std::time::Duration;
+
+use yubin_state::queue::{DelayNotice, Delivery, DeliveryState, FinalOutcome};
+use yubin_types::{ReversePath, Timestamp};
+
+use crate::lab::Lab;
+use crate::sink::{Fate, Sink, Tls};
+
+async fn lab_with_sink() -> (Lab, Sink) {
+    let lab = Lab::new().await;
+    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
+    (lab, sink)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deferred_is_tried_again_at_its_time() {
+    let (mut lab, sink) = lab_with_sink().await;
+    sink.then([Fate::Reply("451 4.3.0 disk trouble"), Fate::DropBeforeDot, Fate::DropAfterDot]);
+    let worker = lab.worker(sink.address.port(), |_| {});
+    let id = lab.send(&["a@two.example"], |_| {}).await;
+    for (attempts, text) in [
+        (1, "disk trouble"),
+        (2, "lost connection while waiting for the reply to end of DATA"),
+        (3, "lost connection while waiting for the reply to end of DATA"),
+    ] {
+        let tried = |found: &[Delivery]| matches!(found, [delivery] if is_scheduled(delivery, attempts));
+        let delivery = lab.queued(tried).await.remove(0);
+        assert_eq!(delivery.recipients[0].last_reply.as_ref().unwrap().text, text);
+        let waits_ms = delivery.next_attempt.millis_since(delivery.last_attempt.unwrap());
+        assert!((9_900..14_000).contains(&waits_ms), "{waits_ms}");
+        // The sender is not told yet.
+        assert_eq!(delivery.delay_notice, DelayNotice::NotSent);
+        lab.retry(id, "two.example").await;
+    }
+    let events = lab.events(1).await;
+    assert_eq!((events[0].event.outcome, events[0].event.attempts), (FinalOutcome::Delivered, 4));
+    // The receiver that took it and said nothing has it twice: nobody could know.
+    assert_eq!(sink.received().len(), 2);
+    lab.stop(worker).await;
+}
+
+fn is_scheduled(delivery: &Delivery, attempts: u32) -> bool {
+    delivery.state == DeliveryState::Scheduled && delivery.attempts == attempts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_null_sender_is_told_nothing() {
+    let (mut lab, sink) = lab_with_sink().await;
+    let worker = lab.worker(sink.address.port(), |_| {});
+    lab.zone.null_mx("null.example");
+    lab.send(&["gone@two.example", "x@nowhere.example", "y@null.example"], |new| new.sender = ReversePath::Null).await;
+    let events = lab.events(3).await;
+    assert!(events.iter().all(|record| record.event.outcome == FinalOutcome::Bounced));
+    assert!(lab.queued(<[_]>::is_empty).await.is_empty());
+    assert!(lab.inbox("ann").await.is_empty());
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_host_is_tried_where_one_is_down_or_closing() {
+    let (mut lab, second) = lab_with_sink().await;
+    let port = second.address.port();
+    let closing = Sink::start("127.0.0.4", port, Tls::None).await;
+    closing.greet(Some("421 4.3.2 closing for today"));
+    // Nobody listens at 127.0.0.5.
+    let hosts = [("dead.example", "127.0.0.5"), ("closing.example", "127.0.0.4"), ("mx.two.example", "127.0.0.2")];
+    lab.zone.mx("three.example", &hosts);
+    let worker = lab.worker(port, |_| {});
+    lab.send(&["a@three.example"], |_| {}).await;
+    second.wait_for(1).await;
+    assert_eq!(lab.events(1).await[0].event.outcome, FinalOutcome::Delivered);
+    assert_eq!(closing.connections(), 1);
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
+    let (mut lab, sink) = lab_with_sink().await;
+    sink.greet(Some("421 4.3.2 not today"));
+    let worker = lab.worker(sink.address.port(), |config| {
+        config.schedule = yubin_policy::retry::RetrySchedule::new(vec![10], 10, 3_600, Some(1)).unwrap();
+    });
+    let id = lab.send(&["a@two.example"], |new| new.lifetime_seconds = 4).await;
+    let told = |found: &[Delivery]| found.iter().any(|delivery| delivery.delay_notice == DelayNotice::Sent);
+    let mut notices = 0;
+    for _ in 0..100 {
+        lab.retry(id, "two.example").await;
+        notices = lab.inbox("ann").await.len();
+        if notices > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(notices, 1, "one notice of delay");
+    assert!(lab.queued(|found| told(found) || found.is_empty()).await.len() <= 1);
+    let events = lab.events(3).await;
+    let expired = events.iter().find(|record| record.event.recipient.local.as_str() == "a").unwrap();
+    assert_eq!(expired.event.outcome, FinalOutcome::Expired);
+    assert_eq!(expired.event.reply.as_ref().unwrap().text, "not today");
+    let notices = lab.inbox("ann").await;
+    let count = |action: &str| notices.iter().filter(|notice| notice.contains(action)).count();
+    assert_eq!((count("Action: delayed"), count("Action: failed")), (1, 1));
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_worker_leaves_nothing_leased() {
+    let (mut lab, sink) = lab_with_sink().await;
+    let worker = lab.worker(sink.address.port(), |_| {});
+    for number in 0..50 {
+        lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
+    }
+    sink.wait_for(5).await;
+    worker.shutdown(Duration::from_secs(10)).await;
+    let left = lab.queued(|_| true).await;
+    assert!(left.iter().all(|delivery| delivery.state == DeliveryState::Scheduled), "{left:#?}");
+    assert!(left.iter().all(|delivery| delivery.next_attempt <= Timestamp(u64::MAX / 2)));
+    assert_eq!(left.len() + sink.received().len(), 50, "sent or waiting, none both");
+    let worker = lab.worker(sink.address.port(), |_| {});
+    lab.events(50).await;
+    assert_eq!(sink.received().len(), 50);
+    lab.stop(worker).await;
+}

@@ -1,0 +1,261 @@
+//! A store in this process with a domain `one.example`, a zone of names, and a worker.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use yubin_policy::retry::RetrySchedule;
+use yubin_proto::queue::whole_group;
+use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, Scope, StoreClient};
+use yubin_queue::{
+    AddressScope, Hosts, LookupFailure, MailHosts, PaceLimits, Queue, QueueConfig, RunningQueue, TlsPolicy,
+};
+use yubin_state::command::{DirectoryCommand, DomainCommand};
+use yubin_state::query::RowDetail;
+use yubin_state::queue::{
+    ContentFacts, ControlAction, ControlItem, Delivery, DestinationName, DsnEnvelope, EventFilter, EventRecord,
+    NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueFilter, QueueId, QueueSource,
+};
+use yubin_state::record::{Plan, ScramVerifier, Verifiers};
+use yubin_state::{Answer, Command, Query, Reply};
+use yubin_store::{Member, Store, StoreSettings};
+use yubin_types::{
+    Address, DomainName, GroupNumber, Limit, LocalPart, MailboxName, Quota, RequestId, ReversePath, UidSet, limits,
+};
+
+const GROUP: GroupNumber = GroupNumber(1);
+
+/// Where mail of which domain goes.
+#[derive(Clone, Default)]
+pub struct Zone {
+    hosts: Arc<Mutex<BTreeMap<String, Hosts>>>,
+    addresses: Arc<Mutex<BTreeMap<String, IpAddr>>>,
+    policies: Arc<Mutex<BTreeMap<String, TlsPolicy>>>,
+}
+
+impl Zone {
+    /// A domain's MX hosts, each with its address.
+    pub fn mx(&self, domain: &str, hosts: &[(&str, &str)]) {
+        let found = (10..).step_by(10).zip(hosts).map(|(preference, (host, address))| {
+            self.addresses.lock().insert((*host).to_owned(), address.parse().unwrap());
+            (preference, DomainName::parse(host).unwrap())
+        });
+        let found = Hosts::Found(found.collect());
+        self.hosts.lock().insert(domain.to_owned(), found);
+    }
+
+    pub fn null_mx(&self, domain: &str) {
+        self.hosts.lock().insert(domain.to_owned(), Hosts::Nobody);
+    }
+
+    pub fn policy(&self, host: &str, policy: TlsPolicy) {
+        self.policies.lock().insert(host.to_owned(), policy);
+    }
+}
+
+#[async_trait::async_trait]
+impl MailHosts for Zone {
+    async fn hosts(&self, domain: &DomainName, _seed: u64) -> Result<Hosts, LookupFailure> {
+        self.hosts.lock().get(domain.as_str()).cloned().ok_or(LookupFailure::NotFound)
+    }
+    async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure> {
+        Ok(self.addresses.lock().get(host.as_str()).copied().into_iter().collect())
+    }
+    async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> TlsPolicy {
+        self.policies.lock().get(host.as_str()).cloned().unwrap_or(TlsPolicy::Opportunistic)
+    }
+}
+
+pub struct Lab {
+    pub client: Arc<StoreClient>,
+    pub hosted: Arc<Hosted>,
+    pub zone: Zone,
+    pub registry: Registry,
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Lab {
+    pub async fn new() -> Lab {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = StoreSettings {
+            data_dir: folder.path().to_owned(),
+            node: 1,
+            cluster: None,
+            listen: None,
+            members: vec![Member { id: 1, peer_address: String::new(), store_address: String::new() }],
+            data_groups: 2,
+            memory_bytes: 64 << 20,
+            raft_threads: 1,
+            space_reserve_bytes: 0,
+            clock: StoreSettings::system_clock(),
+        };
+        let store = Store::open(settings).await.unwrap();
+        let client = StoreClient::new(BTreeMap::from([(1, store.node())]), ClientSettings::default());
+        client.ready().await;
+        let hosted = create_domain(&client).await;
+        Lab { client, hosted, zone: Zone::default(), registry: Registry::default(), store, _folder: folder }
+    }
+
+    /// A worker that speaks to sinks at this port.
+    pub fn worker(&mut self, port: u16, change: impl FnOnce(&mut QueueConfig)) -> RunningQueue {
+        let mut config = QueueConfig::new("worker-1".into(), DomainName::parse("mta.one.example").unwrap());
+        config.port = port;
+        config.scope = AddressScope { allowed: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
+        config.pace = PaceLimits { pause_ms_min: 100, pause_ms_max: 400, ..PaceLimits::default() };
+        config.connect_time_max = Duration::from_secs(5);
+        config.schedule = RetrySchedule::new(vec![10], 10, 3_600, Some(1_800)).unwrap();
+        change(&mut config);
+        Queue::start(config, Arc::clone(&self.client), Arc::new(self.zone.clone()), &mut self.registry).unwrap()
+    }
+
+    pub async fn stop(self, worker: RunningQueue) {
+        worker.shutdown(Duration::from_secs(10)).await;
+        self.store.shutdown().await;
+    }
+
+    /// Queues a message of `ann@one.example`, or what `change` makes of it.
+    pub async fn send(&self, recipients: &[&str], change: impl FnOnce(&mut NewQueued)) -> QueueId {
+        let body = format!("Subject: to {}\r\n\r\n.dot\r\nHello\r\n", recipients.join(" "));
+        self.send_body(recipients, &body, change).await
+    }
+
+    /// The same with this body.
+    pub async fn send_body(&self, recipients: &[&str], body: &str, change: impl FnOnce(&mut NewQueued)) -> QueueId {
+        let mut by_domain: BTreeMap<DestinationName, Vec<NewQueuedRecipient>> = BTreeMap::new();
+        for recipient in recipients {
+            let (local, domain) = recipient.rsplit_once('@').unwrap();
+            let local = LocalPart::parse(local).unwrap();
+            let recipient = NewQueuedRecipient { local, notify: NotifySet::default(), orcpt: None };
+            by_domain.entry(DestinationName::parse(domain).unwrap()).or_default().push(recipient);
+        }
+        let mut new = NewQueued {
+            id: QueueId(uuid::Uuid::now_v7().into_bytes()),
+            sender: ReversePath::Address(Address::parse("ann@one.example").unwrap()),
+            source: QueueSource::Forward,
+            message_id: None,
+            body_ordinal: 0,
+            body_bytes: body.len() as u64,
+            prefix: Bytes::from_static(b"Received: by mta.one.example\r\n"),
+            content: ContentFacts::default(),
+            dsn: DsnEnvelope::default(),
+            lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
+            deliveries: by_domain
+                .into_iter()
+                .map(|(destination, recipients)| NewDelivery { destination, recipients })
+                .collect(),
+        };
+        change(&mut new);
+        let id = new.id;
+        let request = (RequestId(id.0), &Caller::internal("test"));
+        let bodies = vec![Body::Inline(Bytes::copy_from_slice(body.as_bytes()))];
+        self.client.enqueue(self.hosted.scope(), None, vec![new], request, bodies).await.unwrap();
+        id
+    }
+
+    /// Final outcomes, once there are so many.
+    pub async fn events(&self, count: usize) -> Vec<EventRecord> {
+        let mut found = Vec::new();
+        for _ in 0..1_200 {
+            found.clear();
+            let mut after = None;
+            loop {
+                let filter = EventFilter::default();
+                let (events, next) = self.client.events(whole_group(GROUP), filter, after, 1_000).await.unwrap();
+                found.extend(events);
+                match next {
+                    Some(_) => after = next,
+                    None => break,
+                }
+            }
+            if found.len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(found.len(), count, "{found:#?}");
+        found
+    }
+
+    /// What is still queued, once `wanted` of it is there.
+    pub async fn queued(&self, wanted: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
+        let mut found = Vec::new();
+        for _ in 0..600 {
+            let page = self.client.list_queue(whole_group(GROUP), QueueFilter::default(), None, 1_000).await.unwrap();
+            found = page.deliveries.into_iter().map(|(_, _, delivery)| delivery).collect();
+            if wanted(&found) {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not in time: {found:#?}");
+    }
+
+    /// An operator has it tried now.
+    pub async fn retry(&self, id: QueueId, destination: &str) {
+        let item = ControlItem { id, destination: DestinationName::parse(destination).unwrap() };
+        let caller = Caller::internal("test");
+        self.client.control_queue(self.hosted.scope(), vec![item], ControlAction::Retry, &caller).await.unwrap();
+    }
+
+    /// The messages in an INBOX of the domain.
+    pub async fn inbox(&self, local: &str) -> Vec<String> {
+        let scope = self.hosted.scope();
+        let query = Query::Credentials(LocalPart::parse(local).unwrap());
+        let Answer::Credentials(credentials) = self.client.query(scope, query).await.unwrap() else { panic!() };
+        let login = credentials.login;
+        let select = Query::Select { login, name: MailboxName::inbox() };
+        let Answer::Selected(selected) = self.client.query(scope, select).await.unwrap() else { panic!() };
+        let mailbox = selected.mailbox.id;
+        let uids = UidSet::range(1, u32::MAX);
+        let rows = Query::Rows { login, mailbox, uids, changed_since: None, detail: RowDetail::Hot };
+        let Answer::Rows { rows, .. } = self.client.query(scope, rows).await.unwrap() else { panic!() };
+        let mut messages = Vec::new();
+        for row in rows {
+            let length = u32::try_from(row.hot.bytes).unwrap();
+            let source = MessageSource::Mailbox { login, mailbox, uid: row.uid };
+            let piece = MessagePiece { source, offset: 0, length };
+            let bytes = self.client.read_message(scope, piece).await.unwrap().unwrap();
+            messages.push(String::from_utf8(bytes.to_vec()).unwrap());
+        }
+        messages
+    }
+}
+
+async fn create_domain(client: &StoreClient) -> Arc<Hosted> {
+    let (name, caller) = (DomainName::parse("one.example").unwrap(), Caller::internal("test"));
+    let reserve = Command::Directory(DirectoryCommand::ReserveDomain { name: name.clone(), group: GROUP });
+    let reply = client.propose_once(Scope::DIRECTORY, &reserve, &caller).await.unwrap();
+    let Reply::DomainPlaced { id, placement } = reply else { panic!("{reply:?}") };
+    let scope = Scope { group: placement.group, domain: id, epoch: placement.epoch };
+    let plan = Plan {
+        name: "test".to_owned(),
+        domain_quota: Quota::default(),
+        account_quota: Quota::default(),
+        message_bytes_max: 10 << 20,
+        accounts_max: Limit::Unlimited,
+        trash_expiry_seconds: None,
+        vault_seconds: 0,
+    };
+    let scram = ScramVerifier { salt: [0; 16], iterations: 4096, stored_key: [0; 32], server_key: [0; 32] };
+    let verifiers = || Verifiers { argon2id: "$argon2id$".to_owned(), scram_sha_256: scram.clone() };
+    let account = |local: &str| DomainCommand::CreateAccount {
+        local: LocalPart::parse(local).unwrap(),
+        verifiers: verifiers(),
+        quota: None,
+    };
+    for (scope, command) in [
+        (scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: None })),
+        (Scope::DIRECTORY, Command::Directory(DirectoryCommand::ActivateDomain(id))),
+        (scope, Command::Domain(account("ann"))),
+        (scope, Command::Domain(account("bob"))),
+    ] {
+        let reply = client.propose_once(scope, &command, &caller).await.unwrap();
+        assert!(!matches!(reply, Reply::Refused(_)), "{reply:?}");
+    }
+    client.resolve(&name).await.unwrap().unwrap()
+}

@@ -1,0 +1,17 @@
+//! A worker with a real store in this process, against receivers that misbehave by script.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test binary"
+)]
+
+mod delivering;
+mod failing;
+mod lab;
+mod many;
+mod sink;
+mod tls;

@@ -1,0 +1,260 @@
+//! An SMTP receiver that does as it is told: takes mail, refuses it, hangs up, breaks TLS.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+/// What becomes of a message, one for each in turn; then all are taken.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// This reply to the end of the message.
+    Reply(&'static str),
+    /// Hangs up in the middle of the message.
+    DropBeforeDot,
+    /// Takes the message and hangs up without a word.
+    DropAfterDot,
+}
+
+/// How it is with STARTTLS.
+#[derive(Clone)]
+pub enum Tls {
+    None,
+    Works(TlsAcceptor),
+    /// Offered, and garbage is said in the handshake.
+    Broken,
+}
+
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub sender: String,
+    pub recipients: Vec<String>,
+    pub message: String,
+    pub over_tls: bool,
+}
+
+#[derive(Default)]
+struct State {
+    fates: VecDeque<Fate>,
+    greeting: Option<&'static str>,
+    received: Vec<Received>,
+    connections: usize,
+    open: usize,
+    most_open: usize,
+}
+
+/// A receiver at an address.
+#[derive(Clone)]
+pub struct Sink {
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
+}
+
+impl Sink {
+    pub async fn start(ip: &str, port: u16, tls: Tls) -> Sink {
+        let listener = TcpListener::bind((ip.parse::<IpAddr>().unwrap(), port)).await.unwrap();
+        let sink = Sink { address: listener.local_addr().unwrap(), state: Arc::default(), news: Arc::default() };
+        let own = sink.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (sink, tls) = (own.clone(), tls.clone());
+                tokio::spawn(async move {
+                    {
+                        let mut state = sink.state.lock();
+                        state.connections += 1;
+                        state.open += 1;
+                        state.most_open = state.most_open.max(state.open);
+                    }
+                    sink.converse(stream, tls).await;
+                    sink.state.lock().open -= 1;
+                });
+            }
+        });
+        sink
+    }
+
+    /// The fates of the next messages.
+    pub fn then(&self, fates: impl IntoIterator<Item = Fate>) {
+        self.state.lock().fates.extend(fates);
+    }
+
+    /// From now on this is the greeting.
+    pub fn greet(&self, greeting: Option<&'static str>) {
+        self.state.lock().greeting = greeting;
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.state.lock().received.clone()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.state.lock().connections
+    }
+
+    /// The most connections at a time.
+    pub fn most_open(&self) -> usize {
+        self.state.lock().most_open
+    }
+
+    /// Waits until so many messages were taken.
+    pub async fn wait_for(&self, count: usize) {
+        let arrived = async {
+            loop {
+                let notified = self.news.notified();
+                if self.state.lock().received.len() >= count {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), arrived).await.expect("messages in time");
+    }
+
+    async fn converse(&self, stream: tokio::net::TcpStream, tls: Tls) {
+        let greeting = self.state.lock().greeting;
+        let mut stream = BufReader::new(stream);
+        if stream.write_all(format!("{}\r\n", greeting.unwrap_or("220 sink")).as_bytes()).await.is_err() {
+            return;
+        }
+        if let Then::StartTls = self.commands(&mut stream, &tls, false).await {
+            match tls {
+                Tls::Works(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream.into_inner()).await {
+                        self.commands(&mut BufReader::new(stream), &Tls::None, true).await;
+                    }
+                }
+                Tls::Broken => {
+                    // The handshake begins, and is answered with nonsense.
+                    let _ = stream.read(&mut [0; 16]).await;
+                    let _ = stream.write_all(b"this is no TLS record, whatever else it may be\r\n").await;
+                }
+                Tls::None => {}
+            }
+        }
+    }
+
+    async fn commands<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut BufReader<T>,
+        tls: &Tls,
+        over_tls: bool,
+    ) -> Then {
+        let (mut sender, mut recipients) = (String::new(), Vec::new());
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return Then::Close;
+            }
+            let line = line.trim_end();
+            let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            let reply = match verb.as_str() {
+                "EHLO" if matches!(tls, Tls::None) => {
+                    "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000".to_owned()
+                }
+                "EHLO" => "250-sink\r\n250-STARTTLS\r\n250 PIPELINING".to_owned(),
+                "STARTTLS" => {
+                    let _ = stream.write_all(b"220 go\r\n").await;
+                    return Then::StartTls;
+                }
+                "MAIL" => {
+                    sender = between(line);
+                    recipients.clear();
+                    "250 2.1.0 ok".to_owned()
+                }
+                "RCPT" => {
+                    let recipient = between(line);
+                    let reply = match recipient.split(['@', '-']).next().unwrap_or_default() {
+                        "gone" => "550 5.1.1 no such user here",
+                        "grey" => "451 4.7.1 greylisted, try again later",
+                        "full" => "452 4.5.3 too many recipients",
+                        _ => "250 2.1.5 ok",
+                    };
+                    if reply.starts_with('2') {
+                        recipients.push(recipient);
+                    }
+                    reply.to_owned()
+                }
+                "DATA" if recipients.is_empty() => "554 5.5.1 no valid recipients".to_owned(),
+                "DATA" => {
+                    let _ = stream.write_all(b"354 go on\r\n").await;
+                    let mail = (std::mem::take(&mut sender), std::mem::take(&mut recipients));
+                    match self.message(stream, mail, over_tls).await {
+                        Some(reply) => reply.to_owned(),
+                        None => return Then::Close,
+                    }
+                }
+                "QUIT" => {
+                    let _ = stream.write_all(b"221 bye\r\n").await;
+                    return Then::Close;
+                }
+                _ => "250 ok".to_owned(),
+            };
+            if stream.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() {
+                return Then::Close;
+            }
+        }
+    }
+
+    async fn message<T: AsyncRead + Unpin>(
+        &self,
+        stream: &mut BufReader<T>,
+        (sender, recipients): (String, Vec<String>),
+        over_tls: bool,
+    ) -> Option<&'static str> {
+        let fate = self.state.lock().fates.pop_front();
+        if let Some(Fate::DropBeforeDot) = fate {
+            let mut some = [0; 10];
+            let _ = stream.read(&mut some).await;
+            return None;
+        }
+        let mut message = String::new();
+        while !message.ends_with("\r\n.\r\n") {
+            if stream.read_line(&mut message).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+        let reply = match fate {
+            None => Some("250 2.0.0 taken"),
+            Some(Fate::Reply(reply)) => Some(reply),
+            Some(Fate::DropAfterDot | Fate::DropBeforeDot) => None,
+        };
+        if reply.is_none_or(|reply| reply.starts_with('2')) {
+            let mut state = self.state.lock();
+            state.received.push(Received { sender, recipients, message, over_tls });
+            self.news.notify_waiters();
+        }
+        reply
+    }
+}
+
+enum Then {
+    Close,
+    StartTls,
+}
+
+fn between(line: &str) -> String {
+    let from = line.find('<').map_or(0, |at| at + 1);
+    line[from..].split('>').next().unwrap_or_default().to_owned()
+}
+
+/// A certificate of its own for a name.
+pub fn acceptor(name: &str) -> TlsAcceptor {
+    let certified = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
