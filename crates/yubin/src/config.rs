@@ -4,6 +4,8 @@
 //! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values. For whoever writes one,
 //! docs/configuration.md says the same; a test holds the two together.
 
+pub(crate) mod queue;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +22,14 @@ pub(crate) struct Config {
     pub(crate) hostname: String,
     /// Where everything is kept: the store, the spool of incoming messages, keys and tokens.
     pub(crate) data_dir: PathBuf,
-    /// What this process does: any of "store", "frontend", "admin".
+    /// What this process does: any of "store", "frontend", "queue", "admin".
     pub(crate) roles: Vec<Role>,
     /// Addresses to listen on; an empty list turns a service off, port 0 takes any free port.
     pub(crate) listen: Listen,
     /// The store role.
     pub(crate) store: Store,
+    /// The queue role.
+    pub(crate) queue: queue::Queue,
     /// Certificates and logins of the front ends.
     pub(crate) tls: Tls,
     /// The secret that all front ends of a cluster share.
@@ -44,6 +48,8 @@ pub(crate) enum Role {
     Store,
     /// Speaks SMTP, POP3 and IMAP.
     Frontend,
+    /// Sends queued mail on.
+    Queue,
     /// Offers the admin API.
     Admin,
 }
@@ -175,9 +181,10 @@ impl Default for Config {
         Config {
             hostname: "localhost".to_owned(),
             data_dir: PathBuf::from("data"),
-            roles: vec![Role::Store, Role::Frontend, Role::Admin],
+            roles: vec![Role::Store, Role::Frontend, Role::Queue, Role::Admin],
             listen: Listen::default(),
             store: Store::default(),
+            queue: queue::Queue::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
             telemetry: Telemetry::default(),
@@ -236,7 +243,7 @@ impl Config {
 
     /// Refuses what can't work, with what to do about it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        ensure!(!self.roles.is_empty(), "roles: name at least one of store, frontend, admin");
+        ensure!(!self.roles.is_empty(), "roles: name at least one of store, frontend, queue, admin");
         DomainName::parse(&self.hostname).with_context(|| format!("hostname: {} is no host name", self.hostname))?;
         ensure!(self.drain_seconds <= 3_600, "drain_seconds: at most 3600");
         ensure!(self.store.node > 0, "store.node: ids begin at 1");
@@ -246,6 +253,7 @@ impl Config {
         ensure!((1..=64).contains(&self.store.raft_threads), "store.raft_threads: 1 to 64");
         EnvFilter::try_new(&self.telemetry.log_filter).context("telemetry.log_filter")?;
         self.cluster_id()?;
+        self.queue.check()?;
         if !self.has(Role::Store) {
             ensure!(
                 !self.store.members.is_empty(),
@@ -319,6 +327,8 @@ mod tests {
             ("[store]\ndata_groups = 0", "store.data_groups"),
             ("[store]\nraft_threads = 0", "store.raft_threads"),
             ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.members"),
+            ("[queue]\ndeliveries = 0", "queue.deliveries"),
+            ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[telemetry]\nlog_filter = 'yubin=loud'", "telemetry.log_filter"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();
@@ -333,6 +343,7 @@ mod tests {
         full.store.peer_listen = Some(([127, 0, 0, 1], 1).into());
         full.store.members = vec![Member { id: 1, peer: String::new(), store: String::new() }];
         full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
+        full.queue.smart_hosts = vec![super::queue::SmartHost::default()];
         full.secrets.cluster_secret = Some(path(""));
         full.telemetry.otlp_endpoint = Some(String::new());
         let defaults = keys(&Config::default());

@@ -6,6 +6,7 @@ mod demo;
 mod frontend;
 mod http;
 mod metrics;
+mod queue;
 mod run;
 mod secrets;
 mod shutdown;

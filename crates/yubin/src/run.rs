@@ -1,7 +1,8 @@
 //! Wiring: which parts this process runs, how they find each other, and the order in which they start and stop.
 //!
-//! Start: store, store service, client, front end, admin API, HTTP pages. Stop in the opposite order: front ends drain first, so that
-//! whatever they accepted still finds its store; then the store hands its leaderships over and makes everything durable.
+//! Start: store, store service, client, front end, queue, admin API, HTTP pages. Stop in the opposite order: front ends drain first, so
+//! that whatever they accepted still finds its store; then the queue finishes or gives back what it delivers; then the store hands its
+//! leaderships over and makes everything durable.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,10 +18,11 @@ use tonic::transport::server::TcpIncoming;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::{ClientSettings, StoreClient, StoreNode};
+use yubin_queue::{Queue, RunningQueue};
 use yubin_store::{Member, Store, StoreSettings};
 
 use crate::config::{Config, Role, Transport};
-use crate::{demo, frontend, http, metrics, secrets, shutdown, telemetry};
+use crate::{demo, frontend, http, metrics, queue, secrets, shutdown, telemetry};
 
 /// What the caller asks for besides running.
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +79,19 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     } else {
         None
     };
+    let queue = if config.has(Role::Queue) {
+        let hosts = queue::mail_hosts(&config)?;
+        Some(Queue::start(queue::settings(&config)?, Arc::clone(&client), hosts, &mut registry)?)
+    } else {
+        None
+    };
     if config.has(Role::Admin) {
         services.offer_admin(&config, &client, &mut bound).await?;
     }
     services.offer_pages(&config, &client, registry, &mut bound).await?;
 
     let stopped = attend(&config, wishes, &client, &bound).await;
-    stop(&config, frontend, services, store).await;
+    stop(&config, Mail { frontend, queue }, services, store).await;
     exporter.shutdown();
     stopped
 }
@@ -118,10 +126,20 @@ async fn attend(config: &Config, wishes: Wishes, client: &Arc<StoreClient>, boun
     requested.await
 }
 
-async fn stop(config: &Config, frontend: Option<RunningFrontend>, services: Services, store: Option<Store>) {
+/// What takes mail in and sends it on.
+struct Mail {
+    frontend: Option<RunningFrontend>,
+    queue: Option<RunningQueue>,
+}
+
+async fn stop(config: &Config, mail: Mail, services: Services, store: Option<Store>) {
     tracing::info!("shutting down");
-    if let Some(frontend) = frontend {
-        frontend.shutdown(Duration::from_secs(config.drain_seconds)).await;
+    let grace = Duration::from_secs(config.drain_seconds);
+    if let Some(frontend) = mail.frontend {
+        frontend.shutdown(grace).await;
+    }
+    if let Some(queue) = mail.queue {
+        queue.shutdown(grace).await;
     }
     services.stop().await;
     if let Some(store) = store {

@@ -1,0 +1,84 @@
+//! The queue worker's settings from the configuration, and the DNS that it asks.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
+use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
+use yubin_queue::{AddressScope, Dns, Dnssec, MailHosts, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
+use yubin_session::sasl::Credentials;
+use yubin_types::{DestinationName, DomainName};
+
+use crate::config::{Config, queue as told};
+
+/// What the worker is told.
+pub(crate) fn settings(config: &Config) -> anyhow::Result<QueueConfig> {
+    let queue = &config.queue;
+    let hostname = DomainName::parse(&config.hostname).context("hostname")?;
+    let worker = match queue.worker.as_str() {
+        "" => format!("{}-{}", config.hostname, config.store.node),
+        name => name.to_owned(),
+    };
+    let mut settings = QueueConfig::new(worker, hostname);
+    settings.workers.clone_from(&queue.workers);
+    settings.sources.clone_from(&queue.source_addresses);
+    settings.port = queue.port;
+    settings.scope = AddressScope { allowed: queue.allowed()?, own: own_addresses(config) };
+    settings.deliveries_max = queue.deliveries;
+    settings.waiting_max = queue.waiting;
+    settings.pace.lanes_max = queue.deliveries_per_destination;
+    settings.smart_hosts = queue.smart_hosts.iter().map(smart_host).collect::<anyhow::Result<_>>()?;
+    Ok(settings)
+}
+
+/// The DNS as the worker asks it.
+pub(crate) fn mail_hosts(config: &Config) -> anyhow::Result<Arc<dyn MailHosts>> {
+    let nameservers = match config.queue.name_servers.as_slice() {
+        [] => NameServers::System,
+        addresses => NameServers::Addresses(addresses.to_vec()),
+    };
+    let resolver = Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() }).context("queue")?;
+    let dnssec = match config.queue.dnssec {
+        told::Switch::On => Dnssec::Validate,
+        told::Switch::Off => Dnssec::Ignore,
+    };
+    Ok(Arc::new(Dns::new(resolver, dnssec, Arc::new(system_roots()))?))
+}
+
+/// Where this process takes mail for hosted domains, as far as its addresses tell.
+fn own_addresses(config: &Config) -> Vec<IpAddr> {
+    let listening = config.listen.smtp.iter().filter(|address| address.port() == config.queue.port);
+    let named = listening.map(SocketAddr::ip).filter(|address| !address.is_unspecified());
+    config.queue.own_addresses.iter().copied().chain(named).collect()
+}
+
+fn smart_host(told: &told::SmartHost) -> anyhow::Result<SmartHost> {
+    let login = if told.user.is_empty() {
+        None
+    } else {
+        let path = &told.password_file;
+        let password = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        Some(Credentials::new(told.user.as_bytes(), password.trim_ascii_end()).context("queue.smart_hosts")?)
+    };
+    let host = match told.host.parse::<IpAddr>() {
+        Ok(address) => SmartHostName::Address(address),
+        Err(_) => SmartHostName::Name(DomainName::parse(&told.host).context("queue.smart_hosts: host")?),
+    };
+    let verified = || anyhow::Ok(Arc::new(client_config(PeerCheck::WebPki(Arc::new(system_roots())))?));
+    let domain = |text: &String| DomainName::parse(text).context("queue.smart_hosts: sender_domains");
+    let destination = |text: &String| DestinationName::parse(text).context("queue.smart_hosts: destinations");
+    Ok(SmartHost {
+        sender_domains: told.sender_domains.iter().map(domain).collect::<anyhow::Result<_>>()?,
+        destinations: told.destinations.iter().map(destination).collect::<anyhow::Result<_>>()?,
+        host,
+        port: told.port,
+        tls: match told.tls {
+            told::SmartHostTls::Implicit => SmartHostTls::Implicit(verified()?),
+            told::SmartHostTls::Starttls => SmartHostTls::StartTls(verified()?),
+            told::SmartHostTls::Opportunistic => SmartHostTls::Opportunistic,
+            told::SmartHostTls::Off => SmartHostTls::Off,
+        },
+        login,
+    })
+}
