@@ -68,8 +68,10 @@ struct ResultLabel {
 /// What came of a message that was taken in whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryResult {
-    /// On a majority.
+    /// In mailboxes, on a majority.
     Stored,
+    /// In the queue, on a majority.
+    Queued,
     /// Refused when it was to be stored.
     Refused,
     /// The store could not take it now.
@@ -111,6 +113,7 @@ impl DeliveryResult {
     const fn name(self) -> &'static str {
         match self {
             DeliveryResult::Stored => "stored",
+            DeliveryResult::Queued => "queued",
             DeliveryResult::Refused => "refused",
             DeliveryResult::Unavailable => "unavailable",
         }

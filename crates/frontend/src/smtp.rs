@@ -1,16 +1,17 @@
 //! What an SMTP session asks, answered: logins, senders and recipients by the store, messages through the spool into one `Deliver`.
 //!
-//! One transaction at a time; dropping it drops its spool. A transaction names one domain (a delivery is one command of one group): a
-//! recipient of a second one is told `452 4.5.3`, and the sender comes again for it. Faults of the infrastructure are 451 and never a
-//! verdict about an address.
+//! One transaction at a time; dropping it drops its spool. A delivery names one domain (it is one command of one group): another server's
+//! recipient of a second one is told `452 4.5.3`, and the sender comes again for it. What a user sends to anybody outside the own domain
+//! is queued in that domain, for all recipients in one command. Faults of the infrastructure are 451 and never a verdict about an address.
 //!
 //! - [`envelope`]: who may send, who may receive.
-//! - [`deliver`]: storing the message; [`trace`]: the fields written before it.
+//! - [`deliver`]: storing the message; [`submit`]: queueing it; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
 
 mod completion;
 mod deliver;
 mod envelope;
+mod submit;
 mod trace;
 
 use std::sync::Arc;
@@ -18,17 +19,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::Instrument as _;
 use yubin_policy::refusal_text::{self, Stage};
-use yubin_policy::{DeliverPermit, SenderPermit};
+use yubin_policy::{Admission, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::sasl::Credentials;
-use yubin_session::smtp::{Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
-use yubin_types::{QuotaScope, Refusal, ReversePath, SmtpReply};
+use yubin_session::smtp::{AddressEncoding, Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
+use yubin_types::{DsnEnvelope, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
 
 use crate::auth::Identity;
 use crate::connection::Connection;
 use crate::driver::Rim;
 use crate::spool::Spool;
-use completion::Completion;
+use completion::{Completed, Completion, HeaderFacts};
 
 /// Answers one SMTP session.
 pub(crate) struct SmtpRim {
@@ -43,10 +44,21 @@ struct Transaction {
     sender: Sender,
     /// As declared in MAIL, bytes.
     size: Option<u64>,
-    /// The one domain of all recipients.
+    /// As declared in MAIL.
+    encoding: AddressEncoding,
+    /// The one domain of all recipients that are delivered to at once.
     hosted: Option<Arc<Hosted>>,
-    recipients: Vec<DeliverPermit>,
+    recipients: Vec<Invited>,
+    /// RET and ENVID.
+    dsn: DsnEnvelope,
     incoming: Option<Incoming>,
+}
+
+/// A recipient that was told 250.
+struct Invited {
+    admission: Admission,
+    notify: NotifySet,
+    orcpt: Option<Bytes>,
 }
 
 /// In whose name the message comes.
@@ -72,6 +84,8 @@ struct Incoming {
     spool: Spool,
     /// On submission, until the header is complete.
     completion: Option<Completion>,
+    /// On submission, when it is.
+    header: HeaderFacts,
 }
 
 impl SmtpRim {
@@ -89,7 +103,7 @@ impl SmtpRim {
     fn begin(&mut self, origin: Origin) -> Result<Answer, SmtpReply> {
         let completion = (self.listener == Listener::Submission).then(Completion::default);
         let spool = Spool::new(&self.connection.shared.spooler);
-        self.open()?.incoming = Some(Incoming { origin, spool, completion });
+        self.open()?.incoming = Some(Incoming { origin, spool, completion, header: HeaderFacts::default() });
         Ok(Answer::Accepted)
     }
 
@@ -105,7 +119,7 @@ impl SmtpRim {
         let incoming = transaction.incoming.take().ok_or_else(out_of_order)?;
         let id = self.connection.trace;
         let span = tracing::debug_span!("message", trace.id = %id);
-        self.deliver(transaction, incoming, last, facts).instrument(span).await.map(|()| Answer::Stored { id })
+        self.store(transaction, incoming, last, facts).instrument(span).await.map(|()| Answer::Stored { id })
     }
 
     fn open(&mut self) -> Result<&mut Transaction, SmtpReply> {
@@ -125,11 +139,12 @@ impl Incoming {
         let Some(completion) = &mut self.completion else { return self.spool.push(piece).await };
         let Some(completed) = completion.push(piece, hostname) else { return Ok(()) };
         self.completion = None;
-        self.spool_all(completed).await
+        self.take_header(completed).await
     }
 
-    async fn spool_all(&mut self, pieces: [Bytes; 2]) -> std::io::Result<()> {
-        for piece in pieces {
+    async fn take_header(&mut self, completed: Completed) -> std::io::Result<()> {
+        self.header = completed.facts;
+        for piece in completed.pieces {
             self.spool.push(piece).await?;
         }
         Ok(())
@@ -199,6 +214,7 @@ const fn reason(refusal: &Refusal) -> &'static str {
         Refusal::MessageTooBig { .. } => "size",
         Refusal::TooManyHops => "loop",
         Refusal::SenderNotOwned => "sender",
+        Refusal::QueueFull => "queue_full",
         Refusal::StaleGeneration => "login_expired",
         Refusal::StaleEpoch | Refusal::DomainFrozen => "moving",
         _ => "other",

@@ -51,6 +51,16 @@ pub(crate) struct Spool {
     reserved: usize,
     scanner: Scanner,
     bytes: u64,
+    octets: Octets,
+}
+
+/// What octets a message is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Octets {
+    /// ASCII alone.
+    Ascii,
+    /// Others too: 8BITMIME (RFC 6152).
+    Any,
 }
 
 #[derive(Debug)]
@@ -67,6 +77,8 @@ pub(crate) struct Spooled {
     pub(crate) body: Body,
     /// Their number.
     pub(crate) bytes: u64,
+    /// Which ones they are.
+    pub(crate) octets: Octets,
     /// What is in it.
     pub(crate) tree: PartTree,
     /// Keeps the memory that it takes counted until it is stored.
@@ -90,6 +102,7 @@ impl Spool {
             reserved: 0,
             scanner: Scanner::new(ScanLimits::default()),
             bytes: 0,
+            octets: Octets::Ascii,
         }
     }
 
@@ -102,6 +115,9 @@ impl Spool {
             return Ok(());
         }
         self.scanner.feed(&piece);
+        if !piece.is_ascii() {
+            self.octets = Octets::Any;
+        }
         let offset = self.bytes;
         self.bytes += piece.len() as u64;
         let held = match &mut self.held {
@@ -146,7 +162,7 @@ impl Spool {
         };
         let scanner = std::mem::replace(&mut self.scanner, Scanner::new(ScanLimits::default()));
         let reservation = Reservation(Arc::clone(&self.spooler), std::mem::take(&mut self.reserved));
-        Ok(Spooled { body, bytes, tree: scanner.finish(), _reservation: reservation })
+        Ok(Spooled { body, bytes, octets: self.octets, tree: scanner.finish(), _reservation: reservation })
     }
 }
 

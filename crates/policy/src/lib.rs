@@ -23,5 +23,5 @@ pub mod sender;
 pub mod srs;
 
 pub use login::LoginDenial;
-pub use recipient::{DeliverPermit, Hosting, Origin, RecipientDenial, RecipientFacts};
+pub use recipient::{Admission, DeliverPermit, Hosting, Origin, RecipientDenial, RecipientFacts, RelayPermit};
 pub use sender::SenderPermit;

@@ -1,19 +1,25 @@
 //! Whom mail may go to.
 //!
-//! Mail goes to hosted domains, whoever sends it: there is no way to be a relay by accident, since a [`DeliverPermit`] names a recipient
-//! of a hosted domain and nothing else leads into a mailbox. A user who is logged in may not reach the outside either while there is no
-//! outbound queue. One transaction goes to one hosted domain (one command of one group, all or nothing); recipients of another are
-//! asked to come in a transaction of their own.
+//! From other servers mail goes to hosted domains only: there is no way to be a relay by accident, since a [`DeliverPermit`] names a
+//! recipient of a hosted domain and a [`RelayPermit`] is given to users who are logged in alone. One delivery goes to one hosted domain
+//! (one command of one group, all or nothing): from other servers recipients of a second domain are asked to come in a transaction of
+//! their own; what a user sends beyond the own domain goes through the queue, together with everything else in the same transaction.
 
 use yubin_types::{Address, DomainName, Refusal};
 
 /// How mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum Origin<'a> {
     /// From another server, on the MX listener.
-    Mx,
+    Mx {
+        /// The domain of the recipients that the transaction has already.
+        transaction: Option<&'a DomainName>,
+    },
     /// From a user who is logged in.
-    Submission,
+    Submission {
+        /// The user's own domain.
+        home: &'a DomainName,
+    },
 }
 
 /// Is the recipient's domain one of ours?
@@ -33,9 +39,7 @@ pub struct RecipientFacts<'a> {
     /// Whose domain that is.
     pub hosting: Hosting,
     /// How the mail came in.
-    pub origin: Origin,
-    /// The domain of the recipients that the transaction has already.
-    pub transaction: Option<&'a DomainName>,
+    pub origin: Origin<'a>,
 }
 
 /// Mail may be delivered to this recipient of a hosted domain. Only [`admit`] makes one.
@@ -58,6 +62,31 @@ impl DeliverPermit {
     }
 }
 
+/// Mail may be queued for this recipient, wherever its domain is. Only [`admit`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayPermit {
+    recipient: Address,
+}
+
+/// What may be done for a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Deliver at once.
+    Deliver(DeliverPermit),
+    /// Queue.
+    Relay(RelayPermit),
+}
+
+impl Admission {
+    /// Who.
+    #[must_use]
+    pub const fn recipient(&self) -> &Address {
+        match self {
+            Admission::Deliver(DeliverPermit { recipient }) | Admission::Relay(RelayPermit { recipient }) => recipient,
+        }
+    }
+}
+
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientDenial {
@@ -73,14 +102,18 @@ pub enum RecipientDenial {
 ///
 /// # Errors
 /// [`RecipientDenial`], for [`crate::refusal_text::recipient`].
-pub fn admit(facts: RecipientFacts<'_>) -> Result<DeliverPermit, RecipientDenial> {
+pub fn admit(facts: RecipientFacts<'_>) -> Result<Admission, RecipientDenial> {
+    let recipient = facts.recipient.clone();
     match (facts.hosting, facts.origin) {
-        (Hosting::Elsewhere, Origin::Mx) => Err(Refusal::NoSuchDomain.into()),
-        (Hosting::Elsewhere, Origin::Submission) => Err(Refusal::RelayDenied.into()),
-        (Hosting::Hosted, _) if facts.transaction.is_some_and(|domain| *domain != facts.recipient.domain) => {
+        (Hosting::Elsewhere, Origin::Mx { .. }) => Err(Refusal::NoSuchDomain.into()),
+        (Hosting::Hosted, Origin::Mx { transaction: Some(domain) }) if *domain != recipient.domain => {
             Err(RecipientDenial::OtherDomain)
         }
-        (Hosting::Hosted, _) => Ok(DeliverPermit { recipient: facts.recipient.clone() }),
+        (Hosting::Hosted, Origin::Submission { home }) if *home != recipient.domain => {
+            Ok(Admission::Relay(RelayPermit { recipient }))
+        }
+        (Hosting::Elsewhere, Origin::Submission { .. }) => Ok(Admission::Relay(RelayPermit { recipient })),
+        (Hosting::Hosted, _) => Ok(Admission::Deliver(DeliverPermit { recipient })),
     }
 }
 
@@ -88,25 +121,28 @@ pub fn admit(facts: RecipientFacts<'_>) -> Result<DeliverPermit, RecipientDenial
 mod tests {
     use yubin_types::{Address, DomainName, Refusal};
 
-    use super::{Hosting, Origin, RecipientDenial, RecipientFacts, admit};
+    use super::{Admission, Hosting, Origin, RecipientDenial, RecipientFacts, admit};
 
     #[test]
-    fn mail_goes_to_one_hosted_domain() {
+    fn servers_reach_one_hosted_domain_and_users_everybody() {
         let recipient = Address::parse("tim@example.jp").unwrap();
         let same = DomainName::parse("Example.JP").unwrap();
         let other = DomainName::parse("other.jp").unwrap();
-        let decide = |hosting, origin, transaction| {
-            admit(RecipientFacts { recipient: &recipient, hosting, origin, transaction })
-                .map(super::DeliverPermit::into_recipient)
+        let decide = |hosting, origin| match admit(RecipientFacts { recipient: &recipient, hosting, origin }) {
+            Ok(Admission::Deliver(_)) => Ok("deliver"),
+            Ok(Admission::Relay(_)) => Ok("relay"),
+            Err(denial) => Err(denial),
         };
-        for origin in [Origin::Mx, Origin::Submission] {
-            assert_eq!(decide(Hosting::Hosted, origin, None), Ok(recipient.clone()));
-            assert_eq!(decide(Hosting::Hosted, origin, Some(&same)), Ok(recipient.clone()));
-            assert_eq!(decide(Hosting::Hosted, origin, Some(&other)), Err(RecipientDenial::OtherDomain));
+        let mx = |transaction| Origin::Mx { transaction };
+        assert_eq!(decide(Hosting::Hosted, mx(None)), Ok("deliver"));
+        assert_eq!(decide(Hosting::Hosted, mx(Some(&same))), Ok("deliver"));
+        assert_eq!(decide(Hosting::Hosted, mx(Some(&other))), Err(RecipientDenial::OtherDomain));
+        for transaction in [None, Some(&same), Some(&other)] {
+            let refused = Err(RecipientDenial::Refused(Refusal::NoSuchDomain));
+            assert_eq!(decide(Hosting::Elsewhere, mx(transaction)), refused);
         }
-        let refused = |refusal: Refusal| Err(RecipientDenial::Refused(refusal));
-        assert_eq!(decide(Hosting::Elsewhere, Origin::Mx, None), refused(Refusal::NoSuchDomain));
-        assert_eq!(decide(Hosting::Elsewhere, Origin::Submission, None), refused(Refusal::RelayDenied));
-        assert_eq!(decide(Hosting::Elsewhere, Origin::Submission, Some(&other)), refused(Refusal::RelayDenied));
+        assert_eq!(decide(Hosting::Hosted, Origin::Submission { home: &same }), Ok("deliver"));
+        assert_eq!(decide(Hosting::Hosted, Origin::Submission { home: &other }), Ok("relay"));
+        assert_eq!(decide(Hosting::Elsewhere, Origin::Submission { home: &other }), Ok("relay"));
     }
 }

@@ -22,6 +22,7 @@ pub mod session;
 mod violation;
 
 pub use contract::{
-    AddressEncoding, Answer, Ask, BodyType, Config, Listener, Mail, MessageFacts, Origin, Recipient, Verdict,
+    AddressEncoding, Answer, Ask, BodyType, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient,
+    Verdict,
 };
 pub use session::SmtpSession;

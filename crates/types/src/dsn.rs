@@ -125,9 +125,37 @@ pub struct DsnEnvelope {
     pub ret: Option<DsnReturn>,
 }
 
+/// Is this xtext (RFC 3461 §4): printable ASCII, with `+` and `=` only as `+` and two upper-case hex digits?
+#[must_use]
+pub fn is_xtext(text: &[u8]) -> bool {
+    let mut bytes = text.iter();
+    let hex = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+    while let Some(byte) = bytes.next() {
+        let good = match byte {
+            b'+' => hex(bytes.next()) && hex(bytes.next()),
+            b'=' => false,
+            byte => byte.is_ascii_graphic(),
+        };
+        if !good {
+            return false;
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{NotifyOn, NotifySet};
+    use super::{NotifyOn, NotifySet, is_xtext};
+
+    #[test]
+    fn xtext_is_printable_and_escapes_in_capitals() {
+        for good in ["", "QQ314159", "a+2Bb+3D", "!~"] {
+            assert!(is_xtext(good.as_bytes()), "{good}");
+        }
+        for bad in ["a b", "a=b", "+", "+2", "+2b", "\u{7f}", "\u{e9}"] {
+            assert!(!is_xtext(bad.as_bytes()), "{bad}");
+        }
+    }
 
     #[test]
     fn notify_is_passed_on_as_it_came_and_never_made_up() {

@@ -28,7 +28,7 @@ pub mod uid;
 
 pub use address::{Address, AddressError, DomainName, LocalPart, ReversePath};
 pub use destination::{DestinationName, RecipientAddress};
-pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet};
+pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet, is_xtext};
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
 pub use ids::{
     AccountId, DomainId, EmailId, Epoch, GroupNumber, IdError, MailboxId, Placement, QueueId, RequestId, TraceId,

@@ -1,10 +1,12 @@
 //! What a submitted message lacks: Date and Message-ID are added in front of it (RFC 6409 §8.1, §8.2).
 //!
-//! The header is held until its end is found, at most [`HEADER_BYTES_HELD`]; a longer one is taken as it is.
+//! The header is held until its end is found, at most [`HEADER_BYTES_HELD`]; a longer one is taken as it is. What it says that matters
+//! to the way of the message is kept ([`HeaderFacts`]).
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use yubin_message::{DateTime, HeaderFields, HeaderWriter};
+use yubin_session::smtp::AddressEncoding;
 use yubin_types::EmailId;
 
 use crate::driver::now;
@@ -18,11 +20,29 @@ pub(super) struct Completion {
     held: BytesMut,
 }
 
+/// What the header of a submission says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct HeaderFacts {
+    /// The message's own Message-ID, or the one it was given.
+    pub(super) message_id: Option<String>,
+    /// Does it need a way that takes UTF-8 (RFC 6532)?
+    pub(super) encoding: AddressEncoding,
+}
+
+/// A header that is complete.
+#[derive(Debug)]
+pub(super) struct Completed {
+    /// What goes in front, and what was held.
+    pub(super) pieces: [Bytes; 2],
+    /// What it says.
+    pub(super) facts: HeaderFacts,
+}
+
 impl Completion {
     /// Takes the next octets; when the header is complete, gives what goes in front and everything that was held.
-    pub(super) fn push(&mut self, piece: Bytes, hostname: &str) -> Option<[Bytes; 2]> {
+    pub(super) fn push(&mut self, piece: Bytes, hostname: &str) -> Option<Completed> {
         if self.held.is_empty() && has_header(&piece) {
-            return Some([missing(&piece, hostname), piece]);
+            return Some(completed(piece, hostname));
         }
         self.held.extend_from_slice(&piece);
         let complete = has_header(&self.held) || self.held.len() > HEADER_BYTES_HELD;
@@ -30,9 +50,8 @@ impl Completion {
     }
 
     /// There is no more: the header is what was held.
-    pub(super) fn finish(&mut self, hostname: &str) -> [Bytes; 2] {
-        let held = std::mem::take(&mut self.held).freeze();
-        [missing(&held, hostname), held]
+    pub(super) fn finish(&mut self, hostname: &str) -> Completed {
+        completed(std::mem::take(&mut self.held).freeze(), hostname)
     }
 }
 
@@ -40,21 +59,37 @@ fn has_header(octets: &[u8]) -> bool {
     octets.starts_with(b"\r\n") || memmem::find(octets, b"\r\n\r\n").is_some()
 }
 
-fn missing(message: &[u8], hostname: &str) -> Bytes {
-    let (mut date, mut message_id) = (false, false);
-    for field in HeaderFields::new(message) {
-        date |= field.is("Date");
-        message_id |= field.is("Message-ID");
+fn completed(held: Bytes, hostname: &str) -> Completed {
+    let (mut date, mut message_id, mut encoding) = (Presence::Missing, None, AddressEncoding::Ascii);
+    for field in HeaderFields::new(&held) {
+        if field.is("Date") {
+            date = Presence::Present;
+        }
+        if field.is("Message-ID") {
+            message_id = Some(String::from_utf8_lossy(&field.unfolded()).into_owned());
+        }
+        if !field.body.is_ascii() {
+            encoding = AddressEncoding::Utf8;
+        }
     }
     let mut writer = HeaderWriter::new();
-    if !date {
+    if date == Presence::Missing {
         let seconds = i64::try_from(now().seconds()).unwrap_or(i64::MAX);
         writer.field("Date", &DateTime::utc(seconds).to_rfc5322());
     }
-    if !message_id {
-        writer.field("Message-ID", &format!("<{}@{hostname}>", EmailId(rand::random())));
-    }
-    Bytes::from(writer.into_bytes())
+    let message_id = message_id.unwrap_or_else(|| {
+        let minted = format!("<{}@{hostname}>", EmailId(rand::random()));
+        writer.field("Message-ID", &minted);
+        minted
+    });
+    let facts = HeaderFacts { message_id: Some(message_id), encoding };
+    Completed { pieces: [Bytes::from(writer.into_bytes()), held], facts }
+}
+
+#[derive(PartialEq, Eq)]
+enum Presence {
+    Present,
+    Missing,
 }
 
 #[cfg(test)]
@@ -72,12 +107,12 @@ mod tests {
             if done {
                 out.push(piece);
             } else if let Some(completed) = completion.push(piece, "mx.example") {
-                out.extend(completed);
+                out.extend(completed.pieces);
                 done = true;
             }
         }
         if !done {
-            out.extend(completion.finish("mx.example"));
+            out.extend(completion.finish("mx.example").pieces);
         }
         String::from_utf8(out.concat()).unwrap()
     }

@@ -1,25 +1,26 @@
-//! The message is complete: one `Deliver` command, and what its reply means to the peer.
+//! The message is complete: one command, `Deliver` or `Enqueue`, and what its reply means to the peer.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use yubin_policy::DeliverPermit;
 use yubin_policy::refusal_text::{self, Stage};
+use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{Listener, MessageFacts, Origin};
 use yubin_state::command::{MailCommand, NewMessage, Recipient};
 use yubin_state::{Command, DedupeClass, Reply};
-use yubin_types::{EmailId, Refusal, RequestId, SmtpReply, limits};
+use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, Timestamp, limits};
 
+use super::completion::HeaderFacts;
 use super::trace::TraceFields;
-use super::{Incoming, SmtpRim, Transaction, out_of_order, reason, spool_failed, unavailable};
+use super::{Incoming, Invited, SmtpRim, Transaction, out_of_order, reason, spool_failed, unavailable};
 use crate::driver::now;
 use crate::metrics::DeliveryResult;
 use crate::spool::Spooled;
 
 impl SmtpRim {
-    /// Stores the message for all recipients or for none.
-    pub(super) async fn deliver(
+    /// Stores or queues the message, for all recipients or for none.
+    pub(super) async fn store(
         &self,
         transaction: Transaction,
         incoming: Incoming,
@@ -30,44 +31,41 @@ impl SmtpRim {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
         let hostname = &self.connection.shared.config.hostname;
-        let (origin, spooled) = incoming.complete(last, hostname).await.map_err(|error| spool_failed(&error))?;
-        let Some(hosted) = &transaction.hosted else { return Err(out_of_order()) };
-        let command = self.command(&transaction, &origin, &spooled);
-        let outcome = self.propose(hosted, &command, &spooled).await;
+        let complete = incoming.complete(last, hostname).await.map_err(|error| spool_failed(&error))?;
+        let outcome = match (&transaction.hosted, deliverable(&transaction.recipients)) {
+            (Some(hosted), Some(permits)) => {
+                let command = self.delivery(&transaction, &permits, &complete);
+                self.propose(hosted, &command, &complete.spooled).await
+            }
+            _ => self.enqueue(&transaction, &complete).await,
+        };
         let result = match &outcome {
             Ok(Reply::Delivered(_)) => DeliveryResult::Stored,
+            Ok(Reply::Done) => DeliveryResult::Queued,
             Ok(_) => DeliveryResult::Refused,
             Err(_) => DeliveryResult::Unavailable,
         };
         self.connection.shared.metrics.delivery(result);
         tracing::info!(
             from = %transaction.sender.path(),
-            to = transaction.recipients.first().map(|first| tracing::field::display(first.recipient())),
+            to = transaction.recipients.first().map(|first| tracing::field::display(first.admission.recipient())),
             recipients = transaction.recipients.len(),
-            bytes = spooled.bytes,
+            bytes = complete.spooled.bytes,
             result = ?result,
             "message"
         );
         match outcome.map_err(|error| unavailable(&error))? {
-            Reply::Delivered(_) => Ok(()),
+            Reply::Delivered(_) | Reply::Done => Ok(()),
             Reply::DeliveryRefused(refusals) => Err(self.late_refusal(&transaction, refusals)),
             Reply::Refused(refusal) => Err(self.refused(&refusal, Stage::Message)),
             _ => Err(out_of_order()),
         }
     }
 
-    fn command(&self, transaction: &Transaction, origin: &Origin, spooled: &Spooled) -> Command {
+    fn delivery(&self, transaction: &Transaction, permits: &[&DeliverPermit], complete: &Complete) -> Command {
         let received = now();
-        let fields = TraceFields {
-            sender: transaction.sender.path(),
-            origin,
-            peer: self.connection.peer_ip(),
-            hostname: &self.connection.shared.config.hostname,
-            id: self.connection.trace,
-            now: received,
-        };
-        let prefixes = fields.prefixes(&transaction.recipients);
-        let recipient = |(permit, prefix): (&DeliverPermit, Bytes)| Recipient {
+        let prefixes = self.trace_fields(transaction, complete, received).prefixes(permits);
+        let recipient = |(permit, prefix): (&&DeliverPermit, Bytes)| Recipient {
             local: permit.recipient().local.clone(),
             special_use: None,
             prefix,
@@ -75,18 +73,39 @@ impl SmtpRim {
         };
         Command::Mail(MailCommand::Deliver {
             sender: transaction.sender.path().clone(),
-            recipients: transaction.recipients.iter().zip(prefixes).map(recipient).collect(),
+            recipients: permits.iter().zip(prefixes).map(recipient).collect(),
             message: NewMessage {
-                body_bytes: spooled.bytes,
-                cold: Bytes::from(spooled.tree.to_bytes()),
+                body_bytes: complete.spooled.bytes,
+                cold: Bytes::from(complete.spooled.tree.to_bytes()),
                 internal_date: received,
                 body_ordinal: 0,
             },
         })
     }
 
+    pub(super) fn trace_fields<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        complete: &'a Complete,
+        now: Timestamp,
+    ) -> TraceFields<'a> {
+        TraceFields {
+            sender: transaction.sender.path(),
+            origin: &complete.origin,
+            peer: self.connection.peer_ip(),
+            hostname: &self.connection.shared.config.hostname,
+            id: self.connection.trace,
+            now,
+        }
+    }
+
     /// Proposes under one request id, and once more in the domain's new place if it has moved since RCPT.
-    async fn propose(&self, hosted: &Arc<Hosted>, command: &Command, spooled: &Spooled) -> Result<Reply, StoreError> {
+    pub(super) async fn propose(
+        &self,
+        hosted: &Arc<Hosted>,
+        command: &Command,
+        spooled: &Spooled,
+    ) -> Result<Reply, StoreError> {
         let store = &self.connection.shared.store;
         let request = (RequestId(rand::random()), DedupeClass::Delivery);
         let caller = self.connection.caller(&self.principal());
@@ -117,12 +136,30 @@ impl SmtpRim {
     }
 }
 
+/// A message whose octets have all come.
+pub(super) struct Complete {
+    pub(super) origin: Origin,
+    pub(super) header: HeaderFacts,
+    pub(super) spooled: Spooled,
+}
+
 impl Incoming {
-    async fn complete(mut self, last: Bytes, hostname: &str) -> std::io::Result<(Origin, Spooled)> {
+    async fn complete(mut self, last: Bytes, hostname: &str) -> std::io::Result<Complete> {
         self.push(last, hostname).await?;
         if let Some(mut completion) = self.completion.take() {
-            self.spool_all(completion.finish(hostname)).await?;
+            self.take_header(completion.finish(hostname)).await?;
         }
-        Ok((self.origin, self.spool.finish().await?))
+        Ok(Complete { origin: self.origin, header: self.header, spooled: self.spool.finish().await? })
     }
+}
+
+/// The permits, if all recipients are delivered to at once. Who is to be told of success is told by the queue.
+fn deliverable(recipients: &[Invited]) -> Option<Vec<&DeliverPermit>> {
+    let permit = |invited| match invited {
+        &Invited { admission: Admission::Deliver(ref permit), notify, .. } if !notify.wants(NotifyOn::Success) => {
+            Some(permit)
+        }
+        _ => None,
+    };
+    recipients.iter().map(permit).collect()
 }

@@ -2,17 +2,26 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::{join_all, try_join};
-use yubin_policy::recipient::{Hosting, Origin, RecipientFacts, admit};
+use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, admit};
 use yubin_policy::refusal_text::{self, Stage};
-use yubin_policy::{DeliverPermit, RecipientDenial, sender};
+use yubin_policy::{RecipientDenial, sender};
 use yubin_proto::{Hosted, StoreError};
-use yubin_session::smtp::{Listener, Mail, Recipient, Verdict};
+use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
 use yubin_state::{Answer, Query};
-use yubin_types::{Address, DomainName, Refusal, ReversePath, SmtpReply};
+use yubin_types::{Address, DomainName, NotifySet, Refusal, ReversePath, SmtpReply};
 
-use super::{Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
+use super::{Invited, Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
 use crate::domain;
+
+/// Whom RCPT named.
+#[derive(Clone)]
+struct Named {
+    address: Address,
+    notify: NotifySet,
+    orcpt: Option<Bytes>,
+}
 
 impl SmtpRim {
     /// Opens a transaction.
@@ -21,8 +30,15 @@ impl SmtpRim {
             Listener::Mx => Sender::Claimed(mail.sender),
             Listener::Submission => self.own_sender(&mail.sender).await?,
         };
-        self.transaction =
-            Some(Transaction { sender, size: mail.size, hosted: None, recipients: Vec::new(), incoming: None });
+        self.transaction = Some(Transaction {
+            sender,
+            size: mail.size,
+            encoding: mail.encoding,
+            dsn: mail.dsn,
+            hosted: None,
+            recipients: Vec::new(),
+            incoming: None,
+        });
         Ok(())
     }
 
@@ -49,10 +65,10 @@ impl SmtpRim {
 
     /// A verdict for each recipient, in order. Those of one domain that follow each other are asked about together.
     pub(super) async fn recipients(&mut self, recipients: Vec<Recipient>) -> Result<Vec<Verdict>, SmtpReply> {
-        let addresses: Vec<_> = recipients.into_iter().map(|recipient| self.address_of(recipient)).collect();
-        let mut verdicts = Vec::with_capacity(addresses.len());
-        for run in addresses.chunk_by(|a, b| a.domain == b.domain) {
-            match run.first().map(|first| &first.domain) {
+        let named: Vec<Named> = recipients.into_iter().map(|recipient| self.named(recipient)).collect();
+        let mut verdicts = Vec::with_capacity(named.len());
+        for run in named.chunk_by(|a, b| a.address.domain == b.address.domain) {
+            match run.first().map(|first| &first.address.domain) {
                 Some(domain) => verdicts.extend(self.admit_all(domain, run).await?),
                 None => return Err(out_of_order()),
             }
@@ -61,37 +77,41 @@ impl SmtpRim {
     }
 
     /// `<postmaster>` is the configured address, or the one of our own name (RFC 5321 §4.5.1).
-    fn address_of(&self, recipient: Recipient) -> Address {
-        match recipient {
-            Recipient::Address(address) => address,
-            Recipient::Postmaster => self.connection.shared.postmaster.clone(),
-        }
+    fn named(&self, recipient: Recipient) -> Named {
+        let address = match recipient.path {
+            ForwardPath::Address(address) => address,
+            ForwardPath::Postmaster => self.connection.shared.postmaster.clone(),
+        };
+        Named { address, notify: recipient.notify, orcpt: recipient.orcpt }
     }
 
     /// Recipients of one domain.
-    async fn admit_all(&mut self, name: &DomainName, addresses: &[Address]) -> Result<Vec<Verdict>, SmtpReply> {
+    async fn admit_all(&mut self, name: &DomainName, named: &[Named]) -> Result<Vec<Verdict>, SmtpReply> {
         let Some(transaction) = &self.transaction else { return Err(out_of_order()) };
         let resolved = self.connection.shared.store.resolve(name).await.map_err(|error| unavailable(&error))?;
-        let facts = |recipient| RecipientFacts {
-            recipient,
-            hosting: if resolved.is_some() { Hosting::Hosted } else { Hosting::Elsewhere },
-            origin: match self.listener {
-                Listener::Mx => Origin::Mx,
-                Listener::Submission => Origin::Submission,
-            },
-            transaction: transaction.hosted.as_ref().map(|hosted| &hosted.name),
+        let hosting = if resolved.is_some() { Hosting::Hosted } else { Hosting::Elsewhere };
+        let origin = match (self.listener, &self.identity) {
+            (Listener::Mx, _) => Origin::Mx { transaction: transaction.hosted.as_ref().map(|hosted| &hosted.name) },
+            (Listener::Submission, Some(identity)) => Origin::Submission { home: &identity.address.domain },
+            (Listener::Submission, None) => return Err(out_of_order()),
         };
-        let asked = addresses.iter().map(|address| self.admit_one(admit(facts(address)), transaction.size));
+        let asked = named.iter().map(|named| {
+            let admission = admit(RecipientFacts { recipient: &named.address, hosting, origin });
+            self.confirm(admission, hosting, transaction.size)
+        });
         let outcomes = join_all(asked).await;
         let Some(transaction) = &mut self.transaction else { return Err(out_of_order()) };
         let mut verdicts = Vec::with_capacity(outcomes.len());
-        for outcome in outcomes {
+        for (outcome, named) in outcomes.into_iter().zip(named) {
             verdicts.push(match outcome {
-                Ok((hosted, permit)) => {
-                    transaction.hosted = Some(hosted);
+                Ok((hosted, admission)) => {
+                    if let (Some(hosted), Admission::Deliver(_)) = (hosted, &admission) {
+                        transaction.hosted = Some(hosted);
+                    }
                     // Named twice it is still one delivery.
-                    if transaction.recipients.iter().all(|known| known.recipient() != permit.recipient()) {
-                        transaction.recipients.push(permit);
+                    if transaction.recipients.iter().all(|known| known.admission.recipient() != &named.address) {
+                        let Named { notify, orcpt, .. } = named.clone();
+                        transaction.recipients.push(Invited { admission, notify, orcpt });
                     }
                     Verdict::Accepted
                 }
@@ -101,18 +121,22 @@ impl SmtpRim {
         Ok(verdicts)
     }
 
-    /// Asks the domain about a recipient whom policy admits.
-    async fn admit_one(
+    /// Asks a hosted domain about a recipient whom policy admits, be it for the queue: a sender who is told at once needs no notice.
+    async fn confirm(
         &self,
-        admitted: Result<DeliverPermit, RecipientDenial>,
+        admission: Result<Admission, RecipientDenial>,
+        hosting: Hosting,
         bytes: Option<u64>,
-    ) -> Result<(Arc<Hosted>, DeliverPermit), SmtpReply> {
-        let permit = admitted.map_err(|denial| self.denied(&denial))?;
-        let Address { local, domain: name } = permit.recipient();
+    ) -> Result<(Option<Arc<Hosted>>, Admission), SmtpReply> {
+        let admission = admission.map_err(|denial| self.denied(&denial))?;
+        if hosting == Hosting::Elsewhere {
+            return Ok((None, admission));
+        }
+        let Address { local, domain: name } = admission.recipient();
         let query = Query::Recipient { local: local.clone(), bytes };
         let asked: Result<_, StoreError> = domain::ask(&self.connection.shared.store, name, query).await;
         match asked.map_err(|error| unavailable(&error))? {
-            Some((hosted, Answer::Recipient(_))) => Ok((hosted, permit)),
+            Some((hosted, Answer::Recipient(_))) => Ok((Some(hosted), admission)),
             Some((_, Answer::Refused(refusal))) => Err(self.denied(&refusal.into())),
             None => Err(self.denied(&Refusal::NoSuchDomain.into())),
             Some(_) => Err(out_of_order()),

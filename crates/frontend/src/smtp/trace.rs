@@ -20,7 +20,7 @@ pub(super) struct TraceFields<'a> {
 
 impl TraceFields<'_> {
     /// The prefix of each recipient's copy. `for` is written where there is one alone: naming several would disclose them.
-    pub(super) fn prefixes(&self, recipients: &[DeliverPermit]) -> Vec<Bytes> {
+    pub(super) fn prefixes(&self, recipients: &[&DeliverPermit]) -> Vec<Bytes> {
         let alone = match recipients {
             [permit] => Some(permit.recipient().to_string()),
             _ => None,
@@ -30,7 +30,7 @@ impl TraceFields<'_> {
             ReversePath::Null => None,
             ReversePath::Address(address) => Some(address.to_string()),
         };
-        let prefix = |permit: &DeliverPermit| {
+        let prefix = |permit: &&DeliverPermit| {
             let mut writer = HeaderWriter::new();
             writer.return_path(sender.as_deref());
             writer.delivered_to(&permit.recipient().to_string());
@@ -41,7 +41,8 @@ impl TraceFields<'_> {
         recipients.iter().map(prefix).collect()
     }
 
-    fn received(&self, recipient: Option<&str>) -> Vec<u8> {
+    /// The Received field alone: all that goes before a message on its way out.
+    pub(super) fn received(&self, recipient: Option<&str>) -> Vec<u8> {
         let tls = self.origin.tls.as_ref().map(|facts| format!("{} {}", facts.version, facts.cipher));
         let mut writer = HeaderWriter::new();
         writer.received(&Received {
@@ -62,7 +63,7 @@ impl TraceFields<'_> {
 #[cfg(test)]
 mod tests {
     use yubin_policy::DeliverPermit;
-    use yubin_policy::recipient::{self as policy, Hosting, RecipientFacts, admit};
+    use yubin_policy::recipient::{self as policy, Admission, Hosting, RecipientFacts, admit};
     use yubin_session::TlsFacts;
     use yubin_session::smtp::Origin;
     use yubin_types::{Address, ReversePath, Timestamp, TraceId};
@@ -70,13 +71,12 @@ mod tests {
     use super::TraceFields;
 
     fn permit(address: &str) -> DeliverPermit {
-        admit(RecipientFacts {
-            recipient: &Address::parse(address).unwrap(),
-            hosting: Hosting::Hosted,
-            origin: policy::Origin::Mx,
-            transaction: None,
-        })
-        .unwrap()
+        let recipient = &Address::parse(address).unwrap();
+        let origin = policy::Origin::Mx { transaction: None };
+        match admit(RecipientFacts { recipient, hosting: Hosting::Hosted, origin }) {
+            Ok(Admission::Deliver(permit)) => permit,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -101,14 +101,14 @@ mod tests {
         };
         let (b, c) = (permit("b@example.jp"), permit("c@example.jp"));
         let text = |prefix: &bytes::Bytes| String::from_utf8(prefix.to_vec()).unwrap().replace("\r\n\t", " ");
-        let [prefix] = &fields.prefixes(std::slice::from_ref(&b))[..] else { panic!() };
+        let [prefix] = &fields.prefixes(&[&b])[..] else { panic!() };
         assert_eq!(
             text(prefix),
             "Return-Path: <a@example.org>\r\nDelivered-To: b@example.jp\r\n\
              Received: from mail.example ([192.0.2.1]) by mx.example.jp with ESMTPS (TLSv1.3 TLS13_AES_128_GCM_SHA256) \
              id abababababababababababababababab for <b@example.jp>; Fri, 21 Nov 1997 15:55:06 +0000\r\n"
         );
-        let both = fields.prefixes(&[b, c]);
+        let both = fields.prefixes(&[&b, &c]);
         assert!(both.iter().all(|prefix| !text(prefix).contains(" for <")));
         assert!(text(&both[1]).contains("Delivered-To: c@example.jp\r\n"));
     }

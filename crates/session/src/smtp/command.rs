@@ -4,8 +4,9 @@
 //! are not. Addresses are in [`super::path`]. Nothing here depends on the session's state.
 
 use bytes::Bytes;
+use yubin_types::{DsnEnvelope, DsnReturn, NotifySet, is_xtext, limits};
 
-use super::contract::{AddressEncoding, BodyType, Mail};
+use super::contract::{AddressEncoding, BodyType, Mail, Recipient};
 use super::path::{self, Path};
 use super::violation::Violation;
 use crate::sasl::Mechanism;
@@ -16,8 +17,8 @@ pub(crate) enum Command {
     Ehlo(String),
     Helo(String),
     Mail(Mail),
-    /// Its path and whether that needs SMTPUTF8, which MAIL has declared or not.
-    Recipient(Path),
+    /// Who, and what its address is written in; MAIL has declared SMTPUTF8 or not.
+    Recipient(Recipient, AddressEncoding),
     Data,
     Chunk(Chunk),
     Reset,
@@ -69,7 +70,7 @@ pub(crate) fn parse(line: &Bytes) -> Result<Command, Violation> {
         b"EHLO" => helo(arguments).map(Command::Ehlo),
         b"HELO" => helo(arguments).map(Command::Helo),
         b"MAIL" => mail(arguments).map(Command::Mail),
-        b"RCPT" => recipient(arguments).map(Command::Recipient),
+        b"RCPT" => recipient(arguments),
         b"DATA" => bare(arguments, Command::Data),
         b"BDAT" => chunk(arguments).map(Command::Chunk),
         b"RSET" => bare(arguments, Command::Reset),
@@ -109,6 +110,7 @@ fn mail(arguments: &[u8]) -> Result<Mail, Violation> {
     let rest = path::after_keyword(arguments, b"FROM:").ok_or(Violation::Arguments)?;
     let (path, parameters) = path::split(rest).ok_or(Violation::SenderSyntax)?;
     let (mut size, mut body, mut encoding) = (None, None, None);
+    let mut dsn = DsnEnvelope::default();
     for (keyword, value) in parameters_of(parameters) {
         match (keyword.to_ascii_uppercase().as_slice(), value) {
             (b"SIZE", Some(value)) => set(&mut size, number(value).ok_or(Violation::Arguments)?)?,
@@ -117,24 +119,58 @@ fn mail(arguments: &[u8]) -> Result<Mail, Violation> {
                 set(&mut body, BodyType::EightBitMime)?
             }
             (b"SMTPUTF8", None) => set(&mut encoding, AddressEncoding::Utf8)?,
+            (b"RET", Some(value)) => set(&mut dsn.ret, dsn_return(value)?)?,
+            (b"ENVID", Some(value)) => set(&mut dsn.envid, xtext(value, limits::ENVID_BYTES_MAX)?)?,
             // RFC 4954 §5: understood, and not believed.
             (b"AUTH", Some(_)) => {}
-            (b"SIZE" | b"BODY" | b"AUTH", None) | (b"SMTPUTF8", Some(_)) => return Err(Violation::Arguments),
+            (b"SIZE" | b"BODY" | b"AUTH" | b"RET" | b"ENVID", None) | (b"SMTPUTF8", Some(_)) => {
+                return Err(Violation::Arguments);
+            }
             _ => return Err(Violation::UnknownParameter),
         }
     }
     let encoding = encoding.unwrap_or_default();
     let sender = path::reverse(path, encoding)?;
-    Ok(Mail { sender, size, body: body.unwrap_or_default(), encoding })
+    Ok(Mail { sender, size, body: body.unwrap_or_default(), encoding, dsn })
 }
 
-fn recipient(arguments: &[u8]) -> Result<Path, Violation> {
+fn recipient(arguments: &[u8]) -> Result<Command, Violation> {
     let rest = path::after_keyword(arguments, b"TO:").ok_or(Violation::Arguments)?;
     let (path, parameters) = path::split(rest).ok_or(Violation::RecipientSyntax)?;
-    if parameters_of(parameters).next().is_some() {
-        return Err(Violation::UnknownParameter);
+    let (mut notify, mut orcpt) = (None, None);
+    for (keyword, value) in parameters_of(parameters) {
+        match (keyword.to_ascii_uppercase().as_slice(), value) {
+            (b"NOTIFY", Some(value)) => {
+                let value = std::str::from_utf8(value).ok().and_then(NotifySet::parse);
+                set(&mut notify, value.ok_or(Violation::Arguments)?)?;
+            }
+            (b"ORCPT", Some(value)) => set(&mut orcpt, original_recipient(value)?)?,
+            (b"NOTIFY" | b"ORCPT", None) => return Err(Violation::Arguments),
+            _ => return Err(Violation::UnknownParameter),
+        }
     }
-    path::forward(path)
+    let Path { path, encoding } = path::forward(path)?;
+    Ok(Command::Recipient(Recipient { path, notify: notify.unwrap_or_default(), orcpt }, encoding))
+}
+
+fn dsn_return(value: &[u8]) -> Result<DsnReturn, Violation> {
+    match value.to_ascii_uppercase().as_slice() {
+        b"FULL" => Ok(DsnReturn::Full),
+        b"HDRS" => Ok(DsnReturn::Headers),
+        _ => Err(Violation::Arguments),
+    }
+}
+
+fn xtext(value: &[u8], bytes_max: usize) -> Result<Bytes, Violation> {
+    let good = !value.is_empty() && value.len() <= bytes_max && is_xtext(value);
+    if good { Ok(Bytes::copy_from_slice(value)) } else { Err(Violation::Arguments) }
+}
+
+/// `type;xtext`; UTF-8 address types (RFC 6533 §3) are written in xtext too.
+fn original_recipient(value: &[u8]) -> Result<Bytes, Violation> {
+    let at = value.iter().position(|&byte| byte == b';').ok_or(Violation::Arguments)?;
+    let named = value.get(..at).is_some_and(|kind| !kind.is_empty() && kind.iter().all(u8::is_ascii_graphic));
+    if named { xtext(value, limits::ORCPT_BYTES_MAX) } else { Err(Violation::Arguments) }
 }
 
 /// `KEYWORD` and `KEYWORD=value`, separated by spaces (RFC 5321 §4.1.2 esmtp-param).

@@ -5,11 +5,10 @@
 //! Consecutive RCPT commands that are at hand become one question.
 
 use bytes::Bytes;
-use yubin_types::{Timestamp, limits};
+use yubin_types::{DsnEnvelope, Timestamp, limits};
 
 use super::command::{self, Chunk, Command};
 use super::contract::{AddressEncoding, Ask, Listener, Mail, Recipient};
-use super::path::Path;
 use super::receive::{Message, Reason};
 use super::session::{Envelope, Hello, Phase, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
@@ -52,7 +51,7 @@ impl SmtpSession {
             Command::Ehlo(name) => self.hello(Hello::Ehlo(name), envelope),
             Command::Helo(name) => self.hello(Hello::Helo(name), envelope),
             Command::Mail(mail) => self.mail(mail, envelope),
-            Command::Recipient(path) => self.recipients(path, envelope),
+            Command::Recipient(recipient, encoding) => self.recipients(recipient, encoding, envelope),
             Command::Data => self.data(envelope),
             Command::Chunk(chunk) => self.chunk(chunk, envelope),
             Command::Authenticate { mechanism, initial } => self.authenticate(mechanism, initial, envelope),
@@ -217,6 +216,8 @@ impl SmtpSession {
             }
         } else if !matches!(envelope, Envelope::None) {
             Violation::InTransaction
+        } else if !submission && mail.dsn != DsnEnvelope::default() {
+            Violation::UnknownParameter
         } else if mail.size.is_some_and(|bytes| bytes > self.config.message_bytes_max) {
             Violation::DeclaredSize
         } else {
@@ -227,13 +228,14 @@ impl SmtpSession {
     }
 
     /// This RCPT and those that follow it at hand.
-    fn recipients(&mut self, path: Path, envelope: Envelope) -> Option<Ask> {
+    fn recipients(&mut self, recipient: Recipient, encoding: AddressEncoding, envelope: Envelope) -> Option<Ask> {
         let mut transaction = match envelope {
             Envelope::Open(transaction) => transaction,
             Envelope::None => return self.misplaced(envelope, Violation::NeedMail),
             Envelope::Chunked(_) => return self.misplaced(envelope, Violation::InTransaction),
         };
-        let mut pending = vec![admit(&mut transaction, path)];
+        let listener = self.config.listener;
+        let mut pending = vec![admit(listener, &mut transaction, recipient, encoding)];
         while pending.len() < limits::SMTP_RECIPIENTS_PER_QUESTION_MAX && self.input.starts_with(b"RCPT ") {
             let parsed = match self.input.line(limits::SMTP_COMMAND_BYTES_MAX) {
                 Line::Partial => break,
@@ -242,7 +244,7 @@ impl SmtpSession {
                 Line::Malformed => Err(Violation::LineEnd),
             };
             pending.push(match parsed {
-                Ok(Command::Recipient(path)) => admit(&mut transaction, path),
+                Ok(Command::Recipient(recipient, encoding)) => admit(listener, &mut transaction, recipient, encoding),
                 Ok(_) => Err(Violation::UnknownCommand),
                 Err(violation) => Err(violation),
             });
@@ -302,14 +304,22 @@ impl SmtpSession {
 }
 
 /// May this recipient be asked about?
-fn admit(transaction: &mut Transaction, path: Path) -> Result<Recipient, Violation> {
+fn admit(
+    listener: Listener,
+    transaction: &mut Transaction,
+    recipient: Recipient,
+    encoding: AddressEncoding,
+) -> Result<Recipient, Violation> {
     transaction.tried += 1;
-    if path.encoding == AddressEncoding::Utf8 && transaction.mail.encoding == AddressEncoding::Ascii {
+    if encoding == AddressEncoding::Utf8 && transaction.mail.encoding == AddressEncoding::Ascii {
         return Err(Violation::Utf8Address);
+    }
+    if listener == Listener::Mx && (recipient.notify.is_given() || recipient.orcpt.is_some()) {
+        return Err(Violation::UnknownParameter);
     }
     if transaction.admitted >= limits::SMTP_RECIPIENTS_MAX {
         return Err(Violation::TooManyRecipients);
     }
     transaction.admitted += 1;
-    Ok(path.recipient)
+    Ok(recipient)
 }

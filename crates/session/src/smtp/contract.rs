@@ -7,7 +7,7 @@
 //! Every question gets exactly one answer: [`Answer::Refused`] with the reply to send, or the one named with the question.
 
 use bytes::Bytes;
-use yubin_types::{Address, ReversePath, SmtpReply, TraceId};
+use yubin_types::{Address, DsnEnvelope, NotifySet, ReversePath, SmtpReply, TraceId};
 
 use crate::sasl::Credentials;
 use crate::security::{PlaintextLogin, Security};
@@ -72,6 +72,8 @@ pub struct Mail {
     pub body: BodyType,
     /// Declared use of UTF-8 in addresses and headers (RFC 6531).
     pub encoding: AddressEncoding,
+    /// RET and ENVID (RFC 3461 §4.3, §4.4).
+    pub dsn: DsnEnvelope,
 }
 
 /// RFC 6152 BODY.
@@ -94,9 +96,20 @@ pub enum AddressEncoding {
     Utf8,
 }
 
-/// RCPT.
+/// RCPT with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recipient {
+pub struct Recipient {
+    /// Who.
+    pub path: ForwardPath,
+    /// NOTIFY (RFC 3461 §4.1).
+    pub notify: NotifySet,
+    /// ORCPT as it came: address type, `;`, xtext (RFC 3461 §4.2).
+    pub orcpt: Option<Bytes>,
+}
+
+/// Whom RCPT names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardPath {
     /// A full address.
     Address(Address),
     /// `<postmaster>` without a domain (RFC 5321 §4.5.1).

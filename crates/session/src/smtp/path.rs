@@ -2,13 +2,13 @@
 
 use yubin_types::{Address, ReversePath, limits};
 
-use super::contract::{AddressEncoding, Recipient};
+use super::contract::{AddressEncoding, ForwardPath};
 use super::violation::Violation;
 
 /// A forward-path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
-    pub(crate) recipient: Recipient,
+    pub(crate) path: ForwardPath,
     /// What the address is written in.
     pub(crate) encoding: AddressEncoding,
 }
@@ -75,14 +75,14 @@ pub(crate) fn reverse(path: &[u8], encoding: AddressEncoding) -> Result<ReverseP
 /// A recipient.
 pub(crate) fn forward(path: &[u8]) -> Result<Path, Violation> {
     if path.eq_ignore_ascii_case(b"postmaster") {
-        return Ok(Path { recipient: Recipient::Postmaster, encoding: AddressEncoding::Ascii });
+        return Ok(Path { path: ForwardPath::Postmaster, encoding: AddressEncoding::Ascii });
     }
     if has_literal(path) {
         return Err(Violation::RecipientLiteral);
     }
     let text = std::str::from_utf8(path).map_err(|_| Violation::RecipientSyntax)?;
     let address = Address::parse(text).map_err(|_| Violation::RecipientSyntax)?;
-    Ok(Path { recipient: Recipient::Address(address), encoding: encoding_of(text) })
+    Ok(Path { path: ForwardPath::Address(address), encoding: encoding_of(text) })
 }
 
 fn encoding_of(text: &str) -> AddressEncoding {

@@ -305,6 +305,9 @@ impl SmtpSession {
         {
             self.say("250-AUTH PLAIN LOGIN");
         }
+        if self.config.listener == Listener::Submission {
+            self.say("250-DSN");
+        }
         self.say("250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING");
     }
 

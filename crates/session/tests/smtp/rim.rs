@@ -2,7 +2,9 @@
 //! failure), keeps what it stored, and checks the order of the questions.
 
 use yubin_session::sasl::Credentials;
-use yubin_session::smtp::{Answer, Ask, Config, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession, Verdict};
+use yubin_session::smtp::{
+    Answer, Ask, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession, Verdict,
+};
 use yubin_session::{PlaintextLogin, Security};
 use yubin_types::{ReversePath, SmtpReply, TraceId};
 
@@ -43,7 +45,7 @@ pub fn temporary() -> SmtpReply {
 }
 
 fn verdict(recipient: &Recipient) -> Verdict {
-    let Recipient::Address(address) = recipient else { return Verdict::Accepted };
+    let ForwardPath::Address(address) = &recipient.path else { return Verdict::Accepted };
     match (address.local.as_str(), address.domain.as_str()) {
         ("tim" | "ann", "example.jp") => Verdict::Accepted,
         ("full", "example.jp") => Verdict::Refused(SmtpReply::new(552, (5, 2, 2), "Over quota")),

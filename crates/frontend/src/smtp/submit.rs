@@ -1,0 +1,90 @@
+//! A user's message to anybody outside the own domain: queued in that domain for all recipients, in one command.
+//!
+//! Recipients of the own domain and of other hosted domains are queued like those elsewhere; who delivers finds the way. So a
+//! submission is accepted once, as a whole, however many domains it names.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use yubin_proto::StoreError;
+use yubin_session::smtp::AddressEncoding;
+use yubin_state::queue::{
+    BodyKind, ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8, TlsDemand,
+};
+use yubin_state::{Command, Reply};
+use yubin_types::{DestinationName, QueueId, Refusal, ReversePath, limits};
+
+use super::deliver::Complete;
+use super::{Invited, SmtpRim, Transaction};
+use crate::auth::Identity;
+use crate::driver::now;
+use crate::spool::Octets;
+
+impl SmtpRim {
+    /// Queues the message for all recipients.
+    pub(super) async fn enqueue(&self, transaction: &Transaction, complete: &Complete) -> Result<Reply, StoreError> {
+        let Some(identity) = &self.identity else { return Ok(Reply::Refused(Refusal::RelayDenied)) };
+        let home = self.connection.shared.store.resolve(&identity.address.domain).await?;
+        let Some(home) = home else { return Ok(Reply::Refused(Refusal::StaleGeneration)) };
+        let queued = self.queued(transaction, complete, identity);
+        let command = Command::Queue(QueueCommand::Enqueue { login: Some(identity.login), messages: vec![queued] });
+        self.propose(&home, &command, &complete.spooled).await
+    }
+
+    fn queued(&self, transaction: &Transaction, complete: &Complete, identity: &Identity) -> NewQueued {
+        NewQueued {
+            id: QueueId(uuid::Uuid::now_v7().into_bytes()),
+            sender: transaction.sender.path().clone(),
+            source: QueueSource::Submission { account: identity.login.account },
+            message_id: complete.header.message_id.clone(),
+            body_ordinal: 0,
+            body_bytes: complete.spooled.bytes,
+            prefix: Bytes::from(self.trace_fields(transaction, complete, now()).received(sole(transaction).as_deref())),
+            content: content(transaction, complete),
+            dsn: transaction.dsn.clone(),
+            lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
+            deliveries: deliveries(transaction),
+        }
+    }
+}
+
+/// The recipient, if there is one alone: naming several would disclose them.
+fn sole(transaction: &Transaction) -> Option<String> {
+    match &transaction.recipients[..] {
+        [alone] => Some(alone.admission.recipient().to_string()),
+        _ => None,
+    }
+}
+
+/// One delivery for each domain.
+fn deliveries(transaction: &Transaction) -> Vec<NewDelivery> {
+    let mut by_destination: BTreeMap<DestinationName, Vec<NewQueuedRecipient>> = BTreeMap::new();
+    for Invited { admission, notify, orcpt } in &transaction.recipients {
+        let address = admission.recipient();
+        by_destination.entry(address.domain.clone().into()).or_default().push(NewQueuedRecipient {
+            local: address.local.clone(),
+            notify: *notify,
+            orcpt: orcpt.clone(),
+        });
+    }
+    by_destination.into_iter().map(|(destination, recipients)| NewDelivery { destination, recipients }).collect()
+}
+
+fn content(transaction: &Transaction, complete: &Complete) -> ContentFacts {
+    let addresses_ascii =
+        transaction.recipients.iter().all(|invited| invited.admission.recipient().to_string().is_ascii())
+            && match transaction.sender.path() {
+                ReversePath::Null => true,
+                ReversePath::Address(address) => address.to_string().is_ascii(),
+            };
+    let declared = transaction.encoding == AddressEncoding::Utf8;
+    let needs_utf8 = declared && (!addresses_ascii || complete.header.encoding == AddressEncoding::Utf8);
+    ContentFacts {
+        body: match complete.spooled.octets {
+            Octets::Ascii => BodyKind::SevenBit,
+            Octets::Any => BodyKind::EightBit,
+        },
+        smtputf8: if needs_utf8 { Smtputf8::Needed } else { Smtputf8::NotNeeded },
+        tls: TlsDemand::None,
+    }
+}
