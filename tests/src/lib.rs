@@ -2,8 +2,9 @@
 //!
 //! Nothing here links the mail system: every test and rig drives the built binary from outside, over its ports, as its
 //! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
-//! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and Dovecot in folders of their own, and
-//! `bench` compares systems; `process` and `memory` look after processes by their ids.
+//! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and
+//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere; `process` and
+//! `memory` look after processes by their ids.
 //!
 //! Everything listens on 127.0.0.0/8, on free ports, below one temporary folder that is removed at the end.
 
@@ -18,6 +19,7 @@ pub mod memory;
 pub mod peer;
 pub mod pop3;
 pub mod process;
+pub mod receiver;
 pub mod smtp;
 pub mod system;
 pub mod tls;

@@ -1,0 +1,136 @@
+//! A mail server elsewhere, as a test needs one: it keeps what it takes, and refuses whom the test says.
+//!
+//! Speaks as much SMTP as a sender needs: EHLO with PIPELINING and 8BITMIME, MAIL, RCPT, DATA, RSET, QUIT. A local part
+//! that begins with `gone` is refused for good, one that begins with `later` for as long as the receiver is told to.
+
+use anyhow::Result;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A message that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Envelope sender, without brackets.
+    pub sender: String,
+    /// Recipients, without brackets.
+    pub recipients: Vec<String>,
+    /// The message, without dot-stuffing.
+    pub text: String,
+}
+
+/// A running receiver; it ends with the process.
+#[derive(Debug)]
+pub struct Receiver {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    taken: Mutex<Vec<Taken>>,
+    busy: AtomicBool,
+}
+
+impl Receiver {
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let (address, shared) = (listener.local_addr()?, Arc::<Shared>::default());
+        let receiver = Self { address, shared: Arc::clone(&shared) };
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(std::result::Result::ok) {
+                let shared = Arc::clone(&shared);
+                // A sender that goes away in the middle has sent nothing.
+                std::thread::spawn(move || serve(stream, &shared).ok());
+            }
+        });
+        Ok(receiver)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on, whether `later…` is told to come again.
+    pub fn set_busy(&self, busy: bool) {
+        self.shared.busy.store(busy, Ordering::SeqCst);
+    }
+
+    /// What it has taken so far.
+    #[must_use]
+    pub fn taken(&self) -> Vec<Taken> {
+        self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
+    let mut output = stream.try_clone()?;
+    let mut input = BufReader::new(stream);
+    let mut say = |line: &str| output.write_all(format!("{line}\r\n").as_bytes());
+    say("220 elsewhere.example ESMTP")?;
+    let (mut sender, mut recipients) = (String::new(), Vec::new());
+    loop {
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let line = line.trim_end();
+        match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
+            "EHLO" => say("250-elsewhere.example\r\n250-PIPELINING\r\n250 8BITMIME")?,
+            "MAIL" => {
+                sender = path(line);
+                recipients.clear();
+                say("250 2.1.0 OK")?;
+            }
+            "RCPT" => {
+                let recipient = path(line);
+                if recipient.starts_with("gone") {
+                    say("550 5.1.1 No such user here")?;
+                } else if recipient.starts_with("later") && shared.busy.load(Ordering::SeqCst) {
+                    say("451 4.3.2 Busy; come again")?;
+                } else {
+                    recipients.push(recipient);
+                    say("250 2.1.5 OK")?;
+                }
+            }
+            "DATA" if recipients.is_empty() => say("554 5.5.1 No valid recipients")?,
+            "DATA" => {
+                say("354 Go on")?;
+                let text = content(&mut input)?;
+                let taken = Taken { sender: sender.clone(), recipients: std::mem::take(&mut recipients), text };
+                shared.taken.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
+                say("250 2.0.0 Taken")?;
+            }
+            "QUIT" => return Ok(say("221 2.0.0 Goodbye")?),
+            "RSET" => say("250 2.0.0 OK")?,
+            _ => say("502 5.5.1 Unknown")?,
+        }
+    }
+}
+
+/// What is between the brackets.
+fn path(line: &str) -> String {
+    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inner.map(|(path, _)| path.to_owned()).unwrap_or_default()
+}
+
+/// Up to the lone dot.
+fn content(input: &mut impl BufRead) -> Result<String> {
+    let mut text = String::new();
+    loop {
+        let mut line = Vec::new();
+        anyhow::ensure!(input.read_until(b'\n', &mut line)? > 0, "the content broke off");
+        if line == b".\r\n" {
+            return Ok(text);
+        }
+        let line = line.strip_prefix(b".").unwrap_or(&line);
+        text.push_str(&String::from_utf8_lossy(line));
+    }
+}

@@ -1,0 +1,142 @@
+//! Mail to the world, from a user's submission to its end, through the real binary.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::process::Command;
+use std::time::Duration;
+use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
+use yubin_tests::process::{output, wait_until};
+use yubin_tests::receiver::{Receiver, Taken};
+use yubin_tests::system::{System, Transport};
+
+over_both_transports!(mail_reaches_its_servers_and_a_refusal_comes_back);
+
+const HOME: &str = "home.example";
+const NEIGHBOUR: &str = "neighbour.example";
+const PASSWORD: &str = "correct horse battery";
+/// How long mail may be on its way on a busy machine.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A system whose mail to the outside goes to a receiver.
+struct World {
+    system: System,
+    receiver: Receiver,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn start(transport: Transport) -> World {
+        let receiver = Receiver::start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let smart_host = format!(
+            "[[queue.smart_hosts]]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
+             destinations = []\nuser = \"\"\npassword_file = \"\"\n",
+            receiver.address().port()
+        );
+        let system = System::configured(transport, folder.path(), &smart_host).unwrap();
+        for domain in [HOME, NEIGHBOUR] {
+            system.admin.populate(domain, 2, PASSWORD).unwrap();
+        }
+        World { system, receiver, _folder: folder }
+    }
+
+    /// u0 of the home domain sends as a user.
+    fn submit(&self, recipients: &[&str], subject: &str) {
+        let user = format!("u0@{HOME}");
+        let port = self.system.port("submissions").unwrap().port().to_string();
+        output(Command::new("swaks").args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect"]).args([
+            "--auth",
+            "PLAIN",
+            "--auth-user",
+            &user,
+            "--auth-password",
+            PASSWORD,
+            "--from",
+            &user,
+            "--to",
+            &recipients.join(","),
+            "--header",
+            &format!("Subject: {subject}"),
+        ]))
+        .unwrap();
+    }
+
+    fn imap(&self, user: &str) -> Imap {
+        Imap::login(self.system.port("imaps").unwrap(), user, PASSWORD).unwrap()
+    }
+
+    fn inbox_has(&self, user: &str, messages: usize) -> bool {
+        let status = self.imap(user).ok("STATUS INBOX (MESSAGES)").unwrap().text().concat();
+        status.contains(&format!("MESSAGES {messages})"))
+    }
+
+    fn ctl(&self, arguments: &[&str]) -> String {
+        self.system.admin.ctl(arguments, "").unwrap()
+    }
+}
+
+fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
+    let world = World::start(transport);
+    let (own, neighbour) = (format!("u1@{HOME}"), format!("u0@{NEIGHBOUR}"));
+    world.submit(&[&own, &neighbour, "someone@elsewhere.example", "gone@elsewhere.example"], "to all the world");
+
+    wait_until(DELIVERED_WITHIN, || !world.receiver.taken().is_empty()).unwrap();
+    let taken = world.receiver.taken();
+    let [Taken { sender, recipients, text }] = &taken[..] else { panic!("{taken:?}") };
+    assert_eq!((sender.as_str(), &recipients[..]), ("u0@home.example", &["someone@elsewhere.example".to_owned()][..]));
+    assert!(text.contains("Subject: to all the world\r\n") && text.starts_with("Received: from "), "{text}");
+    assert!(!text.contains("gone@"), "recipients are not disclosed to each other: {text}");
+    for user in [&own, &neighbour] {
+        wait_until(DELIVERED_WITHIN, || world.inbox_has(user, 1)).unwrap();
+    }
+
+    // The refusal comes back as a notice that programs can read (RFC 3464), with what the server said.
+    let sender = format!("u0@{HOME}");
+    wait_until(DELIVERED_WITHIN, || world.inbox_has(&sender, 1)).unwrap();
+    let mut imap = world.imap(&sender);
+    imap.ok("SELECT INBOX").unwrap();
+    let notice = imap.ok("FETCH 1 BODY.PEEK[]").unwrap().text().concat();
+    assert!(notice.contains("report-type=delivery-status"), "{notice}");
+    for field in ["Final-Recipient: rfc822;gone@elsewhere.example", "Action: failed", "Status: 5.1.1"] {
+        assert!(notice.replace("; ", ";").contains(&field.replace("; ", ";")), "no {field} in {notice}");
+    }
+    assert!(notice.contains("No such user here"), "{notice}");
+
+    // Nothing waits any more, and everything can be looked up.
+    wait_until(DELIVERED_WITHIN, || world.ctl(&["queue", "list", "--json"]).find("elsewhere.example").is_none())
+        .unwrap();
+    let trace = world.ctl(&["trace", &sender, "--json"]);
+    for word in ["someone@elsewhere.example", "gone@elsewhere.example", &neighbour, "delivered", "bounced"] {
+        assert!(trace.to_lowercase().contains(word), "no {word} in {trace}");
+    }
+}
+
+#[test]
+fn queued_mail_survives_a_kill() {
+    let mut world = World::start(Transport::Direct);
+    world.receiver.set_busy(true);
+    for number in 0..10 {
+        world.submit(&[&format!("later{number}@elsewhere.example")], &format!("number {number}"));
+    }
+    world.system.running.kill().unwrap();
+    world.system.start_again().unwrap();
+    let waiting = world.ctl(&["queue", "list", "--json"]);
+    for number in 0..10 {
+        assert!(waiting.contains(&format!("later{number}@elsewhere.example")), "{waiting}");
+    }
+    assert!(world.receiver.taken().is_empty());
+
+    world.receiver.set_busy(false);
+    // An operator does not wait for the schedule. What a killed worker held is tried when its lease has run out.
+    wait_until(Duration::from_secs(240), || {
+        world.ctl(&["queue", "retry", "--destination", "elsewhere.example"]);
+        world.receiver.taken().len() >= 10
+    })
+    .unwrap();
+    let mut recipients: Vec<String> = world.receiver.taken().into_iter().flat_map(|taken| taken.recipients).collect();
+    recipients.sort();
+    let all: Vec<String> = (0..10).map(|number| format!("later{number}@elsewhere.example")).collect();
+    assert_eq!(recipients, all, "each once");
+}
