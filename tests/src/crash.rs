@@ -76,6 +76,7 @@ pub fn round(target: &mut dyn Target, seed: u64, seconds: u64) -> Result<Round> 
     let plan = Plan {
         targets: target.smtp(),
         protocol: Protocol::Smtp,
+        login: None,
         connections: 16,
         size_bytes: SIZE_BYTES,
         recipients: accounts(),

@@ -126,6 +126,7 @@ pub fn round(folder: &Path, filler: Filler, seed: u64) -> Result<Round> {
     let plan = Plan {
         targets: vec![system.port("smtp")?],
         protocol: Protocol::Smtp,
+        login: None,
         connections: 8,
         size_bytes: SIZE_BYTES,
         recipients: crash::accounts(),

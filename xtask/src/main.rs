@@ -86,6 +86,12 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Submission to another server: yubin and Debian's Postfix in turn, with the same load and the same sink
+    Outbound {
+        /// Options of the rig (`--help` lists them)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -110,6 +116,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Cluster { arguments } => rigs::start(rigs::Rig::Cluster, &arguments),
         Task::Crash { arguments } => rigs::start(rigs::Rig::Crash, &arguments),
         Task::Bench { subject: Subject::Delivery { arguments } } => rigs::start(rigs::Rig::BenchDelivery, &arguments),
+        Task::Bench { subject: Subject::Outbound { arguments } } => rigs::start(rigs::Rig::BenchOutbound, &arguments),
         Task::Setup => packages::require(&[packages::Need::Build, packages::Need::Clients]),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Rig {
     Crash,
     /// Rates, latencies and memory beside Postfix and Dovecot.
     BenchDelivery,
+    /// Rates, latencies and memory of outgoing mail beside Postfix.
+    BenchOutbound,
 }
 
 impl Rig {
@@ -28,6 +30,7 @@ impl Rig {
             Self::Cluster => "cluster",
             Self::Crash => "crash",
             Self::BenchDelivery => "bench-delivery",
+            Self::BenchOutbound => "bench-outbound",
         }
     }
 }

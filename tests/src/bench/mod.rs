@@ -1,17 +1,19 @@
-//! Comparing mail systems: the same load on each in turn, from SMTP to mailbox, and one table at the end.
+//! Comparing mail systems: the same load on each in turn, from SMTP to where mail ends, and one table at the end.
 //!
-//! A measurement sends for some seconds and then waits until every acknowledged message is in a mailbox; the rate is
-//! messages divided by all of that time. A system whose 250 means "in the mailbox" has nothing to wait for; one that
-//! queues is not rewarded for what it put off. The load runs as a process of its own, the same program for all, on the
-//! same machine. What was counted in the mailboxes must equal what was acknowledged, else the measurement is an error.
+//! A measurement sends for some seconds and then waits until every acknowledged message has arrived: in a mailbox, or
+//! at the server that outgoing mail is for. The rate is messages divided by all of that time. A system whose 250 means
+//! "in the mailbox" has nothing to wait for; one that queues is not rewarded for what it put off. The load runs as a
+//! process of its own, the same program for all, on the same machine. What was counted at the end must equal what was
+//! acknowledged, else the measurement is an error.
 
+pub mod outbound;
 mod subjects;
 mod table;
 
 pub use subjects::Yubin;
 pub use table::table;
 
-use crate::load::Protocol;
+use crate::load::{Login, Protocol};
 use crate::memory::{Memory, Sampler};
 use crate::process;
 use anyhow::{Context, Result, bail};
@@ -20,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Longest wait for a queue to drain.
 const DRAIN_WITHIN: Duration = Duration::from_secs(300);
@@ -49,13 +52,15 @@ pub trait Subject {
     fn accounts(&self) -> usize;
     /// The processes at its top; those below count too.
     fn ids(&self) -> Vec<u32>;
-    /// Messages acknowledged and not yet in a mailbox.
-    fn waiting(&self) -> usize;
-    /// Messages in all mailboxes.
+    /// Who submits; `None`: another server sends.
+    fn login(&self) -> Option<Login> {
+        None
+    }
+    /// Messages that have arrived.
     ///
     /// # Errors
     /// When it does not answer.
-    fn stored(&self) -> Result<usize>;
+    fn arrived(&self) -> Result<usize>;
 }
 
 /// What one measurement came to.
@@ -65,7 +70,7 @@ pub struct Figures {
     pub system: &'static str,
     /// The load.
     pub case: Case,
-    /// Messages per second from the first connection until the last was in a mailbox.
+    /// Messages per second from the first connection until the last had arrived.
     pub rate_per_s: f64,
     /// Median time from MAIL to 250, in milliseconds.
     pub latency_p50_ms: f64,
@@ -77,27 +82,76 @@ pub struct Figures {
     pub trouble: Option<String>,
 }
 
+/// Each size at 50 connections, and the smallest ordinary message at one.
+#[must_use]
+pub fn cases(sizes: &[usize], seconds: u64) -> Vec<Case> {
+    let many = sizes.iter().map(|size| Case { size_bytes: *size, connections: 50, seconds });
+    many.chain([Case { size_bytes: 4096, connections: 1, seconds }]).collect()
+}
+
+/// A folder for a system's data, below `folder` or where temporary files are.
+///
+/// # Errors
+/// When it can't be made, or lies in memory.
+pub fn folder(below: Option<&Path>) -> Result<TempDir> {
+    let folder =
+        below.map_or_else(tempfile::tempdir, tempfile::tempdir_in).context("a folder for the systems' data")?;
+    if process::in_memory(folder.path()) {
+        bail!("{} lies in memory, where fsync costs nothing: give a --folder on a disk", folder.path().display());
+    }
+    // Mail is written under other users' rights.
+    process::output(Command::new("chmod").arg("0755").arg(folder.path()))?;
+    Ok(folder)
+}
+
+/// Loads a running system with every case, each when what is dirty in memory has gone to the disk; says what came out.
+///
+/// # Errors
+/// As [`measure`].
+#[allow(clippy::print_stderr)]
+pub fn measure_all(subject: &dyn Subject, cases: &[Case]) -> Result<Vec<Figures>> {
+    let mut figures = Vec::new();
+    for case in cases {
+        process::output(&mut Command::new("sync"))?;
+        let figure = measure(subject, *case).with_context(|| format!("{} at {case:?}", subject.name()))?;
+        eprintln!(
+            "{}: {} bytes × {}: {:.0}/s, p50 {:.2} ms, p99 {:.1} ms",
+            figure.system,
+            case.size_bytes,
+            case.connections,
+            figure.rate_per_s,
+            figure.latency_p50_ms,
+            figure.latency_p99_ms
+        );
+        if let Some(trouble) = &figure.trouble {
+            eprintln!("{}: not all was well: {trouble}", figure.system);
+        }
+        figures.push(figure);
+    }
+    Ok(figures)
+}
+
 /// Loads a running system once.
 ///
 /// # Errors
 /// When the load can't be started, nothing was delivered, or messages are missing at the end.
-pub fn measure(subject: &dyn Subject, case: Case) -> Result<Figures> {
-    let before = subject.stored()?;
+fn measure(subject: &dyn Subject, case: Case) -> Result<Figures> {
+    let before = subject.arrived()?;
     let sampler = Sampler::start(subject.ids());
     let report = load(subject, case);
     let sent = Instant::now();
-    let drained = process::wait_until(DRAIN_WITHIN, || subject.waiting() == 0);
+    let acknowledged = report.as_ref().map_or(0.0, |report| number(report, "/acknowledged"));
+    let arrived = || subject.arrived().map_or(0.0, |arrived| arrived.saturating_sub(before) as f64);
+    let drained = process::wait_until(DRAIN_WITHIN, || arrived() >= acknowledged);
     let waited = sent.elapsed();
     let memory = sampler.stop();
     let report = report?;
-    drained.context("the queue does not drain")?;
-    let acknowledged = number(&report, "/acknowledged");
-    let stored = subject.stored()?.saturating_sub(before);
+    drained.with_context(|| format!("of {acknowledged} acknowledged messages {} have arrived", arrived()))?;
     if acknowledged < 1.0 {
         bail!("nothing was acknowledged: {report}");
     }
-    if (stored as f64 - acknowledged).abs() > 0.5 {
-        bail!("{acknowledged} messages were acknowledged and {stored} are in mailboxes");
+    if (arrived() - acknowledged).abs() > 0.5 {
+        bail!("{acknowledged} messages were acknowledged and {} have arrived", arrived());
     }
     Ok(Figures {
         system: subject.name(),
@@ -128,6 +182,9 @@ fn load(subject: &dyn Subject, case: Case) -> Result<Value> {
     }
     if subject.protocol() == Protocol::Lmtp {
         command.arg("--lmtp");
+    }
+    if let Some(Login { user, password }) = subject.login() {
+        command.args(["--user", &user, "--password", &password]);
     }
     command.args(["--domain", subject.domain(), "--accounts", &subject.accounts().to_string()]);
     command.args(["--connections", &case.connections.to_string(), "--size", &case.size_bytes.to_string()]);

@@ -1,7 +1,7 @@
 //! The systems that can be compared, each as a measurement sees it.
 //!
-//! The peer queues, so what it still owes is looked up; our own systems answer 250 when the message is in the mailbox,
-//! and what is there is told by the usage that customers are billed on.
+//! What arrived is counted in the peer's mailboxes; with our own systems it is told by the usage that customers are
+//! billed on.
 
 use super::{ACCOUNTS, Subject};
 use crate::crash::Target;
@@ -53,10 +53,7 @@ impl<T: Target> Subject for Yubin<T> {
     fn ids(&self) -> Vec<u32> {
         self.ids.clone()
     }
-    fn waiting(&self) -> usize {
-        0
-    }
-    fn stored(&self) -> Result<usize> {
+    fn arrived(&self) -> Result<usize> {
         Ok(usize::try_from(self.system.admin().usage(DOMAIN)?.messages)?)
     }
 }
@@ -81,10 +78,7 @@ impl Subject for Peer {
     fn ids(&self) -> Vec<u32> {
         self.ids()
     }
-    fn waiting(&self) -> usize {
-        self.queued()
-    }
-    fn stored(&self) -> Result<usize> {
+    fn arrived(&self) -> Result<usize> {
         Ok(self.stored())
     }
 }
@@ -109,10 +103,7 @@ impl Subject for Dovecot {
     fn ids(&self) -> Vec<u32> {
         vec![self.id()]
     }
-    fn waiting(&self) -> usize {
-        0
-    }
-    fn stored(&self) -> Result<usize> {
+    fn arrived(&self) -> Result<usize> {
         Ok(self.stored())
     }
 }

@@ -6,14 +6,12 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use yubin_tests::bench::{self, Case, Figures, Subject, Yubin};
+use yubin_tests::bench::{self, Figures, Subject, Yubin};
 use yubin_tests::cluster::Cluster;
 use yubin_tests::peer::{self, Dovecot, Peer};
-use yubin_tests::process;
 use yubin_tests::system::System;
 
 /// Measure delivery, system by system.
@@ -67,42 +65,9 @@ fn main() -> Result<()> {
 
 /// Starts a system, measures every case, and stops it.
 fn measure(kind: Kind, arguments: &Arguments) -> Result<Vec<Figures>> {
-    let folder = match &arguments.folder {
-        Some(folder) => tempfile::tempdir_in(folder),
-        None => tempfile::tempdir(),
-    };
-    let folder = folder.context("a folder for the systems' data")?;
-    if process::in_memory(folder.path()) {
-        bail!("{} lies in memory, where fsync costs nothing: give a --folder on a disk", folder.path().display());
-    }
-    // Mail is written under other users' rights.
-    process::output(Command::new("chmod").arg("0755").arg(folder.path()))?;
+    let folder = bench::folder(arguments.folder.as_deref())?;
     let subject = start(kind, folder.path())?;
-    let seconds = arguments.seconds;
-    let mut cases: Vec<Case> =
-        arguments.sizes.iter().map(|size| Case { size_bytes: *size, connections: 50, seconds }).collect();
-    cases.push(Case { size_bytes: 4096, connections: 1, seconds });
-    let mut figures = Vec::new();
-    for case in cases {
-        process::output(&mut Command::new("sync"))?;
-        let figure =
-            bench::measure(subject.as_ref(), case).with_context(|| format!("{} at {case:?}", subject.name()))?;
-        eprintln!(
-            "{}: {} bytes × {}: {:.0}/s, p50 {:.2} ms, p99 {:.1} ms",
-            figure.system,
-            case.size_bytes,
-            case.connections,
-            figure.rate_per_s,
-            figure.latency_p50_ms,
-            figure.latency_p99_ms
-        );
-        if let Some(trouble) = &figure.trouble {
-            eprintln!("{}: not all was well: {trouble}", figure.system);
-        }
-        figures.push(figure);
-    }
-    drop(subject);
-    Ok(figures)
+    bench::measure_all(subject.as_ref(), &bench::cases(&arguments.sizes, arguments.seconds))
 }
 
 fn start(kind: Kind, folder: &Path) -> Result<Box<dyn Subject>> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use std::net::SocketAddr;
 use std::time::Duration;
-use yubin_tests::load::{self, Plan, Protocol, Until};
+use yubin_tests::load::{self, Login, Plan, Protocol, Until};
 
 /// Send mail as a busy mail server does, and count.
 #[derive(Parser)]
@@ -20,6 +20,12 @@ struct Arguments {
     /// Speak LMTP in place of SMTP
     #[arg(long)]
     lmtp: bool,
+    /// Submit as this user, over TLS from the first byte
+    #[arg(long, requires = "password")]
+    user: Option<String>,
+    /// The user's password
+    #[arg(long)]
+    password: Option<String>,
     /// Connections kept open
     #[arg(long, default_value_t = 50)]
     connections: usize,
@@ -45,6 +51,7 @@ fn main() -> Result<()> {
     let plan = Plan {
         targets: arguments.target,
         protocol: if arguments.lmtp { Protocol::Lmtp } else { Protocol::Smtp },
+        login: arguments.user.zip(arguments.password).map(|(user, password)| Login { user, password }),
         connections: arguments.connections,
         size_bytes: arguments.size,
         recipients: (0..arguments.accounts).map(|index| format!("u{index}@{}", arguments.domain)).collect(),

@@ -1,15 +1,21 @@
 //! One connection that speaks SMTP (RFC 5321) or LMTP (RFC 2033) and keeps sending.
 //!
 //! Only what a sending server needs: greeting, EHLO or LHLO, then per message MAIL, RCPT and DATA in one write, the
-//! content in the next. Any answer outside 2xx and 3xx is a refusal of that message; RSET clears what was begun. No TLS
-//! and no AUTH: this is mail between servers.
+//! content in the next. Any answer outside 2xx and 3xx is a refusal of that message; RSET clears what was begun. Mail
+//! between servers goes without TLS and AUTH; with a login it is a user's submission, over TLS from the first byte.
 
 use super::message::{Content, Number};
+use crate::tls;
 use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// Longest wait for an answer; RFC 5321 §4.5.3.2 allows minutes, but a stall this long is a finding.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -23,6 +29,20 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// A user who submits (RFC 6409), over TLS (RFC 8314).
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The user's address, which is the sender too.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
 /// What became of a message.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -33,20 +53,25 @@ pub(super) enum Answer {
 }
 
 /// An open connection past its greeting.
-#[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+    sender: String,
     /// Bytes read and not yet taken as lines.
     input: Vec<u8>,
     output: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects, and speaks up to the answer to EHLO or LHLO.
-    pub(super) async fn open(target: SocketAddr, protocol: Protocol) -> Result<Self> {
+    /// Connects, and speaks up to the answer to EHLO, LHLO or AUTH.
+    pub(super) async fn open(target: SocketAddr, protocol: Protocol, login: Option<&Login>) -> Result<Self> {
         let stream = TcpStream::connect(target).await.with_context(|| format!("connect to {target}"))?;
         stream.set_nodelay(true)?;
-        let mut connection = Self { stream, input: Vec::new(), output: Vec::new() };
+        let stream: Box<dyn Stream> = match login {
+            None => Box::new(stream),
+            Some(_) => Box::new(encrypt(stream).await?),
+        };
+        let sender = login.map_or("load@sender.example", |login| &login.user).to_owned();
+        let mut connection = Self { stream, sender, input: Vec::new(), output: Vec::new() };
         connection.expect(220).await?;
         let hello: &[u8] = match protocol {
             Protocol::Smtp => b"EHLO load.sender.example\r\n",
@@ -54,12 +79,17 @@ impl Connection {
         };
         connection.stream.write_all(hello).await?;
         connection.expect(250).await?;
+        if let Some(Login { user, password }) = login {
+            let command = format!("AUTH PLAIN {}\r\n", BASE64.encode(format!("\0{user}\0{password}")));
+            connection.stream.write_all(command.as_bytes()).await?;
+            connection.expect(235).await?;
+        }
         Ok(connection)
     }
 
     /// Sends one message to one recipient and returns its answer.
     pub(super) async fn send(&mut self, content: &Content, number: Number, recipient: &str) -> Result<Answer> {
-        let envelope = format!("MAIL FROM:<load@sender.example>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+        let envelope = format!("MAIL FROM:<{}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n", self.sender);
         self.stream.write_all(envelope.as_bytes()).await?;
         let answers = [self.reply().await?, self.reply().await?, self.reply().await?];
         let refusal = answers.iter().find(|answer| !(answer.starts_with('2') || answer.starts_with('3')));
@@ -118,4 +148,10 @@ impl Connection {
             }
         }
     }
+}
+
+/// TLS with whatever certificate the server shows.
+async fn encrypt(stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let connector = TlsConnector::from(Arc::new(tls::config()?));
+    connector.connect(ServerName::try_from("localhost")?, stream).await.context("TLS")
 }

@@ -10,7 +10,7 @@ mod connection;
 mod message;
 mod report;
 
-pub use connection::Protocol;
+pub use connection::{Login, Protocol};
 pub use message::{Content, Number};
 pub use report::{Acknowledged, Outcome};
 
@@ -40,6 +40,8 @@ pub struct Plan {
     pub targets: Vec<SocketAddr>,
     /// SMTP, or LMTP (RFC 2033).
     pub protocol: Protocol,
+    /// Who submits; `None`: another server sends.
+    pub login: Option<Login>,
     /// Connections kept open.
     pub connections: usize,
     /// Size of each message in bytes, its header included.
@@ -149,5 +151,5 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
 async fn connect(plan: &Plan, turn: usize) -> Result<Connection> {
     let target = plan.targets.get(turn % plan.targets.len().max(1));
     let target = target.ok_or_else(|| anyhow::anyhow!("the plan names no target"))?;
-    Connection::open(*target, plan.protocol).await
+    Connection::open(*target, plan.protocol, plan.login.as_ref()).await
 }

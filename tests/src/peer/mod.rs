@@ -7,9 +7,11 @@
 
 mod dovecot;
 mod postfix;
+mod sink;
 
 pub use dovecot::Dovecot;
-pub use postfix::Postfix;
+pub use postfix::{NextHop, Postfix};
+pub use sink::Sink;
 
 use crate::process;
 use anyhow::{Context, Result, bail};
@@ -42,7 +44,7 @@ impl Peer {
     /// When one of them does not start.
     pub fn start(folder: &Path) -> Result<Self> {
         let dovecot = Dovecot::start(&folder.join("dovecot"))?;
-        let postfix = Postfix::start(&folder.join("postfix"), &dovecot.lmtp_socket())?;
+        let postfix = Postfix::start(&folder.join("postfix"), NextHop::Lmtp(&dovecot.lmtp_socket()))?;
         Ok(Self { postfix, dovecot })
     }
 
@@ -62,12 +64,6 @@ impl Peer {
     #[must_use]
     pub fn ids(&self) -> Vec<u32> {
         vec![self.postfix.id(), self.dovecot.id()]
-    }
-
-    /// Messages that Postfix has taken and not handed on yet.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        self.postfix.queued()
     }
 
     /// Messages in all mailboxes.

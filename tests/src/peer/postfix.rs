@@ -1,4 +1,4 @@
-//! Postfix in a folder of its own: one SMTP listener, a queue on disk, LMTP to the store behind it.
+//! Postfix in a folder of its own: one SMTP listener, a queue on disk, and one place where all mail goes on to.
 //!
 //! Its shipped limits hold: a hundred processes, twenty deliveries at once to one destination, fsync of every queue
 //! file before the 250. Services that never take part (TLS proxies, submission) are left out; chroot is off, which
@@ -12,6 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// Where Postfix hands mail on to.
+#[derive(Clone, Copy, Debug)]
+pub enum NextHop<'a> {
+    /// The store behind it, by LMTP over a Unix socket.
+    Lmtp(&'a Path),
+    /// Another server, by SMTP.
+    Smtp(SocketAddr),
+}
+
 /// A running Postfix.
 #[derive(Debug)]
 pub struct Postfix {
@@ -21,18 +30,18 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Writes a configuration below `folder` and starts with it; mail for the domain goes to the LMTP socket.
+    /// Writes a configuration below `folder` and starts with it.
     ///
     /// # Errors
     /// When the folder can't be written or Postfix does not start (it needs root).
-    pub fn start(folder: &Path, lmtp_socket: &Path) -> Result<Self> {
+    pub fn start(folder: &Path, next_hop: NextHop<'_>) -> Result<Self> {
         let (etc, queue, data) = (folder.join("etc"), folder.join("queue"), folder.join("data"));
         for made in [&etc, &queue, &data] {
             std::fs::create_dir_all(made)?;
         }
         process::output(Command::new("chown").arg("postfix:").arg(&data))?;
         let port = process::free_port("127.0.0.1")?;
-        std::fs::write(etc.join("main.cf"), main_cf(folder, lmtp_socket))?;
+        std::fs::write(etc.join("main.cf"), main_cf(folder, next_hop))?;
         std::fs::write(etc.join("master.cf"), master_cf(port))?;
         postfix(&etc, "start")?;
         let pid = queue.join("pid/master.pid");
@@ -54,13 +63,6 @@ impl Postfix {
     pub fn id(&self) -> u32 {
         self.master
     }
-
-    /// Messages taken and not handed on yet.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        let queue = self.folder.join("queue");
-        ["maildrop", "incoming", "active", "deferred"].iter().map(|name| files_below(&queue.join(name))).sum()
-    }
 }
 
 impl Drop for Postfix {
@@ -79,16 +81,19 @@ fn postfix(etc: &Path, verb: &str) -> Result<String> {
     process::output(Command::new("/usr/sbin/postfix").arg("-c").arg(etc).arg(verb))
 }
 
-/// Files in a folder and those below it; the queue is hashed into folders of one letter.
-fn files_below(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| if entry.file_type().is_ok_and(|kind| kind.is_dir()) { files_below(&entry.path()) } else { 1 })
-        .sum()
-}
-
-fn main_cf(folder: &Path, lmtp_socket: &Path) -> String {
-    let (folder, lmtp) = (folder.display(), lmtp_socket.display());
+fn main_cf(folder: &Path, next_hop: NextHop<'_>) -> String {
+    let folder = folder.display();
+    let route = match next_hop {
+        NextHop::Lmtp(socket) => format!(
+            "virtual_mailbox_domains = {DOMAIN}\n\
+             virtual_mailbox_maps = static:all\n\
+             virtual_transport = lmtp:unix:{}\n",
+            socket.display()
+        ),
+        NextHop::Smtp(address) => {
+            format!("relayhost = [{}]:{}\nsmtp_dns_support_level = disabled\n", address.ip(), address.port())
+        }
+    };
     format!(
         "compatibility_level = 3.6\n\
          queue_directory = {folder}/queue\n\
@@ -103,15 +108,13 @@ fn main_cf(folder: &Path, lmtp_socket: &Path) -> String {
          inet_interfaces = 127.0.0.1\n\
          inet_protocols = ipv4\n\
          mynetworks = 127.0.0.0/8\n\
-         virtual_mailbox_domains = {DOMAIN}\n\
-         virtual_mailbox_maps = static:all\n\
-         virtual_transport = lmtp:unix:{lmtp}\n\
          smtpd_tls_security_level = none\n\
          smtp_tls_security_level = none\n\
          alias_maps =\n\
          alias_database =\n\
          local_recipient_maps =\n\
-         biff = no\n"
+         biff = no\n\
+         {route}"
     )
 }
 

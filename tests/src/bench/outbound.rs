@@ -1,0 +1,90 @@
+//! Mail on its way out: each system takes it from the load generator and hands it to the same kind of sink.
+//!
+//! Postfix takes it as from its own network; ours takes it as a user's submission, over TLS and with AUTH, as it takes
+//! no other. The sink keeps nothing and counts. A measurement sends for some seconds and waits until the sink has
+//! everything that was acknowledged; the rate is messages divided by all of that time.
+
+use super::{ACCOUNTS, Subject};
+use crate::crash::Target as _;
+use crate::load::{Login, Protocol};
+use crate::peer::{NextHop, Postfix, Sink};
+use crate::system::{System, Transport};
+use anyhow::Result;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The senders' domain.
+const DOMAIN: &str = "bench.example";
+/// The domain of the recipients, which is nobody's.
+const ELSEWHERE: &str = "elsewhere.example";
+/// The sender's password.
+const PASSWORD: &str = "correct horse battery";
+
+/// A system with a sink behind it.
+#[derive(Debug)]
+pub struct Relay<T> {
+    name: &'static str,
+    // Held for its end, which comes before the sink's.
+    _system: T,
+    sink: Sink,
+    submission: SocketAddr,
+    login: Option<Login>,
+    ids: Vec<u32>,
+}
+
+/// Postfix, relaying to a sink of its own.
+///
+/// # Errors
+/// When one of them does not start.
+pub fn postfix(folder: &Path) -> Result<Relay<Postfix>> {
+    let sink = Sink::start()?;
+    let system = Postfix::start(folder, NextHop::Smtp(sink.address()))?;
+    let (submission, ids) = (system.smtp(), vec![system.id()]);
+    Ok(Relay { name: "Postfix", _system: system, sink, submission, login: None, ids })
+}
+
+/// One process of ours, with a sink of its own as smart host.
+///
+/// # Errors
+/// When one of them does not start, or the sender can't be made.
+pub fn yubin(folder: &Path) -> Result<Relay<System>> {
+    let sink = Sink::start()?;
+    let queue = format!(
+        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"off\"\nsender_domains = []\ndestinations = []\n\
+         user = \"\"\npassword_file = \"\"\n",
+        sink.address().ip(),
+        sink.address().port()
+    );
+    let system = System::configured(Transport::Direct, folder, &queue)?;
+    system.admin().populate(DOMAIN, 1, PASSWORD)?;
+    let (submission, ids) = (system.port("submissions")?, vec![system.running.id()]);
+    let login = Login { user: format!("u0@{DOMAIN}"), password: PASSWORD.to_owned() };
+    Ok(Relay { name: "yubin", _system: system, sink, submission, login: Some(login), ids })
+}
+
+impl<T> Subject for Relay<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn targets(&self) -> Vec<SocketAddr> {
+        vec![self.submission]
+    }
+    fn protocol(&self) -> Protocol {
+        Protocol::Smtp
+    }
+    fn domain(&self) -> &str {
+        ELSEWHERE
+    }
+    fn accounts(&self) -> usize {
+        ACCOUNTS
+    }
+    fn ids(&self) -> Vec<u32> {
+        self.ids.clone()
+    }
+    fn login(&self) -> Option<Login> {
+        self.login.clone()
+    }
+    fn arrived(&self) -> Result<usize> {
+        Ok(self.sink.taken())
+    }
+}
