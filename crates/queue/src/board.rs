@@ -3,7 +3,8 @@
 //! A pure value. Every destination has its [`Pace`] and a lane of tenants, which take turns; within a tenant, mail that is tried for the
 //! first time goes before mail that is tried again, but for every fourth. No tenant has more than half of all deliveries under way, so
 //! that a flood to many destinations leaves room. A destination that pauses holds nothing here: what is offered for it is answered with
-//! the time to put it off to, and what it held is given back for the same. So a hundred thousand messages to a dead host are one pause,
+//! the time to put it off to, and what it held is given back for the same. Of one that has too much waiting already, more is put off to
+//! when its turn will come. So a hundred thousand messages to a dead host are one pause,
 //! not a hundred thousand timers, and never in anybody's way.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,6 +13,9 @@ use yubin_state::queue::{DeliveryKey, DestinationName};
 use yubin_types::{DomainId, GroupNumber, Timestamp};
 
 use crate::pace::{Leave, Pace, PaceLimits, Signal};
+
+/// Deliveries per second that a destination is believed to take before it has shown what it takes.
+const FLOW_AT_FIRST: u64 = 50;
 
 /// Bounds of a board.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +28,8 @@ pub(crate) struct BoardLimits {
     pub(crate) in_flight_max: usize,
     /// Of each destination.
     pub(crate) pace: PaceLimits,
-    /// How long deliveries are put off that find no room at their destination, milliseconds.
-    pub(crate) crowded_ms: u64,
+    /// How long deliveries that find no room at their destination are put off at most, milliseconds.
+    pub(crate) crowded_ms_max: u64,
 }
 
 /// A due delivery.
@@ -73,8 +77,39 @@ pub(crate) struct Board {
 #[derive(Debug)]
 struct Lane {
     pace: Pace,
+    flow: Flow,
     tenants: VecDeque<(DomainId, Waiting)>,
     waiting: usize,
+}
+
+/// How fast a destination's deliveries end, and how many stand in line behind those that wait here.
+#[derive(Debug)]
+struct Flow {
+    per_second: u64,
+    /// Put off for want of room, as far as they can't have come back yet.
+    beyond: u64,
+    since: Option<Timestamp>,
+    ended: u64,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Flow { per_second: FLOW_AT_FIRST, beyond: 0, since: None, ended: 0 }
+    }
+}
+
+impl Flow {
+    /// Counts, and takes the mean of this second and what was known.
+    fn ended(&mut self, now: Timestamp) {
+        self.ended += 1;
+        let since = *self.since.get_or_insert(now);
+        let elapsed_ms = now.millis_since(since);
+        if elapsed_ms >= 1_000 {
+            self.per_second = (self.per_second + self.ended.saturating_mul(1_000) / elapsed_ms).div_ceil(2).max(1);
+            self.beyond = self.beyond.saturating_sub(self.ended);
+            (self.since, self.ended) = (Some(now), 0);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +149,7 @@ impl Board {
                 return Offer::PutOff(later(until, until.millis_since(now) / 4));
             }
             if lane.waiting >= limits.waiting_per_destination_max {
-                return Offer::PutOff(later(Timestamp(now.millis() + limits.crowded_ms), limits.crowded_ms));
+                return Offer::PutOff(lane.turn_comes(now, limits.crowded_ms_max));
             }
         }
         if lane.waiting == 0 {
@@ -168,6 +203,7 @@ impl Board {
         }
         let Some(lane) = self.lanes.get_mut(&key.destination) else { return Vec::new() };
         lane.pace.ended(now, signal);
+        lane.flow.ended(now);
         let mut back = Vec::new();
         if let Leave::NotBefore(until) = lane.pace.leave(now) {
             let span_ms = until.millis_since(now) / 4;
@@ -218,7 +254,7 @@ impl Board {
 
 impl Lane {
     fn new(limits: PaceLimits) -> Lane {
-        Lane { pace: Pace::new(limits), tenants: VecDeque::new(), waiting: 0 }
+        Lane { pace: Pace::new(limits), flow: Flow::default(), tenants: VecDeque::new(), waiting: 0 }
     }
 
     fn add(&mut self, due: Due) {
@@ -234,6 +270,13 @@ impl Lane {
             Age::New => waiting.new.push_back(due),
             Age::Again => waiting.again.push_back(due),
         }
+    }
+
+    /// When a delivery that finds no room here comes to its turn, as far as the flow tells.
+    fn turn_comes(&mut self, now: Timestamp, ms_max: u64) -> Timestamp {
+        let before = u64::try_from(self.waiting).unwrap_or(u64::MAX).saturating_add(self.flow.beyond);
+        self.flow.beyond += 1;
+        Timestamp(now.millis() + before.saturating_mul(1_000).div_ceil(self.flow.per_second).min(ms_max))
     }
 
     /// The next delivery of the tenant whose turn it is.
@@ -297,7 +340,7 @@ mod tests {
             waiting_per_destination_max: 50,
             in_flight_max,
             pace,
-            crowded_ms: 10_000,
+            crowded_ms_max: 10_000,
         })
     }
 
@@ -365,15 +408,26 @@ mod tests {
     #[test]
     fn everything_is_bounded() {
         let mut full = board(60, 5);
-        let mut kept = 0;
+        let (mut kept, mut put_off) = (0, Vec::new());
         for number in 0..200 {
             match full.offer(NOW, due(1, number, "big.example"), 3) {
                 Offer::Kept => kept += 1,
-                Offer::PutOff(until) => assert_eq!(until.millis(), NOW.millis() + 10_003),
+                // The 51st comes to its turn after the 50 that wait, at 50 a second; nobody waits longer than the bound.
+                Offer::PutOff(until) => put_off.push(until.millis_since(NOW)),
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(kept, 50);
+        assert_eq!((kept, put_off.len()), (50, 150));
+        assert_eq!(put_off[..3], [1_000, 1_020, 1_040]);
+        let Offer::PutOff(until) = (0..=255_u8)
+            .flat_map(|tenant| (200..=255).map(move |number| (tenant, number)))
+            .map(|(tenant, number)| full.offer(NOW, due(u64::from(tenant) + 9, number, "big.example"), 3))
+            .last()
+            .unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(until.millis_since(NOW), 10_000);
         for number in 0..10 {
             keep(&mut full, due(2, number, &format!("d{number}.example")));
         }

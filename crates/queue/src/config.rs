@@ -86,10 +86,10 @@ impl QueueConfig {
     pub(crate) fn board(&self) -> BoardLimits {
         BoardLimits {
             waiting_max: self.waiting_max,
-            waiting_per_destination_max: (self.waiting_max / 10).max(1),
+            waiting_per_destination_max: (self.waiting_max / 4).max(1),
             in_flight_max: self.deliveries_max,
             pace: self.pace,
-            crowded_ms: 30_000,
+            crowded_ms_max: 30_000,
         }
     }
 
