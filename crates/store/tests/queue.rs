@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use yubin_proto::grpc::{RemoteNode, serve};
@@ -152,7 +153,10 @@ async fn ends(client: &StoreClient) -> Vec<FinalOutcome> {
 async fn queued_mail_outlives_a_restart_and_goes_out_once() {
     let folder = tempfile::tempdir().unwrap();
     let (store, client) = open(folder.path()).await;
-    assert_eq!(client.data_groups().await.unwrap(), [GroupNumber(1), GroupNumber(2)]);
+    // The store enters its groups into the directory while it is in use already.
+    while client.data_groups().await.unwrap() != [GroupNumber(1), GroupNumber(2)] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let scope = create_domain(&client).await;
     let body = b"Subject: one\r\n\r\nhello\r\n";
     enqueue(&client, scope, message(1, "x@b.example", body.len() as u64), Body::Inline(Bytes::from_static(body))).await;
