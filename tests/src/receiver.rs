@@ -1,7 +1,7 @@
 //! A mail server elsewhere, as a test needs one: it keeps what it takes, and refuses whom the test says.
 //!
 //! Speaks as much SMTP as a sender needs: EHLO with PIPELINING and 8BITMIME, MAIL, RCPT, DATA, RSET, QUIT. A local part
-//! that begins with `gone` is refused for good, one that begins with `later` for as long as the receiver is told to.
+//! that begins with `gone` is refused for good, one that begins with `later` while the receiver is told to put it off.
 
 use anyhow::Result;
 use std::io::{BufRead, BufReader, Write};
@@ -58,9 +58,14 @@ impl Receiver {
         self.address
     }
 
-    /// From now on, whether `later…` is told to come again.
-    pub fn set_busy(&self, busy: bool) {
-        self.shared.busy.store(busy, Ordering::SeqCst);
+    /// From now on `later…` is told to come again.
+    pub fn put_off(&self) {
+        self.shared.busy.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on `later…` is taken like anybody else.
+    pub fn take_all(&self) {
+        self.shared.busy.store(false, Ordering::SeqCst);
     }
 
     /// What it has taken so far.

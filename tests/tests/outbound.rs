@@ -117,7 +117,7 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
 #[test]
 fn queued_mail_survives_a_kill() {
     let mut world = World::start(Transport::Direct);
-    world.receiver.set_busy(true);
+    world.receiver.put_off();
     for number in 0..10 {
         world.submit(&[&format!("later{number}@elsewhere.example")], &format!("number {number}"));
     }
@@ -131,7 +131,7 @@ fn queued_mail_survives_a_kill() {
     }
     assert!(world.receiver.taken().is_empty());
 
-    world.receiver.set_busy(false);
+    world.receiver.take_all();
     // An operator does not wait for the schedule.
     wait_until(DELIVERED_WITHIN, || {
         world.ctl(&["queue", "retry", "--destination", "elsewhere.example"]);

@@ -317,8 +317,11 @@ impl Waiting {
             return None;
         }
         self.taken = self.taken.wrapping_add(1);
-        let (first, second) =
-            if self.taken % 4 == 0 { (&mut self.again, &mut self.new) } else { (&mut self.new, &mut self.again) };
+        let (first, second) = if self.taken.is_multiple_of(4) {
+            (&mut self.again, &mut self.new)
+        } else {
+            (&mut self.new, &mut self.again)
+        };
         first.pop_front_if(|due| free(due)).or_else(|| second.pop_front_if(|due| free(due)))
     }
 }

@@ -1,5 +1,8 @@
 //! An SMTP receiver that does as it is told: takes mail, refuses it, hangs up, breaks TLS.
 
+// What the peer may do and has seen is told in passing.
+#![allow(clippy::fn_params_excessive_bools)]
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

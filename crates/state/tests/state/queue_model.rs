@@ -2,6 +2,9 @@
 //! model's deliveries are the state's, and every recipient that was queued is either still queued or has exactly one end. No lease is
 //! granted while another one of the same delivery lasts. At the end a replay gives the same state.
 
+// Random bits decide what happens: naming each would say no more.
+#![allow(clippy::fn_params_excessive_bools)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
