@@ -14,6 +14,7 @@ pub(crate) mod usage;
 
 use yubin_types::{DomainId, Epoch, Refusal};
 
+use crate::dkim;
 use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::{Answer, Query};
@@ -91,6 +92,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Changes { login, mailbox, since } => changes::changes(&reading, *login, *mailbox, *since),
         Query::CheckLogin(login) => logged_in(view, id, &reading.domain, *login).map(|_| Answer::Ok),
         Query::Queue(query) => queue::answer(view, id, query),
+        Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),
     }

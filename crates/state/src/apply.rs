@@ -22,8 +22,8 @@ use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
 use crate::work::{Topics, Work};
 use crate::{
-    accounts, aliases, append, copy_move, dedupe, deliver, directory, domain, expiry, expunge, flags, keys, mailboxes,
-    rename, vault,
+    accounts, aliases, append, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge, flags, keys,
+    mailboxes, rename, vault,
 };
 
 /// What an entry came to.
@@ -189,6 +189,9 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand) -> Outcome
         }
         DomainCommand::PutAlias { local, targets } => aliases::put(work, local, targets),
         DomainCommand::RemoveAlias { local } => aliases::remove(work, &local),
+        DomainCommand::AddDkimKeys(keys) => dkim::add(work, keys),
+        DomainCommand::ActivateDkimKeys => dkim::activate(work),
+        DomainCommand::RemoveDkimKey(selector) => dkim::remove(work, &selector),
     }
 }
 

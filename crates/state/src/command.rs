@@ -17,7 +17,7 @@ use yubin_types::{
 
 pub use self::directory::DirectoryCommand;
 use crate::queue::QueueCommand;
-use crate::record::{Plan, Verifiers};
+use crate::record::{NewDkimKey, Plan, Verifiers};
 
 /// A command in its envelope: what the log holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +173,12 @@ pub enum DomainCommand {
         /// Its name.
         local: LocalPart,
     },
+    /// Adds DKIM keys, all or none. They sign at once if no other does; else they wait for [`DomainCommand::ActivateDkimKeys`].
+    AddDkimKeys(Vec<NewDkimKey>),
+    /// The records of the keys that wait are published: they sign from now on, and those that did retire.
+    ActivateDkimKeys,
+    /// Forgets the key with this selector.
+    RemoveDkimKey(DomainName),
 }
 
 /// A message that is being stored. Its body is the entry's body with this ordinal.

@@ -73,6 +73,8 @@ pub enum Table {
     Account = 0x23,
     /// Account id: password verifiers.
     Credentials = 0x24,
+    /// Selector: a DKIM key.
+    DkimKey = 0x25,
     /// Mailbox id.
     Mailbox = 0x30,
     /// Account id, mailbox name: mailbox id.
@@ -115,12 +117,13 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 24] = [
+    pub const OF_DOMAIN: [Table; 25] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
         Table::Account,
         Table::Credentials,
+        Table::DkimKey,
         Table::Mailbox,
         Table::MailboxName,
         Table::Subscription,

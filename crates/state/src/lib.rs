@@ -35,6 +35,7 @@ mod copy_move;
 mod dedupe;
 mod deliver;
 mod directory;
+mod dkim;
 mod domain;
 mod expiry;
 mod expunge;

@@ -13,8 +13,8 @@ use yubin_types::{
 use crate::command::Login;
 use crate::queue::{QueueAnswer, QueueQuery, QueueSuspension};
 use crate::record::{
-    AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DomainRecord, GroupRecord, HotRow, MailboxRecord,
-    NodeRecord, Plan, Verifiers,
+    AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DkimKey, DomainRecord, GroupRecord, HotRow,
+    MailboxRecord, NodeRecord, Plan, Verifiers,
 };
 
 /// A question.
@@ -111,6 +111,8 @@ pub enum Query {
     Queue(QueueQuery),
     /// Directory: all suspensions of queued mail; some may have expired.
     QueueSuspensions,
+    /// The domain's DKIM keys, sealed; front ends and the administration ask.
+    DkimKeys,
 }
 
 /// How much of a message's rows.
@@ -197,6 +199,8 @@ pub enum Answer {
     Queue(QueueAnswer),
     /// Suspensions.
     QueueSuspensions(Vec<QueueSuspension>),
+    /// DKIM keys by selector; retired ones may be over.
+    DkimKeys(Vec<DkimKey>),
 }
 
 /// A recipient that exists and has room.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
     AccountId, DomainId, DomainName, EmailId, FlagSet, Limit, LocalPart, MailboxId, MailboxName, ModSeq, Placement,
-    Quota, SpecialUse, Timestamp, Uid, UidValidity, Usage,
+    Quota, SpecialUse, Timestamp, Uid, UidValidity, Usage, limits,
 };
 
 use crate::kv::BodyRef;
@@ -239,4 +239,52 @@ pub struct AdminToken {
     pub created: Timestamp,
     /// Where it was made from.
     pub made_from: Option<IpAddr>,
+}
+
+/// A DKIM key that is added (RFC 6376).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewDkimKey {
+    /// `s=`, what stands before `._domainkey`; not taken.
+    pub selector: DomainName,
+    /// The private key, encrypted by the proposer; at most [`limits::DKIM_SEALED_BYTES_MAX`].
+    pub sealed: Bytes,
+    /// The text to publish; at most [`limits::DKIM_RECORD_BYTES_MAX`].
+    pub record: String,
+}
+
+/// A domain's DKIM key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DkimKey {
+    /// `s=`, what stands before `._domainkey`.
+    pub selector: DomainName,
+    /// The private key, encrypted: the store can't open it.
+    pub sealed: Bytes,
+    /// The text to publish.
+    pub record: String,
+    /// Does it sign?
+    pub state: DkimKeyState,
+    /// When it was added.
+    pub created: Timestamp,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+}
+
+impl DkimKey {
+    /// Until when a retiring key's record stays published.
+    #[must_use]
+    pub fn retired_until(&self) -> Option<Timestamp> {
+        let until = self.since.plus_seconds(limits::DKIM_RETIRING_SECONDS);
+        (self.state == DkimKeyState::Retiring).then_some(until)
+    }
+}
+
+/// What a DKIM key is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DkimKeyState {
+    /// Nothing yet: its record is to be published first.
+    Pending,
+    /// It signs.
+    Active,
+    /// It signs no more; its record stays published for mail on its way.
+    Retiring,
 }

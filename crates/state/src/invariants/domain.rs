@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yubin_types::{AccountId, DomainId, MailboxId, Usage};
+use yubin_types::{AccountId, DomainId, MailboxId, Usage, limits};
 
 use super::{Dues, Findings, mailbox, queue};
 use crate::answer::usage;
@@ -32,6 +32,7 @@ pub(super) fn check<V: View>(
     let rows = load(view, id, domain)?;
     usages(view, &rows, found)?;
     names(view, &rows, found)?;
+    dkim_keys(view, &rows, found)?;
     accounts(view, &rows, found)?;
     messages_have_owners(view, &rows, found)?;
     bodies(view, &rows, found)?;
@@ -84,6 +85,19 @@ fn names<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Outcome<(), V:
     })?;
     let all: BTreeSet<AccountId> = rows.accounts.keys().copied().collect();
     found.equal("accounts have names", &format!("domain {}", rows.id), &all, &named);
+    Ok(())
+}
+
+fn dkim_keys<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Outcome<(), V::Error> {
+    let (place, mut count) = (format!("domain {}", rows.id), 0);
+    view.each(&keys::dkim_keys(rows.id), |at, key| {
+        let expected = keys::dkim_key(rows.id, &key.selector);
+        found.holds("DKIM keys stand at their selectors", expected.bytes() == at, || format!("{place}: {at:02x?}"));
+        count += 1;
+        go_on_while(true)
+    })?;
+    let most = limits::DKIM_KEYS_PER_DOMAIN_MAX;
+    found.holds("DKIM keys are few", count <= most, || format!("{place}: {count}"));
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! A domain, its names and its accounts; and ranges over any domain's table.
 
-use yubin_types::{AccountId, DomainId};
+use yubin_types::{AccountId, DomainId, DomainName};
 
 use super::{Key, Span, Table, b4, b8, key, prefix, u32_at, u64_at};
+use crate::record::DkimKey;
 use crate::rows::{Account, Counters, Credentials, Domain, Name};
 
 /// A domain's settings.
@@ -75,4 +76,16 @@ pub fn parse_second(key: &[u8]) -> u32 {
 #[must_use]
 pub fn credentials(id: DomainId, account: AccountId) -> Key<Credentials> {
     key(Table::Credentials, &[&b8(id.0), &b4(account.0)])
+}
+
+/// A DKIM key by its selector.
+#[must_use]
+pub fn dkim_key(id: DomainId, selector: &DomainName) -> Key<DkimKey> {
+    key(Table::DkimKey, &[&b8(id.0), selector.as_str().as_bytes()])
+}
+
+/// All DKIM keys of a domain.
+#[must_use]
+pub fn dkim_keys(id: DomainId) -> Span<DkimKey> {
+    prefix(Table::DkimKey, &[&b8(id.0)])
 }

@@ -7,6 +7,7 @@ mod accounts;
 mod costs;
 mod delivery;
 mod directory;
+mod dkim;
 mod domains;
 mod flags;
 mod lab;
