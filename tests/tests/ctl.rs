@@ -13,6 +13,7 @@ over_both_transports! {
     names_lead_to_accounts_as_they_are_told,
     accounts_and_domains_come_and_go,
     plans_and_quotas_are_shown_and_kept,
+    a_domain_is_told_what_to_publish_and_its_keys_rotate,
 }
 
 const PASSWORD: &str = "correct horse battery";
@@ -162,4 +163,39 @@ fn plans_and_quotas_are_shown_and_kept(transport: Transport) {
     fixture.ctl("plan put spare");
     fixture.ctl("plan delete spare");
     assert!(!names(&fixture.json("plan list"), "plans", "name").contains(&"spare"));
+}
+
+fn a_domain_is_told_what_to_publish_and_its_keys_rotate(transport: Transport) {
+    let fixture = Fixture::start(transport);
+    let records = |line: &str| fixture.json(line)["records"].as_array().unwrap().clone();
+    let keys = |line: &str| -> Vec<String> {
+        let states = records(line).into_iter().filter(|record| record.get("selector").is_some());
+        states.map(|record| format!("{} {}", record["selector"], record["state"]).replace('"', "")).collect()
+    };
+    let text: Vec<String> = records("domain dns ctl.example")
+        .iter()
+        .map(|record| format!("{} {} {:.20}", record["name"], record["type"], record["value"].as_str().unwrap()))
+        .map(|line| line.replace('"', ""))
+        .collect();
+    let expected = [
+        "ctl.example MX 10 localhost.",
+        "ctl.example TXT v=spf1 mx ~all",
+        "yubin1-ed25519._domainkey.ctl.example TXT v=DKIM1; k=ed25519; ",
+        "yubin1-rsa._domainkey.ctl.example TXT v=DKIM1; k=rsa; p=MI",
+        "_dmarc.ctl.example TXT v=DMARC1; p=none",
+    ];
+    assert_eq!(text, expected);
+
+    let first = ["yubin1-ed25519 active", "yubin1-rsa active"];
+    assert_eq!(keys("domain dns ctl.example"), first);
+    let waiting = ["yubin1-ed25519 active", "yubin1-rsa active", "yubin2-ed25519 pending", "yubin2-rsa pending"];
+    assert_eq!(keys("domain dkim rotate ctl.example"), waiting);
+    assert_eq!(keys("domain dkim rotate ctl.example"), waiting, "those that wait are told again");
+    let used = ["yubin1-ed25519 retiring", "yubin1-rsa retiring", "yubin2-ed25519 active", "yubin2-rsa active"];
+    assert_eq!(keys("domain dkim activate ctl.example"), used);
+    let refused = fixture.try_ctl("domain dkim activate ctl.example").unwrap_err();
+    assert!(refused.contains("no such DKIM keys that wait to be used"), "{refused}");
+    assert_eq!(keys("domain dkim remove ctl.example yubin1-rsa").len(), 3);
+    assert!(fixture.try_ctl("domain dkim remove ctl.example yubin1-rsa").is_err());
+    assert!(fixture.ctl("domain dns ctl.example").contains("retiring"));
 }

@@ -32,11 +32,12 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "yubin-session",
             "yubin-policy",
             "yubin-password",
+            "yubin-dns-auth",
             "yubin-state",
             "yubin-proto",
         ],
     ),
-    ("yubin-admin", &["yubin-types", "yubin-policy", "yubin-password", "yubin-state", "yubin-proto"]),
+    ("yubin-admin", &["yubin-types", "yubin-policy", "yubin-password", "yubin-dns-auth", "yubin-state", "yubin-proto"]),
     (
         "yubin-queue",
         &[

@@ -1,5 +1,5 @@
-//! Domains. Creating one takes three commands in two groups: the directory reserves the name, the data group makes the rows, the
-//! directory lets the name resolve. A retry goes on where the first try stopped.
+//! Domains. Creating one takes four commands in two groups: the directory reserves the name, the data group makes the rows and
+//! takes the DKIM keys, the directory lets the name resolve. A retry goes on where the first try stopped.
 
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
@@ -11,6 +11,7 @@ use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{DomainName, GroupNumber, LocalPart, Refusal};
 
 use crate::convert::{domain_name, domain_to, next_page, page_size, quota_from, reason};
+use crate::dns::Dns;
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
 
@@ -61,6 +62,7 @@ pub(crate) async fn change(
 
 pub(crate) async fn create(
     client: &StoreClient,
+    dns: &Dns,
     request: api::CreateDomainRequest,
     caller: &Caller,
 ) -> Result<api::Domain, Status> {
@@ -77,6 +79,7 @@ pub(crate) async fn create(
     let create = DomainCommand::Create { name: name.clone(), plan, quota: request.quota.map(quota_from) };
     let created = client.propose(scope, &Command::Domain(create), key.step(2), caller, Vec::new()).await;
     accepted(created.map_err(failed)?)?;
+    dns.ensure_keys(client, scope, &name, caller).await?;
     let activate = Command::Directory(DirectoryCommand::ActivateDomain(id));
     let active = client.propose(Scope::DIRECTORY, &activate, key.step(3), caller, Vec::new()).await;
     accepted(active.map_err(failed)?)?;

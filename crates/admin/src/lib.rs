@@ -1,4 +1,4 @@
-//! The gRPC admin API: domains, accounts, aliases, plans, usage, the outbound queue, nodes and groups.
+//! The gRPC admin API: domains, their DNS records and DKIM keys, accounts, aliases, plans, usage, the outbound queue, nodes and groups.
 //!
 //! A thin edge: it checks the bearer token, turns requests into commands and queries, and answers when they have happened on every
 //! front end. Nothing is decided here that the state machine decides (names, quotas, uniqueness). Every change is idempotent under its
@@ -6,13 +6,15 @@
 //! on where the first try stopped.
 //!
 //! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
-//! - `domains`, `accounts`, `aliases`, `plans`, `usage`, `queue`, `cluster`: the calls; `convert`: wire and words; `status`: refusals as status.
+//! - `domains`, `dns`, `accounts`, `aliases`, `plans`, `usage`, `queue`, `cluster`: the calls; `convert`: wire and words; `status`:
+//!   refusals as status.
 
 mod accounts;
 mod aliases;
 pub mod auth;
 mod cluster;
 mod convert;
+mod dns;
 mod domains;
 mod plans;
 mod queue;
@@ -22,5 +24,6 @@ mod service;
 mod status;
 mod usage;
 
+pub use dns::DnsSettings;
 pub use serve::serve;
 pub use service::AdminService;

@@ -1,13 +1,11 @@
 //! The server: the admin service, health and reflection on one port.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use yubin_proto::StoreClient;
 use yubin_proto::r#gen::DESCRIPTORS;
 use yubin_proto::r#gen::admin::admin_server::AdminServer;
 
@@ -22,7 +20,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// The transport failed.
 pub async fn serve(
     listener: TcpListener,
-    client: Arc<StoreClient>,
+    service: AdminService,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -34,7 +32,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .add_service(health_service)
         .add_service(reflection)
-        .add_service(AdminServer::new(AdminService::new(client)))
+        .add_service(AdminServer::new(service))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
         .await?;
     Ok(())

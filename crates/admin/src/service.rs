@@ -6,8 +6,10 @@ use tonic::{Request, Response, Status};
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::r#gen::admin::admin_server::Admin;
 use yubin_proto::{Caller, StoreClient};
+use yubin_types::Secret;
 
 use crate::auth::authenticate;
+use crate::dns::{Dns, DnsSettings};
 use crate::request::caller;
 use crate::{accounts, aliases, cluster, domains, plans, queue, usage};
 
@@ -15,13 +17,14 @@ use crate::{accounts, aliases, cluster, domains, plans, queue, usage};
 #[derive(Clone, Debug)]
 pub struct AdminService {
     client: Arc<StoreClient>,
+    dns: Arc<Dns>,
 }
 
 impl AdminService {
-    /// Over this store.
+    /// Over this store. `cluster_secret` seals DKIM keys and is the same for the front ends that sign with them.
     #[must_use]
-    pub fn new(client: Arc<StoreClient>) -> Self {
-        AdminService { client }
+    pub fn new(client: Arc<StoreClient>, dns: DnsSettings, cluster_secret: &Secret) -> Self {
+        AdminService { client, dns: Arc::new(Dns::new(dns, cluster_secret)) }
     }
 
     /// The request and who sends it, if its token is good.
@@ -39,7 +42,7 @@ type Reply<T> = Result<Response<T>, Status>;
 impl Admin for AdminService {
     async fn create_domain(&self, request: Request<api::CreateDomainRequest>) -> Reply<api::Domain> {
         let (request, caller) = self.open(request).await?;
-        domains::create(&self.client, request, &caller).await.map(Response::new)
+        domains::create(&self.client, &self.dns, request, &caller).await.map(Response::new)
     }
 
     async fn get_domain(&self, request: Request<api::GetDomainRequest>) -> Reply<api::Domain> {
@@ -70,6 +73,26 @@ impl Admin for AdminService {
     async fn delete_domain(&self, request: Request<api::DeleteDomainRequest>) -> Reply<api::DeleteResponse> {
         let (request, caller) = self.open(request).await?;
         domains::delete(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_domain_dns(&self, request: Request<api::GetDomainDnsRequest>) -> Reply<api::DomainDns> {
+        let (request, caller) = self.open(request).await?;
+        self.dns.records(&self.client, &request.name, &caller).await.map(Response::new)
+    }
+
+    async fn rotate_dkim(&self, request: Request<api::RotateDkimRequest>) -> Reply<api::DomainDns> {
+        let (request, caller) = self.open(request).await?;
+        self.dns.rotate(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn activate_dkim(&self, request: Request<api::ActivateDkimRequest>) -> Reply<api::DomainDns> {
+        let (request, caller) = self.open(request).await?;
+        self.dns.activate(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn remove_dkim_key(&self, request: Request<api::RemoveDkimKeyRequest>) -> Reply<api::DomainDns> {
+        let (request, caller) = self.open(request).await?;
+        self.dns.remove(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn create_account(&self, request: Request<api::CreateAccountRequest>) -> Reply<api::Account> {

@@ -5,7 +5,7 @@
 //! older one. Then they are used, and those before them retire: their records stay published while mail that they signed may be on its
 //! way, and the keys go with the next change after [`limits::DKIM_RETIRING_SECONDS`].
 
-use yubin_types::{DomainName, Refusal, limits};
+use yubin_types::{DomainId, DomainName, Refusal, limits};
 
 use crate::keys;
 use crate::kv::{Txn, View};
@@ -16,7 +16,7 @@ use crate::table::{Read as _, Write as _, go_on_while};
 use crate::work::Work;
 
 /// A domain's keys by selector.
-pub(crate) fn keys_of<V: View>(view: &V, id: yubin_types::DomainId) -> Outcome<Vec<DkimKey>, V::Error> {
+pub(crate) fn keys_of<V: View>(view: &V, id: DomainId) -> Outcome<Vec<DkimKey>, V::Error> {
     let mut found = Vec::new();
     view.each(&keys::dkim_keys(id), |_, key| {
         found.push(key);

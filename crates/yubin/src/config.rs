@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use yubin_admin::DnsSettings;
 use yubin_types::DomainName;
 
 /// Everything a process is told.
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     /// The secret that all front ends of a cluster share.
     pub(crate) secrets: Secrets,
+    /// What hosted domains publish in the DNS.
+    pub(crate) dns: Dns,
     /// Logs and traces.
     pub(crate) telemetry: Telemetry,
     /// How long a shutdown waits for sessions to end, seconds.
@@ -149,9 +152,19 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Secrets {
-    /// 32 random bytes in hex that key the fast password verifiers; the same file on every front end. Default: `cluster-secret` in
-    /// the data folder, made at the first start.
+    /// 32 random bytes in hex that key the fast password verifiers and seal DKIM keys; the same file on every front end and
+    /// administration. Default: `cluster-secret` in the data folder, made at the first start.
     pub(crate) cluster_secret: Option<PathBuf>,
+}
+
+/// What hosted domains publish in the DNS, as `yubin ctl domain dns` tells their owners.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dns {
+    /// The MX hosts, the preferred one first; none: `hostname`.
+    pub(crate) mx_hosts: Vec<String>,
+    /// The SPF record.
+    pub(crate) spf: String,
 }
 
 /// Logs and traces.
@@ -187,6 +200,7 @@ impl Default for Config {
             queue: queue::Queue::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
+            dns: Dns::default(),
             telemetry: Telemetry::default(),
             drain_seconds: 20,
         }
@@ -227,6 +241,27 @@ impl Default for Store {
     }
 }
 
+impl Default for Dns {
+    fn default() -> Self {
+        Dns { mx_hosts: Vec::new(), spf: "v=spf1 mx ~all".to_owned() }
+    }
+}
+
+impl Dns {
+    /// The records' parts, checked.
+    pub(crate) fn settings(&self, hostname: &str) -> anyhow::Result<DnsSettings> {
+        let host =
+            |host: &str| DomainName::parse(host).with_context(|| format!("dns.mx_hosts: {host} is no host name"));
+        let named: Vec<&str> = self.mx_hosts.iter().map(String::as_str).collect();
+        let hosts = if named.is_empty() { vec![hostname] } else { named };
+        let sound = (self.spf == "v=spf1" || self.spf.starts_with("v=spf1 "))
+            && self.spf.len() <= 255
+            && self.spf.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        ensure!(sound, "dns.spf: begins with v=spf1 and has at most 255 ASCII characters");
+        Ok(DnsSettings { mx_hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()?, spf: self.spf.clone() })
+    }
+}
+
 impl Default for Telemetry {
     fn default() -> Self {
         Telemetry { log_format: LogFormat::Text, log_filter: "info,openraft=warn".to_owned(), otlp_endpoint: None }
@@ -252,6 +287,7 @@ impl Config {
         ensure!((1..=1024).contains(&self.store.data_groups), "store.data_groups: 1 to 1024");
         ensure!((1..=64).contains(&self.store.raft_threads), "store.raft_threads: 1 to 64");
         EnvFilter::try_new(&self.telemetry.log_filter).context("telemetry.log_filter")?;
+        self.dns.settings(&self.hostname)?;
         self.cluster_id()?;
         self.queue.check()?;
         if !self.has(Role::Store) {
@@ -320,6 +356,8 @@ mod tests {
             ("roles = ['frontend']", "store.members"),
             ("hostname = 'mail_1 example'", "hostname"),
             ("drain_seconds = 3601", "drain_seconds"),
+            ("[dns]\nmx_hosts = ['mx 1']", "dns.mx_hosts"),
+            ("[dns]\nspf = 'spf1 mx'", "dns.spf"),
             ("[store]\nnode = 0", "store.node"),
             ("[store]\ncluster_id = 'xyz'", "store.cluster_id"),
             ("[store]\nmemory_mib = 31", "store.memory_mib"),

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
+use yubin_admin::AdminService;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::{ClientSettings, StoreClient, StoreNode};
@@ -237,9 +238,11 @@ impl Services {
         client: &Arc<StoreClient>,
         bound: &mut Bound,
     ) -> anyhow::Result<()> {
+        let secret = secrets::cluster_secret(config)?;
+        let service = AdminService::new(Arc::clone(client), config.dns.settings(&config.hostname)?, &secret);
         for address in &config.listen.admin {
             let (listener, _) = listen("admin", *address, bound).await?;
-            let server = yubin_admin::serve(listener, Arc::clone(client), self.stop.clone().cancelled_owned());
+            let server = yubin_admin::serve(listener, service.clone(), self.stop.clone().cancelled_owned());
             self.running.spawn(async move { report("admin", server.await) });
         }
         Ok(())

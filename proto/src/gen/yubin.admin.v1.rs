@@ -130,6 +130,59 @@ pub struct DeleteDomainRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub request_id: ::prost::bytes::Bytes,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDomainDnsRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateDkimRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ActivateDkimRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveDkimKeyRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub selector: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DomainDns {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<DnsRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DnsRecord {
+    /// In full, without a final dot.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// MX or TXT.
+    #[prost(string, tag = "2")]
+    pub r#type: ::prost::alloc::string::String,
+    /// The text of a TXT record as a whole; beyond 255 octets it goes into several strings.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// Of a DKIM record.
+    #[prost(enumeration = "DkimState", tag = "4")]
+    pub dkim: i32,
+    #[prost(string, tag = "5")]
+    pub selector: ::prost::alloc::string::String,
+    /// Of a retiring key: when the record may go.
+    #[prost(uint64, optional, tag = "6")]
+    pub keep_until_ms: ::core::option::Option<u64>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteResponse {
     /// Messages or rows that went.
@@ -810,6 +863,40 @@ impl State {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
+pub enum DkimState {
+    Unspecified = 0,
+    /// Signs nothing yet: publish its record, then activate.
+    Pending = 1,
+    Active = 2,
+    /// Signs no more; its record stays published for mail on its way.
+    Retiring = 3,
+}
+impl DkimState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DKIM_STATE_UNSPECIFIED",
+            Self::Pending => "DKIM_STATE_PENDING",
+            Self::Active => "DKIM_STATE_ACTIVE",
+            Self::Retiring => "DKIM_STATE_RETIRING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DKIM_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "DKIM_STATE_PENDING" => Some(Self::Pending),
+            "DKIM_STATE_ACTIVE" => Some(Self::Active),
+            "DKIM_STATE_RETIRING" => Some(Self::Retiring),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
 pub enum DeliveryState {
     Unspecified = 0,
     /// Waits for its next attempt.
@@ -1161,6 +1248,94 @@ pub mod admin_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "DeleteDomain"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What the domain's owner publishes in the DNS. A domain without DKIM keys gets them.
+        pub async fn get_domain_dns(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDomainDnsRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetDomainDns",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetDomainDns"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes new DKIM keys, which wait until their records are published.
+        pub async fn rotate_dkim(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateDkimRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/RotateDkim",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "RotateDkim"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Their records are published: the keys that wait sign from now on, and those that did retire.
+        pub async fn activate_dkim(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ActivateDkimRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ActivateDkim",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ActivateDkim"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets a key at once, whatever its state. A domain without keys sends unsigned mail.
+        pub async fn remove_dkim_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveDkimKeyRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/RemoveDkimKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "RemoveDkimKey"));
             self.inner.unary(req, path, codec).await
         }
         /// Accounts.
@@ -1846,6 +2021,26 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::DeleteDomainRequest>,
         ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status>;
+        /// What the domain's owner publishes in the DNS. A domain without DKIM keys gets them.
+        async fn get_domain_dns(
+            &self,
+            request: tonic::Request<super::GetDomainDnsRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status>;
+        /// Makes new DKIM keys, which wait until their records are published.
+        async fn rotate_dkim(
+            &self,
+            request: tonic::Request<super::RotateDkimRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status>;
+        /// Their records are published: the keys that wait sign from now on, and those that did retire.
+        async fn activate_dkim(
+            &self,
+            request: tonic::Request<super::ActivateDkimRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status>;
+        /// Forgets a key at once, whatever its state. A domain without keys sends unsigned mail.
+        async fn remove_dkim_key(
+            &self,
+            request: tonic::Request<super::RemoveDkimKeyRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status>;
         /// Accounts.
         async fn create_account(
             &self,
@@ -2376,6 +2571,184 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteDomainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetDomainDns" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDomainDnsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetDomainDnsRequest>
+                    for GetDomainDnsSvc<T> {
+                        type Response = super::DomainDns;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDomainDnsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_domain_dns(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDomainDnsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/RotateDkim" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateDkimSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::RotateDkimRequest>
+                    for RotateDkimSvc<T> {
+                        type Response = super::DomainDns;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateDkimRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::rotate_dkim(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateDkimSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ActivateDkim" => {
+                    #[allow(non_camel_case_types)]
+                    struct ActivateDkimSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ActivateDkimRequest>
+                    for ActivateDkimSvc<T> {
+                        type Response = super::DomainDns;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ActivateDkimRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::activate_dkim(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ActivateDkimSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/RemoveDkimKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveDkimKeySvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::RemoveDkimKeyRequest>
+                    for RemoveDkimKeySvc<T> {
+                        type Response = super::DomainDns;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveDkimKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::remove_dkim_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveDkimKeySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use prost::bytes::Bytes;
 use tokio::sync::Mutex;
-use yubin_admin::{AdminService, auth};
+use yubin_admin::{AdminService, DnsSettings, auth};
 use yubin_proto::{
     Body, Caller, ClientSettings, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
     StoreClient, StoreError, StoreNode, WatchStream,
@@ -20,8 +20,11 @@ use yubin_state::record::Plan;
 use yubin_state::{Answer, BodyRef, Command, Decode as _, Encode as _, Position, Query, Reply, answer, apply};
 use yubin_types::{
     AccountId, Address, DestinationName, DomainName, GroupNumber, Limit, LocalPart, NotifySet, QueueId, Quota, Refusal,
-    RequestId, ReversePath, Timestamp,
+    RequestId, ReversePath, Secret, Timestamp,
 };
+
+/// The cluster's.
+pub(crate) const SECRET: [u8; 32] = [7; 32];
 
 /// Everything that a test needs.
 pub(crate) struct World {
@@ -43,7 +46,9 @@ impl World {
         let client = StoreClient::new(BTreeMap::from([(1, node as Arc<dyn StoreNode>)]), settings);
         let token = auth::mint();
         auth::register(&client, &token, now()).await.unwrap();
-        let service = AdminService::new(Arc::clone(&client));
+        let mx_hosts = vec![DomainName::parse("mx.host.example").unwrap()];
+        let dns = DnsSettings { mx_hosts, spf: "v=spf1 mx ~all".to_owned() };
+        let service = AdminService::new(Arc::clone(&client), dns, &Secret::new(SECRET));
         let mut world = World { client, service, token, domains: BTreeMap::new() };
         for (name, group) in domains {
             let group = GroupNumber(*group);

@@ -68,11 +68,10 @@ impl KeySealer {
         SystemRandom::new().fill(&mut nonce).map_err(|_| KeyError::Generation)?;
         let cipher = self.cipher().ok_or(KeyError::Generation)?;
         let mut document = key.to_pkcs8().to_vec();
-        let nonce_bytes = nonce;
         cipher
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), associated(name), &mut document)
             .map_err(|_| KeyError::Generation)?;
-        Ok([&[FORMAT], &nonce_bytes[..], &document].concat())
+        Ok([&[FORMAT], &nonce[..], &document].concat())
     }
 
     /// The key again.

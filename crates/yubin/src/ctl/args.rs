@@ -108,6 +108,14 @@ pub(crate) enum DomainVerb {
         /// Its name.
         name: String,
     },
+    /// Show what to publish in the DNS: MX, SPF, DKIM, DMARC.
+    Dns {
+        /// Its name.
+        name: String,
+    },
+    /// The keys that sign its mail.
+    #[command(subcommand)]
+    Dkim(DkimVerb),
     /// Delete it with all its accounts and mail.
     Delete {
         /// Its name.
@@ -115,6 +123,27 @@ pub(crate) enum DomainVerb {
         /// The name again, so that nothing is deleted by a slip.
         #[arg(long, value_name = "NAME")]
         confirm: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DkimVerb {
+    /// Make new keys; they sign nothing until their records are published and they are activated.
+    Rotate {
+        /// The domain.
+        name: String,
+    },
+    /// Sign with the keys that wait, now that their records are published; those before them retire.
+    Activate {
+        /// The domain.
+        name: String,
+    },
+    /// Forget a key at once. A domain without keys sends unsigned mail.
+    Remove {
+        /// The domain.
+        name: String,
+        /// The key's selector.
+        selector: String,
     },
 }
 

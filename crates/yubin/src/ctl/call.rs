@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 use yubin_proto::r#gen::admin as api;
 
 use super::args::{
-    AccountVerb, AliasVerb, Bytes, CtlArgs, DomainVerb, ListVerb, MailboxVerb, Noun, PlanArgs, PlanVerb, QuotaVerb,
-    QuotaWish, UsageCheck,
+    AccountVerb, AliasVerb, Bytes, CtlArgs, DkimVerb, DomainVerb, ListVerb, MailboxVerb, Noun, PlanArgs, PlanVerb,
+    QuotaVerb, QuotaWish, UsageCheck,
 };
 use super::connection::{Connection, connect};
 use super::pages::{self, PAGE_SIZE};
@@ -76,6 +76,11 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
             api.suspend_domain(api::SuspendDomainRequest { name, reason, request_id }).await?
         }
         DomainVerb::Resume { name } => api.resume_domain(api::ResumeDomainRequest { name, request_id }).await?,
+        DomainVerb::Dns { name } => {
+            let dns = api.get_domain_dns(api::GetDomainDnsRequest { name }).await?;
+            return Ok(dns.into_inner().records.shown(form));
+        }
+        DomainVerb::Dkim(verb) => return dkim(api, verb, form).await,
         DomainVerb::Delete { name, confirm } => {
             confirmed(&name, &confirm)?;
             let gone = api.delete_domain(api::DeleteDomainRequest { name, request_id }).await?;
@@ -83,6 +88,18 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
         }
     };
     Ok(domain.into_inner().shown(form))
+}
+
+async fn dkim(mut api: Connection, verb: DkimVerb, form: Form) -> anyhow::Result<String> {
+    let request_id = request_id();
+    let dns = match verb {
+        DkimVerb::Rotate { name } => api.rotate_dkim(api::RotateDkimRequest { name, request_id }).await?,
+        DkimVerb::Activate { name } => api.activate_dkim(api::ActivateDkimRequest { name, request_id }).await?,
+        DkimVerb::Remove { name, selector } => {
+            api.remove_dkim_key(api::RemoveDkimKeyRequest { name, selector, request_id }).await?
+        }
+    };
+    Ok(dns.into_inner().records.shown(form))
 }
 
 async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::Result<String> {

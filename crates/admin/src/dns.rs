@@ -1,0 +1,251 @@
+//! What a domain's owner publishes in the DNS, and the keys that sign its mail.
+//!
+//! Keys are made with the domain, one Ed25519 and one RSA key under selectors of one number; a domain that has none gets them when it is
+//! first asked for its records. A rotation takes three steps, because the DNS is the customer's: new keys are made and wait; their records
+//! are published; then they are put into use, and those before them retire. Only what this system keeps is named: no record speaks of
+//! a service that it doesn't offer. What is published is not looked up here.
+
+use std::sync::Arc;
+
+use tonic::Status;
+use yubin_dns_auth::dkim::{KeyAlgorithm, KeyError, KeyName, KeySealer, PrivateKey, RsaPool};
+use yubin_proto::r#gen::admin as api;
+use yubin_proto::{Caller, Scope, StoreClient};
+use yubin_state::command::DomainCommand;
+use yubin_state::record::{DkimKey, DkimKeyState, NewDkimKey};
+use yubin_state::{Answer, Command, Query, Reply};
+use yubin_types::{DomainName, Refusal, Secret, Timestamp};
+
+use crate::convert::domain_name;
+use crate::domains::{change, hosted};
+use crate::request::RequestKey;
+use crate::status::{accepted, failed, unexpected};
+
+/// What every hosted domain publishes alike.
+#[derive(Clone, Debug)]
+pub struct DnsSettings {
+    /// Where mail for hosted domains goes, the preferred host first; never empty.
+    pub mx_hosts: Vec<DomainName>,
+    /// The SPF record (RFC 7208).
+    pub spf: String,
+}
+
+/// Makes keys and says what to publish.
+#[derive(Debug)]
+pub(crate) struct Dns {
+    settings: DnsSettings,
+    sealer: KeySealer,
+    rsa_keys: Arc<RsaPool>,
+}
+
+impl Dns {
+    pub(crate) fn new(settings: DnsSettings, cluster_secret: &Secret) -> Self {
+        Dns { settings, sealer: KeySealer::new(cluster_secret), rsa_keys: RsaPool::start() }
+    }
+
+    /// All records; makes keys for a domain without any.
+    pub(crate) async fn records(
+        &self,
+        client: &StoreClient,
+        name: &str,
+        caller: &Caller,
+    ) -> Result<api::DomainDns, Status> {
+        let name = domain_name(name)?;
+        self.ensure_keys(client, hosted(client, &name).await?.scope(), &name, caller).await?;
+        self.published(client, &name).await
+    }
+
+    /// Makes the keys that follow, unless some wait already.
+    pub(crate) async fn rotate(
+        &self,
+        client: &StoreClient,
+        request: api::RotateDkimRequest,
+        caller: &Caller,
+    ) -> Result<api::DomainDns, Status> {
+        let (name, key) = (domain_name(&request.name)?, RequestKey::new(&request.request_id)?);
+        let present = keys(client, hosted(client, &name).await?.scope()).await?;
+        if !present.iter().any(|key| key.state == DkimKeyState::Pending) {
+            let add = DomainCommand::AddDkimKeys(self.make(&name, &present).await?);
+            change(client, &name, add, key, caller).await?;
+        }
+        self.published(client, &name).await
+    }
+
+    /// Signs with the keys that wait.
+    pub(crate) async fn activate(
+        &self,
+        client: &StoreClient,
+        request: api::ActivateDkimRequest,
+        caller: &Caller,
+    ) -> Result<api::DomainDns, Status> {
+        let (name, key) = (domain_name(&request.name)?, RequestKey::new(&request.request_id)?);
+        change(client, &name, DomainCommand::ActivateDkimKeys, key, caller).await?;
+        self.published(client, &name).await
+    }
+
+    /// Forgets a key.
+    pub(crate) async fn remove(
+        &self,
+        client: &StoreClient,
+        request: api::RemoveDkimKeyRequest,
+        caller: &Caller,
+    ) -> Result<api::DomainDns, Status> {
+        let (name, key) = (domain_name(&request.name)?, RequestKey::new(&request.request_id)?);
+        let selector = domain_name(&request.selector)?;
+        change(client, &name, DomainCommand::RemoveDkimKey(selector), key, caller).await?;
+        self.published(client, &name).await
+    }
+
+    /// Makes a domain's first keys.
+    pub(crate) async fn ensure_keys(
+        &self,
+        client: &StoreClient,
+        scope: Scope,
+        name: &DomainName,
+        caller: &Caller,
+    ) -> Result<(), Status> {
+        if !keys(client, scope).await?.is_empty() {
+            return Ok(());
+        }
+        let add = Command::Domain(DomainCommand::AddDkimKeys(self.make(name, &[]).await?));
+        match client.propose_once(scope, &add, caller).await.map_err(failed)? {
+            // Somebody else was faster.
+            Reply::Refused(Refusal::NameTaken { .. }) => Ok(()),
+            reply => accepted(reply).map(drop),
+        }
+    }
+
+    /// One key of each kind, under the number that follows.
+    async fn make(&self, domain: &DomainName, present: &[DkimKey]) -> Result<Vec<NewDkimKey>, Status> {
+        let number = 1 + present.iter().filter_map(|key| number(&key.selector)).max().unwrap_or(0);
+        let ed25519 = PrivateKey::generate(KeyAlgorithm::Ed25519).map_err(not_made)?;
+        let rsa = self.rsa_keys.take().await.map_err(not_made)?;
+        let mut made = Vec::with_capacity(2);
+        for (kind, key) in [("ed25519", ed25519), ("rsa", rsa)] {
+            let selector = domain_name(&format!("{SELECTOR}{number}-{kind}"))?;
+            let sealed = self.sealer.seal(KeyName { domain, selector: &selector }, &key).map_err(not_made)?;
+            made.push(NewDkimKey { selector, sealed: sealed.into(), record: key.record() });
+        }
+        Ok(made)
+    }
+
+    async fn published(&self, client: &StoreClient, name: &DomainName) -> Result<api::DomainDns, Status> {
+        let keys = keys(client, hosted(client, name).await?.scope()).await?;
+        let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(api::DomainDns { records: records(name, &self.settings, &keys, Timestamp::from_seconds(elapsed.as_secs())) })
+    }
+}
+
+/// Selectors are this, a number, and the kind of key.
+const SELECTOR: &str = "yubin";
+
+fn number(selector: &DomainName) -> Option<u64> {
+    selector.as_str().strip_prefix(SELECTOR)?.split_once('-')?.0.parse().ok()
+}
+
+fn not_made(error: KeyError) -> Status {
+    Status::internal(error.to_string())
+}
+
+async fn keys(client: &StoreClient, scope: Scope) -> Result<Vec<DkimKey>, Status> {
+    match client.query(scope, Query::DkimKeys).await.map_err(failed)? {
+        Answer::DkimKeys(keys) => Ok(keys),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// MX, SPF, DKIM and DMARC, in the order in which they are best published.
+fn records(name: &DomainName, settings: &DnsSettings, keys: &[DkimKey], now: Timestamp) -> Vec<api::DnsRecord> {
+    let record = |name: String, kind: &str, value: String| api::DnsRecord {
+        name,
+        r#type: kind.to_owned(),
+        value,
+        dkim: api::DkimState::Unspecified.into(),
+        selector: String::new(),
+        keep_until_ms: None,
+    };
+    let mx = settings.mx_hosts.iter().zip(1_u32..);
+    let mut records: Vec<_> =
+        mx.map(|(host, place)| record(name.to_string(), "MX", format!("{} {host}.", place * 10))).collect();
+    records.push(record(name.to_string(), "TXT", settings.spf.clone()));
+    for key in keys.iter().filter(|key| key.retired_until().is_none_or(|until| now < until)) {
+        records.push(api::DnsRecord {
+            dkim: state(key.state).into(),
+            selector: key.selector.to_string(),
+            keep_until_ms: key.retired_until().map(Timestamp::millis),
+            ..record(format!("{}._domainkey.{name}", key.selector), "TXT", key.record.clone())
+        });
+    }
+    // Reports first, refusals when every sender of the domain is known (RFC 7489 §6.3).
+    records.push(record(format!("_dmarc.{name}"), "TXT", "v=DMARC1; p=none".to_owned()));
+    records
+}
+
+fn state(state: DkimKeyState) -> api::DkimState {
+    match state {
+        DkimKeyState::Pending => api::DkimState::Pending,
+        DkimKeyState::Active => api::DkimState::Active,
+        DkimKeyState::Retiring => api::DkimState::Retiring,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_state::record::{DkimKey, DkimKeyState};
+    use yubin_types::{DomainName, Timestamp, limits};
+
+    use super::{DnsSettings, number, records};
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    fn key(selector: &str, state: DkimKeyState) -> DkimKey {
+        let since = Timestamp::from_seconds(1_000);
+        DkimKey {
+            selector: name(selector),
+            sealed: vec![1_u8].into(),
+            record: format!("v=DKIM1; p={selector}"),
+            state,
+            created: since,
+            since,
+        }
+    }
+
+    #[test]
+    fn what_a_domain_publishes() {
+        let settings = DnsSettings {
+            mx_hosts: vec![name("mx1.host.example"), name("mx2.host.example")],
+            spf: "v=spf1 mx ~all".into(),
+        };
+        let keys = [key("yubin1-rsa", DkimKeyState::Retiring), key("yubin2-rsa", DkimKeyState::Active)];
+        let text = |now| {
+            let records = records(&name("example.jp"), &settings, &keys, now);
+            records
+                .iter()
+                .map(|record| format!("{} {} {}", record.name, record.r#type, record.value))
+                .collect::<Vec<_>>()
+        };
+        let while_retiring = text(Timestamp::from_seconds(2_000));
+        assert_eq!(
+            while_retiring,
+            [
+                "example.jp MX 10 mx1.host.example.",
+                "example.jp MX 20 mx2.host.example.",
+                "example.jp TXT v=spf1 mx ~all",
+                "yubin1-rsa._domainkey.example.jp TXT v=DKIM1; p=yubin1-rsa",
+                "yubin2-rsa._domainkey.example.jp TXT v=DKIM1; p=yubin2-rsa",
+                "_dmarc.example.jp TXT v=DMARC1; p=none",
+            ]
+        );
+        let after = text(Timestamp::from_seconds(1_000 + limits::DKIM_RETIRING_SECONDS));
+        assert!(!after.iter().any(|record| record.contains("yubin1")), "{after:?}");
+    }
+
+    #[test]
+    fn numbers_of_selectors() {
+        assert_eq!(number(&name("yubin12-ed25519")), Some(12));
+        assert_eq!(number(&name("yubin-rsa")), None);
+        assert_eq!(number(&name("other1-rsa")), None);
+    }
+}
