@@ -86,9 +86,11 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
     let taken = world.receiver.taken();
     let [Taken { sender, recipients, text }] = &taken[..] else { panic!("{taken:?}") };
     assert_eq!((sender.as_str(), &recipients[..]), ("u0@home.example", &["someone@elsewhere.example".to_owned()][..]));
-    assert!(text.contains("Subject: to all the world\r\n") && text.starts_with("Received: from "), "{text}");
+    assert!(text.contains("Subject: to all the world\r\n") && text.contains("\r\nReceived: from "), "{text}");
     let trace = text.split("\r\nDate:").next().unwrap();
     assert!(!trace.contains("elsewhere.example"), "recipients are not disclosed to each other: {trace}");
+    assert!(text.starts_with("DKIM-Signature: ") && text.matches("DKIM-Signature: ").count() == 2, "{text}");
+    assert!(text.contains(" d=home.example;"), "{text}");
     for user in [&own, &neighbour] {
         wait_until(DELIVERED_WITHIN, || world.inbox_has(user, 1)).unwrap();
     }

@@ -26,6 +26,7 @@ use crate::imap::ImapRim;
 use crate::listener::Accepted;
 use crate::metrics::{LoginResult, Metrics, SessionResult};
 use crate::pop3::Pop3Rim;
+use crate::signing::Signers;
 use crate::smtp::SmtpRim;
 use crate::spool::Spooler;
 use crate::transport::Transport;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) postmaster: Address,
     pub(crate) store: Arc<StoreClient>,
     pub(crate) authenticator: Authenticator,
+    pub(crate) signers: Signers,
     pub(crate) spooler: Arc<Spooler>,
     pub(crate) metrics: Metrics,
     pub(crate) drain: CancellationToken,

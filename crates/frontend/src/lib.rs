@@ -6,7 +6,7 @@
 //! - [`server`]: start and shutdown; [`config`]: what it is told.
 //! - [`listener`], [`connection`], [`driver`]: from accept to close; [`transport`], [`outgoing`], [`tls`]: its bytes.
 //! - [`auth`]: logins; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
-//! - [`spool`]: incoming messages.
+//! - [`spool`]: incoming messages; [`signing`]: what users send, signed.
 //! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
 //!
 //! What it doesn't do: protocol syntax (`session`), rules (`policy`), storage (`store`), outbound mail.
@@ -23,6 +23,7 @@ mod metrics;
 mod outgoing;
 mod pop3;
 pub mod server;
+mod signing;
 mod smtp;
 mod spool;
 pub mod tls;

@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     logins: Family<LoginLabels, Counter>,
     deliveries: Family<ResultLabel, Counter>,
     rejects: Family<ReasonLabel, Counter>,
+    signatures: Family<ResultLabel, Counter>,
     asks: Family<ProtocolLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -78,6 +79,17 @@ pub(crate) enum DeliveryResult {
     Unavailable,
 }
 
+/// What came of a message that was to be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignatureResult {
+    /// Signed with every key in use.
+    Signed,
+    /// Its domain has no key.
+    NoKey,
+    /// Not sent.
+    Failed,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
@@ -120,6 +132,16 @@ impl DeliveryResult {
     }
 }
 
+impl SignatureResult {
+    const fn name(self) -> &'static str {
+        match self {
+            SignatureResult::Signed => "signed",
+            SignatureResult::NoKey => "no_key",
+            SignatureResult::Failed => "failed",
+        }
+    }
+}
+
 impl Metrics {
     /// Registers everything.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -130,6 +152,7 @@ impl Metrics {
             logins: Family::default(),
             deliveries: Family::default(),
             rejects: Family::default(),
+            signatures: Family::default(),
             asks: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_1, 4.0, 10))),
         };
         let yubin = registry.sub_registry_with_prefix("yubin");
@@ -139,6 +162,7 @@ impl Metrics {
         yubin.register("auth_attempts", "Logins", metrics.logins.clone());
         yubin.register("smtp_deliveries", "Messages received by SMTP", metrics.deliveries.clone());
         yubin.register("smtp_rejects", "Refused senders, recipients and messages", metrics.rejects.clone());
+        yubin.register("dkim_messages", "Messages to be signed before they were queued", metrics.signatures.clone());
         yubin.register("ask_duration_seconds", "Time to answer what a session asked", metrics.asks.clone());
         metrics
     }
@@ -167,6 +191,10 @@ impl Metrics {
 
     pub(crate) fn reject(&self, reason: &'static str) {
         self.rejects.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn signature(&self, result: SignatureResult) {
+        self.signatures.get_or_create(&ResultLabel { result: result.name() }).inc();
     }
 
     /// The histogram of a protocol's questions, for a session to keep.

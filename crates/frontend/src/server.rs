@@ -16,6 +16,7 @@ use crate::config::{FrontendConfig, ListenerConfig, ListenerTls};
 use crate::connection::{Service, Shared};
 use crate::listener::{Acceptance, accept, bind};
 use crate::metrics::Metrics;
+use crate::signing::Signers;
 use crate::spool::Spooler;
 use crate::tls::{Tls, TlsError};
 
@@ -62,8 +63,8 @@ pub struct RunningFrontend {
 }
 
 impl Frontend {
-    /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers and is the same on all
-    /// front ends of a cluster.
+    /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers and opens DKIM keys; it
+    /// is the same on all front ends of a cluster and where keys are made.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
@@ -84,6 +85,7 @@ impl Frontend {
         let listeners = config.listeners.clone();
         let shared = Arc::new(Shared {
             authenticator: Authenticator::new(Arc::clone(&store), cluster_secret),
+            signers: Signers::new(Arc::clone(&store), cluster_secret),
             store,
             spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),
             postmaster: postmaster(&config)?,

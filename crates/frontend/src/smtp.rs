@@ -213,6 +213,7 @@ const fn reason(refusal: &Refusal) -> &'static str {
         Refusal::OverQuota { scope: QuotaScope::Domain } => "domain_quota",
         Refusal::MessageTooBig { .. } => "size",
         Refusal::TooManyHops => "loop",
+        Refusal::NotSignable { .. } => "unsignable",
         Refusal::SenderNotOwned => "sender",
         Refusal::QueueFull => "queue_full",
         Refusal::StaleGeneration => "login_expired",

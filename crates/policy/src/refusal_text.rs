@@ -59,6 +59,9 @@ pub fn smtp(refusal: &Refusal, stage: Stage) -> SmtpReply {
         Refusal::QueueFull => {
             SmtpReply::new(452, (4, 3, 1), "Too much mail of your domain waits to be sent; try again later")
         }
+        Refusal::NotSignable { why } => {
+            SmtpReply::new(554, (5, 6, 0), &format!("The message can't be signed, so it isn't sent: {why}"))
+        }
         Refusal::TooManyHops => SmtpReply::new(554, (5, 4, 6), "Too many hops: mail is looping"),
         Refusal::SenderNotOwned => SmtpReply::new(
             553,
@@ -155,7 +158,7 @@ pub fn imap(refusal: &Refusal, mailbox: Mailbox) -> ResponseText {
         Refusal::TooMany { .. } | Refusal::QueueFull => "LIMIT",
         Refusal::InUse { .. } | Refusal::MailboxLocked => "INUSE",
         Refusal::TooManyHops | Refusal::RelayDenied | Refusal::SenderNotOwned => "NOPERM",
-        Refusal::Unsupported => "CANNOT",
+        Refusal::Unsupported | Refusal::NotSignable { .. } => "CANNOT",
         Refusal::StaleEpoch | Refusal::DomainFrozen | Refusal::ClockOutOfBounds => "UNAVAILABLE",
     };
     ResponseText::new(Some(code), &response_text(refusal))
@@ -274,7 +277,8 @@ mod tests {
             Refusal::InvalidName { why: text.clone() },
             Refusal::InvalidValue { why: text.clone() },
             Refusal::NotFound { what: text.clone() },
-            Refusal::InUse { why: text },
+            Refusal::InUse { why: text.clone() },
+            Refusal::NotSignable { why: text },
             Refusal::TooManyHops,
             Refusal::RelayDenied,
             Refusal::SenderNotOwned,

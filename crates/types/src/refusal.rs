@@ -119,4 +119,10 @@ pub enum Refusal {
     /// The domain has too much mail in the queue; it drains.
     #[error("too much mail of the domain waits to be sent")]
     QueueFull,
+    /// The message can't be signed, now or later (DKIM, RFC 6376 §5.4).
+    #[error("the message can't be signed: {why}")]
+    NotSignable {
+        /// What is wrong with it.
+        why: String,
+    },
 }

@@ -1,7 +1,7 @@
 //! A user's message to anybody outside the own domain: queued in that domain for all recipients, in one command.
 //!
 //! Recipients of the own domain and of other hosted domains are queued like those elsewhere; who delivers finds the way. So a
-//! submission is accepted once, as a whole, however many domains it names.
+//! submission is accepted once, as a whole, however many domains it names. It is signed before ([`crate::signing`]).
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,14 @@ use yubin_state::queue::{
     BodyKind, ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8, TlsDemand,
 };
 use yubin_state::{Command, Reply};
-use yubin_types::{DestinationName, QueueId, Refusal, ReversePath, limits};
+use yubin_types::{DestinationName, DomainName, QueueId, Refusal, ReversePath, limits};
 
 use super::deliver::Complete;
 use super::{Invited, SmtpRim, Transaction};
 use crate::auth::Identity;
 use crate::driver::now;
+use crate::metrics::SignatureResult;
+use crate::signing::{Signatures, SigningError};
 use crate::spool::Octets;
 
 impl SmtpRim {
@@ -26,12 +28,42 @@ impl SmtpRim {
         let Some(identity) = &self.identity else { return Ok(Reply::Refused(Refusal::RelayDenied)) };
         let home = self.connection.shared.store.resolve(&identity.address.domain).await?;
         let Some(home) = home else { return Ok(Reply::Refused(Refusal::StaleGeneration)) };
-        let queued = self.queued(transaction, complete, identity);
+        let prefix = match self.prefix(transaction, complete, &identity.address.domain).await {
+            Ok(prefix) => prefix,
+            Err(SigningError::Refused(refusal)) => return Ok(Reply::Refused(refusal)),
+            Err(SigningError::Store(error)) => return Err(error),
+            Err(error) => {
+                tracing::error!(domain = %identity.address.domain, %error, "a message can't be signed");
+                return Err(StoreError::Unavailable("the message can't be signed".to_owned()));
+            }
+        };
+        let queued = self.queued(transaction, complete, identity, prefix);
         let command = Command::Queue(QueueCommand::Enqueue { login: Some(identity.login), messages: vec![queued] });
         self.propose(&home, &command, &complete.spooled).await
     }
 
-    fn queued(&self, transaction: &Transaction, complete: &Complete, identity: &Identity) -> NewQueued {
+    /// What goes before the message: the signatures of its sender's domain, then Received, which they don't cover.
+    async fn prefix(
+        &self,
+        transaction: &Transaction,
+        complete: &Complete,
+        domain: &DomainName,
+    ) -> Result<Bytes, SigningError> {
+        let received = self.trace_fields(transaction, complete, now()).received(sole(transaction).as_deref());
+        let shared = &self.connection.shared;
+        let signed = shared.signers.sign(domain, &received, &complete.spooled.body).await;
+        shared.metrics.signature(match &signed {
+            Ok(Signatures::Fields(_)) => SignatureResult::Signed,
+            Ok(Signatures::NoKey) => SignatureResult::NoKey,
+            Err(_) => SignatureResult::Failed,
+        });
+        Ok(match signed? {
+            Signatures::Fields(fields) => [fields, received].concat().into(),
+            Signatures::NoKey => received.into(),
+        })
+    }
+
+    fn queued(&self, transaction: &Transaction, complete: &Complete, identity: &Identity, prefix: Bytes) -> NewQueued {
         NewQueued {
             id: QueueId(uuid::Uuid::now_v7().into_bytes()),
             sender: transaction.sender.path().clone(),
@@ -39,7 +71,7 @@ impl SmtpRim {
             message_id: complete.header.message_id.clone(),
             body_ordinal: 0,
             body_bytes: complete.spooled.bytes,
-            prefix: Bytes::from(self.trace_fields(transaction, complete, now()).received(sole(transaction).as_deref())),
+            prefix,
             content: content(transaction, complete),
             dsn: transaction.dsn.clone(),
             lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,

@@ -7,6 +7,7 @@ mod logins;
 mod node;
 mod pop3;
 mod shutdown;
+mod signing;
 mod smtp;
 mod submission;
 mod tls;

@@ -60,7 +60,7 @@ impl MemoryNode {
         BodyRef((bodies.len() as u64 - 1).to_be_bytes().into_iter().collect())
     }
 
-    fn body(&self, body: &BodyRef) -> Bytes {
+    pub(crate) fn body(&self, body: &BodyRef) -> Bytes {
         let index = u64::from_be_bytes(body.0.as_slice().try_into().unwrap());
         self.bodies.lock()[index as usize].clone()
     }

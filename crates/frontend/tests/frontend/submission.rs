@@ -14,7 +14,7 @@ fn plain(user: &str, password: &str) -> String {
     STANDARD.encode(format!("\0{user}\0{password}"))
 }
 
-async fn submitter(world: &World, user: &str) -> Client<TcpStream> {
+pub(crate) async fn submitter(world: &World, user: &str) -> Client<TcpStream> {
     let mut client = world.connect("submission").await;
     client.smtp("EHLO laptop").await;
     let reply = client.smtp(&format!("AUTH PLAIN {}", plain(user, PASSWORD))).await;

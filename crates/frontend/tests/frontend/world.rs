@@ -20,6 +20,8 @@ use yubin_types::{DomainName, GroupNumber, Limit, LocalPart, Quota, Secret};
 
 use crate::node::MemoryNode;
 
+/// The cluster's.
+pub(crate) const SECRET: [u8; 32] = [7; 32];
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Everything that a test needs.
@@ -83,7 +85,7 @@ impl World {
             postmaster: None,
         };
         let mut registry = Registry::default();
-        let secret = Secret::new([7; 32]);
+        let secret = Secret::new(SECRET);
         let frontend = Frontend::start(config, Arc::clone(&store), &secret, &mut registry).await.unwrap();
         let mut world = World { node, store, frontend, registry, directory, domains: BTreeMap::new() };
         let group = DirectoryCommand::PutGroup { group: GroupNumber(1), voters: vec![1] };
