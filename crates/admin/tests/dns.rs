@@ -71,7 +71,7 @@ async fn a_rotation_begins_where_there_are_no_keys_and_waits_where_there_are() {
     let waiting = rotate(&world).await;
     assert_eq!(selectors(&waiting), ["yubin1-ed25519", "yubin1-rsa", "yubin2-ed25519", "yubin2-rsa"]);
     let states: Vec<i32> = waiting.iter().map(|record| record.dkim).filter(|state| *state != 0).collect();
-    let (active, pending) = (wire::DkimState::Active.into(), wire::DkimState::Pending.into());
+    let (active, pending): (i32, i32) = (wire::DkimState::Active.into(), wire::DkimState::Pending.into());
     assert_eq!(states, [active, active, pending, pending]);
     assert_eq!(rotate(&world).await, waiting);
 }
