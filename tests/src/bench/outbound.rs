@@ -1,15 +1,18 @@
 //! Mail on its way out: each system takes it from the load generator and hands it to the same kind of sink.
 //!
 //! Postfix takes it as from its own network; ours takes it as a user's submission, over TLS and with AUTH, as it takes
-//! no other. The sink keeps nothing and counts. A measurement sends for some seconds and waits until the sink has
+//! no other; a login before the load saves each connection the slow check of the password, as with any client that
+//! comes again. Neither signs: ours has its domain's DKIM keys removed. The sink keeps nothing and counts. A measurement sends for some seconds and waits until the sink has
 //! everything that was acknowledged; the rate is messages divided by all of that time.
 
 use super::{ACCOUNTS, Subject};
 use crate::crash::Target as _;
+use crate::imap::Imap;
 use crate::load::{Login, Protocol};
 use crate::peer::{NextHop, Postfix, Sink};
 use crate::system::{System, Transport};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -57,9 +60,21 @@ pub fn yubin(folder: &Path) -> Result<Relay<System>> {
     );
     let system = System::configured(Transport::Direct, folder, &queue)?;
     system.admin().populate(DOMAIN, 1, PASSWORD)?;
+    leave_unsigned(&system)?;
+    Imap::login(system.port("imaps")?, &format!("u0@{DOMAIN}"), PASSWORD)?;
     let (submission, ids) = (system.port("submissions")?, vec![system.running.id()]);
     let login = Login { user: format!("u0@{DOMAIN}"), password: PASSWORD.to_owned() };
     Ok(Relay { name: "yubin", _system: system, sink, submission, login: Some(login), ids })
+}
+
+/// Removes the domain's DKIM keys.
+fn leave_unsigned(system: &System) -> Result<()> {
+    let shown: Value = serde_json::from_str(&system.admin().ctl(&["domain", "dns", DOMAIN, "--json"], "")?)?;
+    let records = shown.get("records").and_then(Value::as_array).context("no records")?;
+    for selector in records.iter().filter_map(|record| record.get("selector")?.as_str()) {
+        system.admin().ctl(&["domain", "dkim", "remove", DOMAIN, selector], "")?;
+    }
+    Ok(())
 }
 
 impl<T> Subject for Relay<T> {
