@@ -18,7 +18,7 @@ pub mod tls;
 pub mod tls_rpt;
 
 pub use resolver::{
-    Addresses, Answer, ConfigError, Destination, HostSource, LookupError, MailHosts, MxHost, NameServers, Resolver,
-    ResolverConfig, Route, Security, TemporaryCause, TlsaRecord, TrustAnchor, Validation,
+    Addresses, Answer, ConfigError, HostSource, LookupError, MailHosts, MxHost, NameServers, Resolver, ResolverConfig,
+    Route, Security, TemporaryCause, TlsaRecord, TrustAnchor, Validation,
 };
 pub use scope::{AddressScope, is_public};

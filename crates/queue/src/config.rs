@@ -10,7 +10,7 @@ use yubin_types::DomainName;
 use crate::board::BoardLimits;
 use crate::pace::PaceLimits;
 use crate::route::SmartHost;
-use crate::scope::AddressScope;
+use crate::scope::PermittedAddresses;
 
 /// What a queue worker is told.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct QueueConfig {
     /// Where mail servers listen.
     pub port: u16,
     /// Which addresses mail may go to.
-    pub scope: AddressScope,
+    pub scope: PermittedAddresses,
     /// Configured ways, the first that fits.
     pub smart_hosts: Vec<SmartHost>,
     /// Deliveries under way in this worker: the bound of its leases.
@@ -67,7 +67,7 @@ impl QueueConfig {
             hostname,
             sources: Vec::new(),
             port: 25,
-            scope: AddressScope::default(),
+            scope: PermittedAddresses::default(),
             smart_hosts: Vec::new(),
             deliveries_max: 500,
             waiting_max: 20_000,

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use yubin_dns_auth::dane::{Decision, Target, decide};
 use yubin_dns_auth::mta_sts::{FetchConfig, Mode, MtaSts, StsLookup};
 use yubin_dns_auth::tls::{PeerCheck, client_config};
-use yubin_dns_auth::{AddressScope, Destination, LookupError, Resolver, Route, Security, Validation};
+use yubin_dns_auth::{AddressScope, LookupError, Resolver, Route, Security, Validation};
 use yubin_types::DomainName;
 
 use crate::route::{Hosts, LookupFailure, MailHosts, TlsPolicy};
@@ -62,7 +62,7 @@ impl Dns {
     /// What DANE demands; `None`: nothing.
     async fn dane(&self, domain: &DomainName, host: &DomainName, port: u16) -> Option<TlsPolicy> {
         // Just looked up for the route, and remembered.
-        let found = self.resolver.route(&Destination::Domain(domain.clone()), 0, Validation::On).await;
+        let found = self.resolver.route(domain, 0, Validation::On).await;
         let mx_security = found.map_or(Security::Unchecked, |answer| answer.security);
         match decide(&self.resolver, Target { domain, mx_security, host, port }).await {
             Decision::NotApplicable => None,
@@ -84,13 +84,12 @@ impl Dns {
 #[async_trait::async_trait]
 impl MailHosts for Dns {
     async fn hosts(&self, domain: &DomainName, seed: u64) -> Result<Hosts, LookupFailure> {
-        let destination = Destination::Domain(domain.clone());
-        let route = self.resolver.route(&destination, seed, self.validation()).await.map_err(failure)?;
+        let route = self.resolver.route(domain, seed, self.validation()).await.map_err(failure)?;
         Ok(match route.value {
             Route::Hosts { hosts, .. } => {
                 Hosts::Found(hosts.into_iter().map(|host| (host.preference, host.name)).collect())
             }
-            Route::NullMx | Route::NoUsableMx | Route::Address(_) => Hosts::Nobody,
+            Route::NullMx | Route::NoUsableMx => Hosts::Nobody,
         })
     }
 

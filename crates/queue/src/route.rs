@@ -1,7 +1,7 @@
 //! From a delivery to the hosts it may be handed to: a configured smart host, an address literal, MX records, or the domain itself.
 //!
 //! The names come from strangers. Hosts of a preference at or behind our own are left out (RFC 5321 §5.1: mail must not come back), and
-//! addresses outside [`AddressScope`] are never connected to. A destination that has nothing left is refused for good if DNS says so with
+//! addresses outside [`PermittedAddresses`] are never connected to. A destination that has nothing left is refused for good if DNS says so with
 //! certainty (no such domain, null MX, MX that lead to us), and waits otherwise.
 //!
 //! DNS is behind [`MailHosts`]: what answers it also says what TLS a host demands (DANE, MTA-STS).
@@ -13,7 +13,7 @@ use yubin_session::sasl::Credentials;
 use yubin_session::smtp::client::Reply;
 use yubin_types::{DestinationName, DomainName};
 
-use crate::scope::AddressScope;
+use crate::scope::PermittedAddresses;
 
 /// Hosts that are tried for one delivery.
 const HOSTS_MAX: usize = 5;
@@ -92,7 +92,7 @@ pub struct SmartHost {
     pub login: Option<Credentials>,
 }
 
-/// A smart host's name or address. Configured by the operator: no [`AddressScope`] applies to it.
+/// A smart host's name or address. Configured by the operator: no [`PermittedAddresses`] applies to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SmartHostName {
     /// A name, of which addresses are looked up; MX records are not.
@@ -138,7 +138,7 @@ pub(crate) enum Protection {
 pub(crate) struct Routing<'a> {
     pub(crate) hosts: &'a dyn MailHosts,
     pub(crate) smart_hosts: &'a [SmartHost],
-    pub(crate) scope: &'a AddressScope,
+    pub(crate) scope: &'a PermittedAddresses,
     /// Our own names, as MX records may have them.
     pub(crate) own_names: &'a [DomainName],
     pub(crate) port: u16,
@@ -276,7 +276,7 @@ mod tests {
     use yubin_types::{DestinationName, DomainName};
 
     use super::{Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
-    use crate::scope::AddressScope;
+    use crate::scope::PermittedAddresses;
 
     /// A zone: what each domain's MX and each host's addresses are.
     #[derive(Default)]
@@ -332,7 +332,7 @@ mod tests {
 
     async fn plan(smart_hosts: &[SmartHost], destination: &str) -> Result<Vec<String>, String> {
         let zone = zone();
-        let scope = AddressScope { allowed: vec![], own: vec!["9.9.9.9".parse().unwrap()] };
+        let scope = PermittedAddresses { allowed: vec![], own: vec!["9.9.9.9".parse().unwrap()] };
         let own_names = [name("us.example")];
         let routing = Routing { hosts: &zone, smart_hosts, scope: &scope, own_names: &own_names, port: 25 };
         let destination = DestinationName::parse(destination).unwrap();

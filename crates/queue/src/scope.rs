@@ -61,14 +61,14 @@ fn same_prefix(a: u128, b: u128, width_bits: u32, prefix_bits: u8) -> bool {
 
 /// Where mail may go.
 #[derive(Clone, Debug, Default)]
-pub struct AddressScope {
+pub struct PermittedAddresses {
     /// Networks that are allowed although they are not public.
     pub allowed: Vec<Network>,
     /// Addresses at which this system itself takes mail: never.
     pub own: Vec<IpAddr>,
 }
 
-impl AddressScope {
+impl PermittedAddresses {
     /// May mail be sent to this address?
     #[must_use]
     pub fn permits(&self, address: IpAddr) -> bool {
@@ -80,15 +80,15 @@ impl AddressScope {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressScope, Network};
+    use super::{Network, PermittedAddresses};
 
-    fn permits(scope: &AddressScope, address: &str) -> bool {
+    fn permits(scope: &PermittedAddresses, address: &str) -> bool {
         scope.permits(address.parse().unwrap())
     }
 
     #[test]
     fn only_the_public_internet_is_reached_unless_configured() {
-        let scope = AddressScope { allowed: vec![], own: vec!["198.51.200.7".parse().unwrap()] };
+        let scope = PermittedAddresses { allowed: vec![], own: vec!["198.51.200.7".parse().unwrap()] };
         for refused in [
             "127.0.0.1",
             "127.255.0.1",
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn configured_networks_are_reached_and_own_addresses_never() {
         let network = |text: &str| text.parse::<Network>().unwrap();
-        let scope = AddressScope {
+        let scope = PermittedAddresses {
             allowed: vec![network("127.0.0.0/8"), network("fd00:1::/32"), network("10.0.0.7")],
             own: vec!["127.0.0.9".parse().unwrap()],
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
 use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
-use yubin_queue::{AddressScope, Dns, Dnssec, MailHosts, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
+use yubin_queue::{Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
 use yubin_session::sasl::Credentials;
 use yubin_types::{DestinationName, DomainName};
 
@@ -24,7 +24,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<QueueConfig> {
     settings.workers.clone_from(&queue.workers);
     settings.sources.clone_from(&queue.source_addresses);
     settings.port = queue.port;
-    settings.scope = AddressScope { allowed: queue.allowed()?, own: own_addresses(config) };
+    settings.scope = PermittedAddresses { allowed: queue.allowed()?, own: own_addresses(config) };
     settings.deliveries_max = queue.deliveries;
     settings.waiting_max = queue.waiting;
     settings.pace.lanes_max = queue.deliveries_per_destination;

@@ -5,7 +5,7 @@
 //! and no hosts file is consulted. It does not connect to mail hosts and does not choose between addresses.
 //!
 //! - [`answer`]: answers, how far they are vouched for, and the four ways of having none.
-//! - [`route`]: from a destination to the hosts that take its mail (RFC 5321 §5.1, RFC 7505).
+//! - [`route`]: from a domain to the hosts that take its mail (RFC 5321 §5.1, RFC 7505).
 //!
 //! Run a caching, validating name server (unbound) on each machine: this cache is for bursts. Standards: RFC 1034, 2308, 4033–4035.
 
@@ -28,7 +28,7 @@ use hickory_resolver::system_conf::read_system_conf;
 use yubin_types::{DomainName, limits};
 
 pub use answer::{Addresses, Answer, LookupError, MailHosts, MxHost, Security, TemporaryCause, TlsaRecord, Validation};
-pub use route::{Destination, HostSource, Route};
+pub use route::{HostSource, Route};
 
 use cache::{AnswerCache, Question};
 use query::{Exchange, Records};

@@ -1,57 +1,16 @@
-//! From a destination to the hosts that take its mail (RFC 5321 §5.1, RFC 7505).
+//! From a domain to the hosts that take its mail (RFC 5321 §5.1, RFC 7505).
 //!
 //! A domain's mail goes to its MX hosts; to the domain itself if it has no MX record (the implicit MX); nowhere if it has a null MX.
-//! An address literal is its own host. Which of the hosts is the sender himself, which addresses are forbidden, and how often to try
-//! is for the queue to say.
-
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+//! Address literals have no route to look up. Which of the hosts is the sender himself, which addresses are forbidden, and how often
+//! to try is for the queue to say.
 
 use hickory_resolver::proto::rr::RData;
-use yubin_types::{AddressError, DomainName};
+use yubin_types::DomainName;
 
 use super::answer::{Answer, LookupError, MailHosts, MxHost, Validation};
 use super::{Resolver, host_name};
 
-/// Where mail is addressed to: what stands after the `@`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Destination {
-    /// A domain.
-    Domain(DomainName),
-    /// An address literal (RFC 5321 §4.1.3).
-    Literal(IpAddr),
-}
-
-impl Destination {
-    /// Parses a domain, `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
-    ///
-    /// # Errors
-    /// [`AddressError::Domain`], [`AddressError::TooLong`].
-    pub fn parse(text: &str) -> Result<Destination, AddressError> {
-        let Some(rest) = text.strip_prefix('[') else {
-            return DomainName::parse(text).map(Destination::Domain);
-        };
-        let literal = rest.strip_suffix(']').ok_or(AddressError::Domain)?;
-        let tag = literal.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
-        let address = match tag {
-            Some(tag) => literal.get(tag.len()..).and_then(|text| text.parse::<Ipv6Addr>().ok()).map(IpAddr::V6),
-            None => literal.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-        };
-        address.map(Destination::Literal).ok_or(AddressError::Domain)
-    }
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Destination::Domain(domain) => domain.fmt(f),
-            Destination::Literal(IpAddr::V4(address)) => write!(f, "[{address}]"),
-            Destination::Literal(IpAddr::V6(address)) => write!(f, "[IPv6:{address}]"),
-        }
-    }
-}
-
-/// Where a destination's mail goes.
+/// Where a domain's mail goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// To these hosts, in this order; at least one. Whether they have addresses is not known yet: none of them having any is a
@@ -62,8 +21,6 @@ pub enum Route {
         /// Where they come from: DANE and MTA-STS look at MX hosts.
         source: HostSource,
     },
-    /// To this address.
-    Address(IpAddr),
     /// Nowhere: the domain takes no mail (RFC 7505; `556 5.1.10`).
     NullMx,
     /// Nowhere: there are MX records, and none names a host that can exist.
@@ -80,7 +37,7 @@ pub enum HostSource {
 }
 
 impl Resolver {
-    /// Where a destination's mail goes. The answer's security is that of the MX records, or of their proven absence; an address
+    /// Where a domain's mail goes. The answer's security is that of the MX records, or of their proven absence; an address
     /// literal is never secure.
     ///
     /// # Errors
@@ -88,16 +45,10 @@ impl Resolver {
     /// [`LookupError::NoData`].
     pub async fn route(
         &self,
-        destination: &Destination,
+        domain: &DomainName,
         seed: u64,
         validation: Validation,
     ) -> Result<Answer<Route>, LookupError> {
-        let domain = match destination {
-            Destination::Domain(domain) => domain,
-            Destination::Literal(address) => {
-                return Ok(Answer { value: Route::Address(*address), security: super::Security::Unchecked });
-            }
-        };
         match self.mx(domain, seed, validation).await {
             Ok(Answer { value, security }) => {
                 let value = match value {
@@ -149,7 +100,7 @@ mod tests {
     use hickory_resolver::proto::rr::{Name, RData};
 
     use super::super::answer::MailHosts;
-    use super::{Destination, mail_hosts};
+    use super::mail_hosts;
 
     fn mx(records: &[(u16, &str)]) -> Vec<RData> {
         records
@@ -189,17 +140,5 @@ mod tests {
     fn a_name_that_no_host_can_have_is_passed_over() {
         assert_eq!(order(&[(0, "*.example."), (10, "mx.example.")], 1), ["mx.example"]);
         assert_eq!(mail_hosts(&mx(&[(0, "*.example.")]), 1), MailHosts::Hosts(vec![]));
-    }
-
-    #[test]
-    fn destinations_read_and_written() {
-        for text in ["example.jp", "[192.0.2.1]", "[IPv6:2001:db8::1]"] {
-            assert_eq!(Destination::parse(text).unwrap().to_string(), text);
-        }
-        assert_eq!(Destination::parse("[ipv6:::1]").unwrap().to_string(), "[IPv6:::1]");
-        assert_eq!(Destination::parse("Example.JP").unwrap().to_string(), "example.jp");
-        for text in ["", "[192.0.2.1", "[::1]", "[IPv6:192.0.2.1]", "[192.0.2.256]", "[]", "[IPv6:]", "a..b"] {
-            assert!(Destination::parse(text).is_err(), "{text}");
-        }
     }
 }

@@ -12,7 +12,7 @@ use yubin_policy::retry::RetrySchedule;
 use yubin_proto::queue::whole_group;
 use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, Scope, StoreClient};
 use yubin_queue::{
-    AddressScope, Hosts, LookupFailure, MailHosts, PaceLimits, Queue, QueueConfig, RunningQueue, TlsPolicy,
+    Hosts, LookupFailure, MailHosts, PaceLimits, PermittedAddresses, Queue, QueueConfig, RunningQueue, TlsPolicy,
 };
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::query::RowDetail;
@@ -105,7 +105,7 @@ impl Lab {
     pub fn worker(&mut self, port: u16, change: impl FnOnce(&mut QueueConfig)) -> RunningQueue {
         let mut config = QueueConfig::new("worker-1".into(), DomainName::parse("mta.one.example").unwrap());
         config.port = port;
-        config.scope = AddressScope { allowed: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
+        config.scope = PermittedAddresses { allowed: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
         config.pace = PaceLimits { pause_ms_min: 100, pause_ms_max: 400, ..PaceLimits::default() };
         config.connect_time_max = Duration::from_secs(5);
         config.schedule = RetrySchedule::new(vec![10], 10, 3_600, Some(1_800)).unwrap();
