@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::limits;
+use crate::text::text_conversions;
 
 /// What is wrong with the text of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -224,21 +225,6 @@ impl std::fmt::Display for Address {
     }
 }
 
-macro_rules! text_conversions {
-    ($name:ty) => {
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{self}")
-            }
-        }
-        impl std::str::FromStr for $name {
-            type Err = AddressError;
-            fn from_str(text: &str) -> Result<Self, AddressError> {
-                Self::parse(text)
-            }
-        }
-    };
-}
 text_conversions!(DomainName);
 text_conversions!(LocalPart);
 text_conversions!(Address);

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, AddressError, DomainName, LocalPart};
+use crate::text::text_conversions;
 
 /// Where a delivery goes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,21 +111,6 @@ impl TryFrom<String> for DestinationName {
     }
 }
 
-macro_rules! text_conversions {
-    ($name:ty) => {
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{self}")
-            }
-        }
-        impl std::str::FromStr for $name {
-            type Err = AddressError;
-            fn from_str(text: &str) -> Result<Self, AddressError> {
-                Self::parse(text)
-            }
-        }
-    };
-}
 text_conversions!(DestinationName);
 text_conversions!(RecipientAddress);
 

@@ -23,6 +23,7 @@ pub mod reply;
 pub mod search;
 pub mod secret;
 pub mod status;
+mod text;
 pub mod time;
 pub mod uid;
 

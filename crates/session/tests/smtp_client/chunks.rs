@@ -15,6 +15,20 @@ const CHUNKING: &str = "
     C: RCPT TO:<b@example.com>
 ";
 
+/// As many chunks as may be under way before the first is answered.
+const FOUR_AHEAD: &str = "
+    S: 250 ok
+    S: 250 ok
+    S: 250 ok
+    C: BDAT 3
+    C: 1
+    C: BDAT 3
+    C: 2
+    C: BDAT 3
+    C: 3
+    C: BDAT 3
+    C: 4";
+
 fn letters(text: &[u8], piece: usize) -> [Letter; 1] {
     let mut letter = letter(&["a@example.com", "b@example.com"]);
     letter.message = Message::Pieces(text.to_vec(), piece);
@@ -36,10 +50,6 @@ fn a_small_message_is_one_chunk() {
         X:"
     );
     // No dot is doubled, and the last line gets its end.
-    let script = script.replace(
-        "C: BDAT 6 LAST\n        C: .a\n        C: b\\\n        C: \r\n\\",
-        "C: BDAT 7 LAST\n        C: .a\n        C: b",
-    );
     let reports = play_all(&script, &config(), &letters(b".a\r\nb", 100));
     assert_eq!(reports.of(0)[1], (Verdict::Delivered, "250 2.0.0 ok".to_owned()));
 }
@@ -47,18 +57,7 @@ fn a_small_message_is_one_chunk() {
 #[test]
 fn chunks_run_ahead_of_their_replies_within_bounds() {
     let script = format!(
-        "{CHUNKING}
-        S: 250 ok
-        S: 250 ok
-        S: 250 ok
-        C: BDAT 3
-        C: 1
-        C: BDAT 3
-        C: 2
-        C: BDAT 3
-        C: 3
-        C: BDAT 3
-        C: 4
+        "{CHUNKING}{FOUR_AHEAD}
         S: 250 taken
         C: BDAT 3 LAST
         C: 5
@@ -76,18 +75,7 @@ fn chunks_run_ahead_of_their_replies_within_bounds() {
 #[test]
 fn a_refused_chunk_refuses_the_message_and_the_rest_is_not_sent() {
     let script = format!(
-        "{CHUNKING}
-        S: 250 ok
-        S: 250 ok
-        S: 250 ok
-        C: BDAT 3
-        C: 1
-        C: BDAT 3
-        C: 2
-        C: BDAT 3
-        C: 3
-        C: BDAT 3
-        C: 4
+        "{CHUNKING}{FOUR_AHEAD}
         S: 552 5.2.2 full
         S: 503 no
         S: 503 no
