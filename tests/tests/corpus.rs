@@ -1,12 +1,11 @@
 //! Real and deliberately broken mail goes in by SMTP and comes out byte for byte by IMAP and by POP3.
 //!
-//! The collection is too big to commit; it is looked for beside the repository, and where it is absent a message of 30 MiB
-//! and a few made here are all that is sent.
+//! A few hundred made ones, one of 30 MiB, and those of the folder that `YUBIN_CORPUS` names.
 
 // Helpers of tests may fail loudly.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::path::{Path, PathBuf};
+use yubin_corpus::with_crlf;
 use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
@@ -17,7 +16,6 @@ over_both_transports!(what_goes_in_by_smtp_comes_out_byte_for_byte);
 
 const DOMAIN: &str = "corpus.example";
 const PASSWORD: &str = "correct horse battery";
-const COLLECTION: &str = "../shared/corpus";
 
 fn what_goes_in_by_smtp_comes_out_byte_for_byte(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
@@ -72,45 +70,10 @@ fn messages() -> Vec<(String, Vec<u8>)> {
         ("no empty line".to_owned(), b"Subject: only a header\r\n".to_vec()),
         ("30 MiB".to_owned(), large(30 << 20)),
     ];
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(COLLECTION);
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    files.sort();
-    if files.is_empty() {
-        println!("the collection {COLLECTION} is absent: only {} messages are sent", messages.len());
-    } else {
-        assert!(files.len() >= 200, "only {} messages in the collection", files.len());
-    }
-    for file in files {
-        let bytes = std::fs::read(&file).unwrap();
-        messages.push((file.display().to_string(), with_crlf(&bytes)));
-    }
+    let samples = yubin_corpus::samples().unwrap();
+    assert!(samples.len() >= 200);
+    messages.extend(samples.into_iter().map(|sample| (sample.name, with_crlf(&sample.bytes))));
     messages
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            if !path.ends_with("licences") {
-                collect(&path, files);
-            }
-        } else if path.extension().is_some_and(|ending| ending != "md") || path.extension().is_none() {
-            files.push(path);
-        }
-    }
-}
-
-/// The same lines, each ended by CRLF, as a client would send them.
-fn with_crlf(bytes: &[u8]) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(bytes.len() + bytes.len() / 40);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        // A bare CR inside a line has no place in mail (RFC 5322 §2.3).
-        lines.extend(line.iter().filter(|byte| **byte != b'\r'));
-        lines.extend_from_slice(b"\r\n");
-    }
-    lines
 }
 
 fn large(size_bytes: usize) -> Vec<u8> {

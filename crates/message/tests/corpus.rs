@@ -1,46 +1,20 @@
-//! Real and broken messages of other projects: the tree accounts for every byte, and what IMAP writes of it parses.
+//! Ordinary and broken messages: the tree accounts for every byte, and what IMAP writes of it parses.
 
-#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod grammar;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use yubin_message::imap::{self, BodyForm, Utf8};
 use yubin_message::{PartKind, PartTree, ScanLimits, Scanner, SectionText, scan, search};
 
 /// Every message of the corpus, as it is and with CRLF line ends.
 fn corpus() -> Vec<(String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let mut folders = vec![root.clone()];
-    let mut files: Vec<PathBuf> = Vec::new();
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    if files.is_empty() {
-        println!("not run: no corpus at {}", root.display());
-    }
-    files.sort();
     let mut messages = Vec::new();
-    for file in files {
-        let bytes = std::fs::read(&file).expect("readable");
-        let mut crlf = Vec::new();
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            match line.strip_suffix(b"\n") {
-                Some(content) => {
-                    crlf.extend_from_slice(content.strip_suffix(b"\r").unwrap_or(content));
-                    crlf.extend_from_slice(b"\r\n");
-                }
-                None => crlf.extend_from_slice(line),
-            }
-        }
-        messages.push((format!("{} as it is", file.display()), bytes));
-        messages.push((format!("{} with CRLF", file.display()), crlf));
+    for sample in yubin_corpus::samples().expect("readable") {
+        messages.push((format!("{} with CRLF", sample.name), yubin_corpus::with_crlf(&sample.bytes)));
+        messages.push((format!("{} as it is", sample.name), sample.bytes));
     }
     messages
 }
