@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openraft::Raft;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use openraft::{Instant as _, Raft};
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -23,8 +24,8 @@ use crate::fault::Fault;
 use crate::ids::{GroupId, NodeId, Position};
 use crate::keys;
 use crate::limits::{
-    BODIES_PER_COMMAND_MAX, BODY_INLINE_BYTES_MAX, BODY_READ_BYTES_MAX, COMMAND_BYTES_MAX, ENTRY_BYTES_MAX,
-    GROUP_PROPOSAL_BYTES_MAX, PROPOSAL_TIMEOUT, PROPOSAL_WAIT_MAX,
+    BODIES_PER_COMMAND_MAX, BODY_INLINE_BYTES_MAX, BODY_READ_BYTES_MAX, COMMAND_BYTES_MAX, ELECTION_MIN,
+    ENTRY_BYTES_MAX, GROUP_PROPOSAL_BYTES_MAX, PROPOSAL_TIMEOUT, PROPOSAL_WAIT_MAX,
 };
 use crate::raft_types::{Command, EntryBody, TypeConfig};
 use crate::read_batch::ReadBatch;
@@ -158,6 +159,17 @@ impl Group {
     /// See [`ReadError`].
     pub async fn read_index(&self) -> Result<View, ReadError> {
         self.core.reads.read(self).await
+    }
+
+    /// The state as the leader has applied it, without asking anyone; `None` unless this replica leads and a quorum heard of
+    /// that less than [`ELECTION_MIN`] ago. What it shows was acknowledged; something acknowledged since may be missing, if
+    /// another leads by now.
+    #[must_use]
+    pub fn leader_view(&self) -> Option<View> {
+        let metrics = self.raft().ok()?.metrics();
+        let metrics = metrics.borrow_watched();
+        let acked = metrics.last_quorum_acked.as_ref()?;
+        (metrics.state.is_leader() && acked.elapsed() < ELECTION_MIN).then(|| self.view())
     }
 
     /// The state as it stands on this replica, which may lag.

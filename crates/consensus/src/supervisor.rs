@@ -66,17 +66,13 @@ pub(crate) async fn supervise(node: std::sync::Arc<NodeShared>, group: Group) {
 async fn follow(group: &Group) -> Fatal<TypeConfig> {
     let Ok(raft) = group.raft() else { return Fatal::Stopped };
     let mut metrics = raft.server_metrics();
-    let mut running = raft.metrics();
+    let running = raft.metrics();
     drop(raft);
     loop {
         publish(group, &metrics.borrow_watched());
-        if let Err(fatal) = &running.borrow_watched().running_state {
-            return fatal.clone();
-        }
-        tokio::select! {
-            biased;
-            changed = metrics.changed() => if changed.is_err() { return last_word(&running) },
-            changed = running.changed() => if changed.is_err() { return last_word(&running) },
+        // They end with the task that feeds them. Those of all it does would wake this one at every entry.
+        if metrics.changed().await.is_err() {
+            return last_word(&running);
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Linearizable reads: queries, and pieces of messages.
+//!
+//! One answer need not be linearizable: that a recipient is welcome. The delivery decides it again, so the leader says it from what
+//! it has applied, and RCPT costs no round of messages. A refusal is always confirmed: it would be final.
 
 use std::io;
 
@@ -24,12 +27,22 @@ pub(crate) async fn fresh_view(group: &Group) -> Result<StateView, StoreError> {
 
 /// Answers a query.
 pub(crate) async fn query(group: &Group, scope: Scope, query: Query) -> Result<Answer, StoreError> {
+    if let Some(welcome) = welcome(group, scope, &query) {
+        return Ok(welcome);
+    }
     let view = fresh_view(group).await?;
     if reads_much(&query) {
         let answered = tokio::task::spawn_blocking(move || answer(&view, scope, &query)).await;
         return answered.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));
     }
     answer(&view, scope, &query)
+}
+
+/// That a recipient is welcome, if the leader's state says so.
+fn welcome(group: &Group, scope: Scope, query: &Query) -> Option<Answer> {
+    let Query::Recipient { .. } = query else { return None };
+    let view = StateView(group.leader_view()?);
+    answer(&view, scope, query).ok().filter(|answer| matches!(answer, Answer::Recipient(_)))
 }
 
 /// Does the answer take long enough to hold up a thread that serves others?
