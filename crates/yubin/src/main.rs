@@ -54,6 +54,12 @@ struct RunArgs {
     /// What this process does; overrides `roles`.
     #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<Role>,
+    /// This store node's id; overrides `store.node`.
+    #[arg(long, value_name = "ID")]
+    node: Option<u64>,
+    /// This queue worker's name; overrides `queue.worker`.
+    #[arg(long, value_name = "NAME")]
+    worker: Option<String>,
     /// Print the bound addresses as one line of JSON on standard output once everything is up.
     #[arg(long)]
     print_ports: bool,
@@ -101,6 +107,12 @@ fn run_command(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     if !args.roles.is_empty() {
         config.roles = args.roles;
+    }
+    if let Some(node) = args.node {
+        config.store.node = node;
+    }
+    if let Some(worker) = args.worker {
+        config.queue.worker = worker;
     }
     config.check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
