@@ -16,6 +16,8 @@ use std::path::Path;
 pub const NODES: usize = 3;
 /// Front ends of a cluster.
 pub const FRONT_ENDS: usize = 2;
+/// Memory for the buffers and caches of a node: the three share what a process alone has.
+const MEMORY_MIB: u32 = 85;
 /// The id that all nodes of the cluster are told.
 const CLUSTER_ID: &str = "6d61696c6d61696c6d61696c6d61696c";
 /// What a front end offers to clients.
@@ -135,7 +137,8 @@ impl Places {
         let address = format!("127.0.0.1{}", index + 1);
         let config = format!(
             "hostname = \"node{number}.cluster.example\"\nroles = [\"store\"]\n\n[listen]\n{listen}store = [\"{store}\"]\n\n\
-             [store]\nnode = {number}\ncluster_id = \"{CLUSTER_ID}\"\npeer_listen = \"{peer}\"\n{members}\n\
+             [store]\nnode = {number}\ncluster_id = \"{CLUSTER_ID}\"\npeer_listen = \"{peer}\"\n\
+             memory_mib = {MEMORY_MIB}\n{members}\n\
              [secrets]\ncluster_secret = \"{secret}\"\n",
             number = index + 1,
             listen = system::listen(&address, &["http"])?,
