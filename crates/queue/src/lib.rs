@@ -37,5 +37,5 @@ pub use config::QueueConfig;
 pub use dns::{Dns, Dnssec};
 pub use pace::PaceLimits;
 pub use route::{Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
-pub use scope::{Network, PermittedAddresses};
+pub use scope::PermittedAddresses;
 pub use worker::{Queue, RunningQueue, StartError};

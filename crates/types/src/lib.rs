@@ -5,18 +5,21 @@
 //!
 //! - [`limits`]: every bound of the system, with its reason.
 //! - [`address`]: mail addresses and domain names (RFC 5321, RFC 6531, RFC 5890).
+//! - [`authentication`]: results of SPF, DKIM and DMARC; [`network`]: networks in CIDR notation.
 //! - [`destination`]: where mail to the outside goes; [`dsn`]: what its sender wants to hear of it (RFC 3461).
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
 //! - [`quota`], [`time`], [`status`], [`refusal`], [`reply`], [`search`], [`secret`].
 
 pub mod address;
+pub mod authentication;
 pub mod destination;
 pub mod dsn;
 pub mod flags;
 pub mod ids;
 pub mod limits;
 pub mod mailbox;
+pub mod network;
 pub mod quota;
 pub mod refusal;
 pub mod reply;
@@ -28,6 +31,7 @@ pub mod time;
 pub mod uid;
 
 pub use address::{Address, AddressError, DomainName, LocalPart, ReversePath};
+pub use authentication::{AuthResult, DmarcPolicy};
 pub use destination::{DestinationName, RecipientAddress};
 pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet, is_xtext};
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
@@ -35,6 +39,7 @@ pub use ids::{
     AccountId, DomainId, EmailId, Epoch, GroupNumber, IdError, MailboxId, Placement, QueueId, RequestId, TraceId,
 };
 pub use mailbox::{MailboxName, SpecialUse};
+pub use network::{Network, NetworkError};
 pub use quota::{Limit, Quota, QuotaScope, Usage};
 pub use refusal::Refusal;
 pub use reply::{ResponseText, SmtpReply};

@@ -186,6 +186,43 @@ pub const DKIM_HEADER_BYTES_MAX: usize = 256 * 1024;
 /// Longest signatures of one message together, bytes: they stand in its prefix.
 pub const DKIM_SIGNATURES_BYTES_MAX: usize = 8 * 1024;
 
+/// Terms of SPF records that ask the DNS, in one check (RFC 7208 §4.6.4).
+pub const SPF_LOOKUPS_MAX: u32 = 10;
+/// How many of them may find nothing (RFC 7208 §4.6.4).
+pub const SPF_VOID_LOOKUPS_MAX: u32 = 2;
+/// Names that one `mx` or `ptr` term looks up (RFC 7208 §4.6.4).
+pub const SPF_NAMES_MAX: usize = 10;
+/// One SPF check, seconds (RFC 7208 §4.6.4: at least 20).
+pub const SPF_SECONDS_MAX: u64 = 20;
+/// DKIM signatures of one message that are verified, the topmost ones: real mail has one to four.
+pub const DKIM_SIGNATURES_CHECKED_MAX: usize = 10;
+/// Shortest RSA key that a signature may be made with, bits (RFC 8301 §3.2).
+pub const DKIM_RSA_BITS_MIN: usize = 1_024;
+/// Longest RSA key that is verified with, bits: what the library takes; RFC 8301 §3.2 asks for 4,096.
+pub const DKIM_RSA_BITS_MAX: usize = 8_192;
+/// Fields that one signature may cover: each is searched for among all fields.
+pub const DKIM_SIGNED_FIELDS_MAX: usize = 200;
+/// Longest header of a message from another server, bytes; longer ones are refused. Postfix reads 102,400.
+pub const INBOUND_HEADER_BYTES_MAX: usize = 256 * 1024;
+/// Fields of a header whose signatures are verified; the longest real ones have about two hundred.
+pub const VERIFIED_FIELDS_MAX: usize = 1_000;
+/// Different keys that one ARC chain may need: real chains have one to five sealers. Its sets are bounded by RFC 8617 §4.2.1.
+pub const ARC_KEYS_MAX: usize = 10;
+/// Names that one tree walk of DMARC asks about (RFC 9989 §4.10).
+pub const DMARC_WALK_MAX: usize = 8;
+/// Authors' domains of one message that DMARC is checked for; more is refused.
+pub const DMARC_AUTHORS_MAX: usize = 4;
+/// Names of one address that are looked up to confirm it.
+pub const PTR_NAMES_MAX: usize = 10;
+/// Everything that is asked of the DNS after a message has come in, seconds; whoever sends waits ten minutes (RFC 5321 §4.5.3.2.6).
+pub const VERIFICATION_SECONDS_MAX: u64 = 60;
+/// Longest Authentication-Results field, bytes: it stands in a message's prefix.
+pub const AUTH_RESULTS_BYTES_MAX: usize = 6 * 1024;
+/// DNS lists that a peer is looked up in.
+pub const DNS_LISTS_MAX: usize = 20;
+/// How long a DNS list may take to answer, seconds; one that doesn't lists nobody.
+pub const DNS_LIST_SECONDS_MAX: u64 = 5;
+
 /// How long a rewritten sender takes bounces, days: longer than any queue holds a message; as others have it.
 pub const SRS_DAYS_MAX: u64 = 21;
 /// Longest MTA-STS policy, bytes (RFC 8461 §3.2 suggests 64 KiB).
@@ -321,6 +358,7 @@ const _: () = {
     assert!(DELAY_NOTICE_SECONDS_DEFAULT < QUEUE_LIFETIME_SECONDS_DEFAULT);
     assert!(QUEUE_LIFETIME_SECONDS_DEFAULT < DKIM_RETIRING_SECONDS);
     assert!(2 * DKIM_SIGNATURES_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
+    assert!(2 * AUTH_RESULTS_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
     assert!(RETRY_FIRST_WAITS_SECONDS_DEFAULT.len() <= RETRY_WAITS_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use yubin_queue::Network;
+use yubin_types::Network;
 
 /// How mail leaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
