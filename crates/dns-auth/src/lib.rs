@@ -5,6 +5,7 @@
 //! - [`mta_sts`]: the policy of a domain, fetched and remembered. [`tls_rpt`]: counts of how it went.
 //! - [`tls`]: TLS configurations towards mail hosts. [`scope`]: which addresses may be connected to.
 //! - [`dkim`]: keys, and signatures of our own mail.
+//! - [`verify`]: who sends us mail, and whether it is true: SPF, DKIM, DMARC, ARC, names of addresses, DNS lists.
 //!
 //! An edge crate: it talks to name servers and to policy hosts, and to nothing else of the house. It decides nothing about mail: what
 //! an answer means for a message is for `policy` and the queue to say. TLS is rustls on ring.
@@ -16,6 +17,7 @@ pub mod resolver;
 pub mod scope;
 pub mod tls;
 pub mod tls_rpt;
+pub mod verify;
 
 pub use resolver::{
     Addresses, Answer, ConfigError, HostSource, LookupError, MailHosts, MxHost, NameServers, Resolver, ResolverConfig,

@@ -5,12 +5,14 @@
 //! and no hosts file is consulted. It does not connect to mail hosts and does not choose between addresses.
 //!
 //! - [`answer`]: answers, how far they are vouched for, and the four ways of having none.
+//! - `names`: names that no host could have, as SPF and DKIM make them.
 //! - [`route`]: from a domain to the hosts that take its mail (RFC 5321 §5.1, RFC 7505).
 //!
 //! Run a caching, validating name server (unbound) on each machine: this cache is for bursts. Standards: RFC 1034, 2308, 4033–4035.
 
 pub mod answer;
 mod cache;
+mod names;
 mod query;
 pub mod route;
 
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector, TLSA};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
@@ -31,6 +34,7 @@ pub use answer::{Addresses, Answer, LookupError, MailHosts, MxHost, Security, Te
 pub use route::{HostSource, Route};
 
 use cache::{AnswerCache, Question};
+pub(crate) use names::Family;
 use query::{Exchange, Records};
 
 /// Whom to ask, how long, and from which key on to believe.
@@ -239,6 +243,13 @@ impl Resolver {
         shared.cache.put(question, &outcome);
         outcome.result.clone()
     }
+}
+
+/// A resolver of the library that has nobody to ask: for code of the library that wants one and is given its answers beforehand.
+pub(crate) fn mute_resolver() -> Result<hickory_resolver::TokioResolver, ConfigError> {
+    let config = hickory_resolver::config::ResolverConfig::from_name_servers(Vec::new());
+    let builder = hickory_resolver::TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    builder.with_tls_config(query::no_tls()?.config).build().map_err(|error| ConfigError::Tls(error.to_string()))
 }
 
 fn server(address: SocketAddr) -> NameServerConfig {

@@ -255,7 +255,7 @@ impl Chain {
 }
 
 /// Name servers are asked in clear; the library wants a configuration all the same, and its own reads the system's certificates.
-fn no_tls() -> Result<TlsConfig, ConfigError> {
+pub(super) fn no_tls() -> Result<TlsConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)

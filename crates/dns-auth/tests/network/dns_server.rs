@@ -1,8 +1,8 @@
 //! A DNS server of the test: zones from text, on a random port of 127.0.0.1, signed where the test says so.
 //!
 //! Every zone is a child of the zone `test.`, which is signed with the key that [`DnsServer::anchor`] returns. It plays the recursive
-//! name server: the same socket answers for parent and children. Names that start with `broken.` get SERVFAIL, with `silent.`
-//! nothing at all.
+//! name server: the same socket answers for parent and children. Names with a label `broken` get SERVFAIL,
+//! those that start with `silent.` nothing at all.
 
 use std::net::SocketAddr;
 use std::str::FromStr as _;
@@ -57,8 +57,11 @@ impl DnsServer {
             let origin = name(origin);
             let mut zone = parse(&origin, records);
             let key = Key::new();
-            let ns = RData::NS(NS(name("ns.test.")));
-            parent_zone.upsert_mut(Record::from_rdata(origin.clone(), 60, ns), 0);
+            // The reverse tree lies elsewhere.
+            if parent.zone_of(&origin) {
+                let ns = RData::NS(NS(name("ns.test.")));
+                parent_zone.upsert_mut(Record::from_rdata(origin.clone(), 60, ns), 0);
+            }
             let announced = if *signing == Signing::Forged { Key::new().dnskey } else { key.dnskey.clone() };
             if *signing != Signing::Unsigned {
                 parent_zone.upsert_mut(Record::from_rdata(origin.clone(), 60, ds(&announced, &origin)), 0);
@@ -121,7 +124,7 @@ impl RequestHandler for Handler {
         if name.starts_with("silent.") {
             std::future::pending::<()>().await;
         }
-        if name.starts_with("broken.") {
+        if name.starts_with("broken.") || name.contains(".broken.") {
             let reply = MessageResponseBuilder::new(&request.queries, None);
             return response.send_response(reply.error_msg(&request.metadata, ResponseCode::ServFail)).await.unwrap();
         }

@@ -7,4 +7,6 @@ mod dkim;
 mod dns_server;
 mod mta_sts;
 mod resolver;
+mod spf;
 mod tls_server;
+mod verify;
