@@ -4,6 +4,7 @@
 //! what demands one can't be reached past the rules. What has to be exact under concurrency (quotas, sizes, who exists) is decided
 //! again in the state machine; its [`Refusal`](yubin_types::Refusal)s are put into words here.
 //!
+//! - [`peer`]: which hosts may send us mail; [`inbound`]: what becomes of a message from one of them.
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
 //! - [`sender`]: whom a user may send as.
 //! - [`login`]: why a login fails, and who is told what.
@@ -14,7 +15,9 @@
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
 pub mod auto_reply;
+pub mod inbound;
 pub mod login;
+pub mod peer;
 pub mod recipient;
 pub mod refusal_text;
 pub mod remote_reply;

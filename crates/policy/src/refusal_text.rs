@@ -7,12 +7,16 @@
 //! Choices: over quota is permanent (552), so that the sender learns it at once and nothing is queued for a box that stays full
 //! (SHIN-09). A suspended domain is temporary (450 4.7.1), so that a bill paid within the sender's queue time costs no mail (SPPD-23).
 
+mod strangers;
+
 use std::borrow::Cow;
 
 use yubin_types::{QuotaScope, Refusal, ResponseText, SmtpReply};
 
 use crate::login::LoginDenial;
 use crate::recipient::RecipientDenial;
+
+pub use strangers::{header_too_long, inbound, peer};
 
 /// When in a transaction a refusal is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
