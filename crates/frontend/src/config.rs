@@ -1,10 +1,14 @@
 //! What a front end is told when it starts: checked values, no files, no environment.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use yubin_dns_auth::verify::{DnsList, Verifier};
+use yubin_policy::inbound::DmarcHandling;
+use yubin_policy::peer::{ListRule, ReverseDnsRule};
 use yubin_session::PlaintextLogin;
-use yubin_types::Address;
+use yubin_types::{Address, DomainName, Network};
 
 use crate::tls::TlsSource;
 
@@ -25,8 +29,52 @@ pub struct FrontendConfig {
     pub connections_max: usize,
     /// Largest message taken, bytes; plans lower it. At most [`yubin_types::limits::MESSAGE_BYTES_MAX`].
     pub message_bytes_max: u64,
+    /// How mail from other servers is verified; none: it isn't.
+    pub inbound: Option<InboundConfig>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
     pub postmaster: Option<Address>,
+}
+
+/// How mail from other servers is verified, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct InboundConfig {
+    /// Asks the DNS.
+    pub verifier: Verifier,
+    /// Who is believed by its address: from there mail is taken as it is.
+    pub exempt: Vec<Network>,
+    /// The rules of hosted domains that have none of their own.
+    pub rules: DomainRules,
+    /// The rules of those that have.
+    pub domains: BTreeMap<DomainName, DomainRules>,
+    /// Forwarders who are believed about mail that they changed (ARC).
+    pub trusted_forwarders: Vec<DomainName>,
+    /// Lists that a peer is looked up in; at most [`yubin_types::limits::DNS_LISTS_MAX`].
+    pub lists: Vec<DnsList>,
+    /// What their scores add up to.
+    pub list_rule: ListRule,
+    /// Names of this cluster's MX hosts beside ours: another server's Authentication-Results in any of these names are forged.
+    pub hosts: Vec<String>,
+}
+
+/// What a hosted domain demands of mail from other servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DomainRules {
+    /// What is done with mail that fails DMARC.
+    pub dmarc: DmarcHandling,
+    /// What the sending host's name must be.
+    pub reverse_dns: ReverseDnsRule,
+}
+
+impl InboundConfig {
+    /// The rules of a hosted domain.
+    pub(crate) fn rules(&self, domain: &DomainName) -> DomainRules {
+        self.domains.get(domain).copied().unwrap_or(self.rules)
+    }
+
+    /// Is mail from there to be verified?
+    pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(peer))
+    }
 }
 
 /// A listener.

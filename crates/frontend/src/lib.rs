@@ -6,7 +6,7 @@
 //! - [`server`]: start and shutdown; [`config`]: what it is told.
 //! - [`listener`], [`connection`], [`driver`]: from accept to close; [`transport`], [`outgoing`], [`tls`]: its bytes.
 //! - [`auth`]: logins; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
-//! - [`spool`]: incoming messages; [`signing`]: what users send, signed.
+//! - [`spool`]: incoming messages; [`header`]: their header and body again; [`signing`]: what users send, signed.
 //! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
 //!
 //! What it doesn't do: protocol syntax (`session`), rules (`policy`), storage (`store`), outbound mail.
@@ -17,6 +17,7 @@ pub mod config;
 mod connection;
 mod domain;
 mod driver;
+mod header;
 mod imap;
 mod listener;
 mod metrics;
@@ -29,7 +30,9 @@ mod spool;
 pub mod tls;
 mod transport;
 
-pub use config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol};
+pub use config::{DomainRules, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, Protocol};
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
+pub use yubin_policy::inbound::DmarcHandling;
+pub use yubin_policy::peer::{ListRule, ReverseDnsRule};
 pub use yubin_session::PlaintextLogin;

@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     deliveries: Family<ResultLabel, Counter>,
     rejects: Family<ReasonLabel, Counter>,
     signatures: Family<ResultLabel, Counter>,
+    verifications: Family<ResultLabel, Counter>,
     asks: Family<ProtocolLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -90,6 +91,19 @@ pub(crate) enum SignatureResult {
     Failed,
 }
 
+/// What verification made of a message from another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VerificationResult {
+    /// Taken.
+    Inbox,
+    /// Taken as junk.
+    Junk,
+    /// Refused.
+    Refused,
+    /// Put off: nobody could say.
+    Deferred,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
@@ -142,6 +156,17 @@ impl SignatureResult {
     }
 }
 
+impl VerificationResult {
+    const fn name(self) -> &'static str {
+        match self {
+            VerificationResult::Inbox => "inbox",
+            VerificationResult::Junk => "junk",
+            VerificationResult::Refused => "refused",
+            VerificationResult::Deferred => "deferred",
+        }
+    }
+}
+
 impl Metrics {
     /// Registers everything.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -153,6 +178,7 @@ impl Metrics {
             deliveries: Family::default(),
             rejects: Family::default(),
             signatures: Family::default(),
+            verifications: Family::default(),
             asks: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_1, 4.0, 10))),
         };
         let yubin = registry.sub_registry_with_prefix("yubin");
@@ -163,6 +189,11 @@ impl Metrics {
         yubin.register("smtp_deliveries", "Messages received by SMTP", metrics.deliveries.clone());
         yubin.register("smtp_rejects", "Refused senders, recipients and messages", metrics.rejects.clone());
         yubin.register("dkim_messages", "Messages to be signed before they were queued", metrics.signatures.clone());
+        yubin.register(
+            "verified_messages",
+            "Messages from other servers by what verification made of them",
+            metrics.verifications.clone(),
+        );
         yubin.register("ask_duration_seconds", "Time to answer what a session asked", metrics.asks.clone());
         metrics
     }
@@ -195,6 +226,10 @@ impl Metrics {
 
     pub(crate) fn signature(&self, result: SignatureResult) {
         self.signatures.get_or_create(&ResultLabel { result: result.name() }).inc();
+    }
+
+    pub(crate) fn verification(&self, result: VerificationResult) {
+        self.verifications.get_or_create(&ResultLabel { result: result.name() }).inc();
     }
 
     /// The histogram of a protocol's questions, for a session to keep.

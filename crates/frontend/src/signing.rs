@@ -10,17 +10,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::TryStreamExt as _;
 use quick_cache::sync::Cache;
 use yubin_dns_auth::dkim::{KeyName, KeySealer, OpenError, SelectedKey, SignError, Signer};
-use yubin_proto::{Body, BodyStream, StoreClient, StoreError};
+use yubin_proto::{Body, StoreClient, StoreError};
 use yubin_state::record::{DkimKey, DkimKeyState};
 use yubin_state::{Answer, Query};
 use yubin_types::{DomainName, Refusal, Secret, limits};
 
 use crate::domain::ask;
 use crate::driver::now;
+use crate::header::{self, HeaderError};
 
 /// Signers of the domains that send.
 pub(crate) struct Signers {
@@ -122,27 +122,17 @@ impl Signers {
 }
 
 async fn sign(signer: &Signer, before: &[u8], message: &Body) -> Result<Vec<u8>, SigningError> {
-    let mut pieces = pieces(message);
-    let mut header = before.to_vec();
-    let mut body = Vec::new();
-    while let Some(piece) = pieces.try_next().await? {
-        // The empty line may be cut.
-        let searched = header.len().saturating_sub(END.len() - 1).max(before.len());
-        header.extend_from_slice(&piece);
-        if let Some(end) = end_of_header(&header, before.len(), searched) {
-            body = header.split_off(end);
-            break;
-        }
-        if header.len() > before.len() + limits::DKIM_HEADER_BYTES_MAX {
-            return Err(unsignable("its header is too long"));
-        }
-    }
-    let mut signing = signer.begin(&header).map_err(|error| match error {
+    let opened = header::open(before, message, limits::DKIM_HEADER_BYTES_MAX).await.map_err(|error| match error {
+        HeaderError::TooLong => unsignable("its header is too long"),
+        HeaderError::Spool(error) => SigningError::Spool(error),
+    })?;
+    let mut signing = signer.begin(&opened.header).map_err(|error| match error {
         SignError::NoFrom => unsignable("it has no From field"),
         SignError::Signing => SigningError::Sign(error),
     })?;
-    signing.body(&body);
-    while let Some(piece) = pieces.try_next().await? {
+    signing.body(&opened.begun);
+    let mut rest = opened.rest;
+    while let Some(piece) = rest.try_next().await? {
         signing.body(&piece);
     }
     let fields = signing.finish(now()).map_err(SigningError::Sign)?;
@@ -150,30 +140,6 @@ async fn sign(signer: &Signer, before: &[u8], message: &Body) -> Result<Vec<u8>,
         return Err(unsignable("its header has too many fields"));
     }
     Ok(fields)
-}
-
-/// The end of a header.
-const END: &[u8] = b"\r\n\r\n";
-
-/// Where the body begins; `header` has the message from `start` on, and no end before `searched`.
-fn end_of_header(header: &[u8], start: usize, searched: usize) -> Option<usize> {
-    if header.get(start..)?.starts_with(b"\r\n") {
-        return Some(start + 2);
-    }
-    memchr::memmem::find(header.get(searched..)?, END).map(|at| searched + at + END.len())
-}
-
-/// The message in pieces of at most [`limits::BODY_CHUNK_BYTES`], from its start.
-fn pieces(message: &Body) -> BodyStream {
-    match message {
-        Body::Inline(bytes) => {
-            let bytes = bytes.clone();
-            let starts = (0..bytes.len()).step_by(limits::BODY_CHUNK_BYTES);
-            let piece = move |start: usize| bytes.slice(start..bytes.len().min(start + limits::BODY_CHUNK_BYTES));
-            stream::iter(starts.map(piece).collect::<Vec<Bytes>>()).map(Ok).boxed()
-        }
-        Body::Large(body) => body.open(),
-    }
 }
 
 fn unsignable(why: &str) -> SigningError {

@@ -7,17 +7,22 @@
 //! - [`envelope`]: who may send, who may receive.
 //! - [`deliver`]: storing the message; [`submit`]: queueing it; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
+//! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says.
 
 mod completion;
 mod deliver;
 mod envelope;
+mod stranger;
 mod submit;
 mod trace;
+mod verification;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
+use yubin_dns_auth::verify::SpfChecks;
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{Admission, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
@@ -30,12 +35,15 @@ use crate::connection::Connection;
 use crate::driver::Rim;
 use crate::spool::Spool;
 use completion::{Completed, Completion, HeaderFacts};
+use stranger::Stranger;
 
 /// Answers one SMTP session.
 pub(crate) struct SmtpRim {
     listener: Listener,
     connection: Connection,
     identity: Option<Identity>,
+    /// The peer, if its mail is verified.
+    stranger: Option<Stranger>,
     transaction: Option<Transaction>,
 }
 
@@ -86,11 +94,15 @@ struct Incoming {
     completion: Option<Completion>,
     /// On submission, when it is.
     header: HeaderFacts,
+    /// Of a stranger: may it send in the names it gives?
+    spf: Option<AbortOnDropHandle<SpfChecks>>,
 }
 
 impl SmtpRim {
     pub(crate) fn new(listener: Listener, connection: Connection) -> Self {
-        SmtpRim { listener, connection, identity: None, transaction: None }
+        let inbound = connection.shared.config.inbound.as_ref().filter(|_| listener == Listener::Mx);
+        let stranger = inbound.filter(|inbound| !inbound.is_exempt(connection.peer_ip())).map(|_| Stranger::new());
+        SmtpRim { listener, connection, identity: None, stranger, transaction: None }
     }
 
     async fn authenticate(&mut self, credentials: &Credentials) -> Result<Answer, SmtpReply> {
@@ -102,8 +114,15 @@ impl SmtpRim {
 
     fn begin(&mut self, origin: Origin) -> Result<Answer, SmtpReply> {
         let completion = (self.listener == Listener::Submission).then(Completion::default);
-        let spool = Spool::new(&self.connection.shared.spooler);
-        self.open()?.incoming = Some(Incoming { origin, spool, completion, header: HeaderFacts::default() });
+        let shared = Arc::clone(&self.connection.shared);
+        let spool = Spool::new(&shared.spooler);
+        let (peer, is_stranger) = (self.connection.peer_ip(), self.stranger.is_some());
+        let transaction = self.open()?;
+        let inbound = shared.config.inbound.as_ref().filter(|_| is_stranger);
+        let spf = inbound.map(|inbound| {
+            verification::begin_spf(inbound, &origin, transaction.sender.path(), peer, &shared.config.hostname)
+        });
+        transaction.incoming = Some(Incoming { origin, spool, completion, header: HeaderFacts::default(), spf });
         Ok(Answer::Accepted)
     }
 

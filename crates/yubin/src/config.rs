@@ -4,6 +4,7 @@
 //! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values. For whoever writes one,
 //! docs/configuration.md says the same; a test holds the two together.
 
+pub(crate) mod inbound;
 pub(crate) mod queue;
 
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     /// The queue role.
     pub(crate) queue: queue::Queue,
+    /// SMTP of the front ends.
+    pub(crate) smtp: inbound::Smtp,
     /// Certificates and logins of the front ends.
     pub(crate) tls: Tls,
     /// The secret that all front ends of a cluster share.
@@ -198,6 +201,7 @@ impl Default for Config {
             listen: Listen::default(),
             store: Store::default(),
             queue: queue::Queue::default(),
+            smtp: inbound::Smtp::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
             dns: Dns::default(),
@@ -290,6 +294,7 @@ impl Config {
         self.dns.settings(&self.hostname)?;
         self.cluster_id()?;
         self.queue.check()?;
+        self.smtp.inbound.check()?;
         if !self.has(Role::Store) {
             ensure!(
                 !self.store.members.is_empty(),
@@ -367,6 +372,8 @@ mod tests {
             ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.members"),
             ("[queue]\ndeliveries = 0", "queue.deliveries"),
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
+            ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
+            ("[smtp.inbound]\njunk_score = 0", "smtp.inbound.junk_score"),
             ("[telemetry]\nlog_filter = 'yubin=loud'", "telemetry.log_filter"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();
@@ -382,6 +389,8 @@ mod tests {
         full.store.members = vec![Member { id: 1, peer: String::new(), store: String::new() }];
         full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
         full.queue.smart_hosts = vec![super::queue::SmartHost::default()];
+        full.smtp.inbound.lists = vec![super::inbound::List::default()];
+        full.smtp.inbound.domains = vec![super::inbound::Domain::default()];
         full.secrets.cluster_secret = Some(path(""));
         full.telemetry.otlp_endpoint = Some(String::new());
         let defaults = keys(&Config::default());

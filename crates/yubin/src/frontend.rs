@@ -2,12 +2,18 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Context as _;
+use yubin_dns_auth::verify::{DnsList, Verifier};
+use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
 use yubin_frontend::{
-    CertificateFiles, FrontendConfig, ListenerConfig, ListenerTls, PlaintextLogin, Protocol, TlsSource,
+    CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, InboundConfig, ListRule, ListenerConfig, ListenerTls,
+    PlaintextLogin, Protocol, ReverseDnsRule, TlsSource,
 };
 use yubin_types::limits;
 
 use crate::config::Config;
+use crate::config::inbound::{self as told, domains};
+use crate::config::queue::Switch;
 
 /// Memory for incoming messages, all connections together, bytes.
 const SPOOL_MEMORY_BYTES_MAX: usize = 64 << 20;
@@ -45,8 +51,51 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         spool_memory_bytes_max: SPOOL_MEMORY_BYTES_MAX,
         connections_max: limits::CONNECTIONS_MAX,
         message_bytes_max: limits::MESSAGE_BYTES_MAX,
+        inbound: inbound(config)?,
         postmaster: None,
     })
+}
+
+/// How mail from other servers is verified, if it is.
+fn inbound(config: &Config) -> anyhow::Result<Option<InboundConfig>> {
+    let told = &config.smtp.inbound;
+    if told.verification == Switch::Off {
+        return Ok(None);
+    }
+    let nameservers = match told.name_servers.as_slice() {
+        [] => NameServers::System,
+        addresses => NameServers::Addresses(addresses.to_vec()),
+    };
+    let resolver = Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() });
+    let verifier = Verifier::new(resolver.context("smtp.inbound")?).context("smtp.inbound")?;
+    let zones = domains(told.lists.iter().map(|list| &list.zone), "smtp.inbound.lists: zone")?;
+    let lists = zones.into_iter().zip(&told.lists);
+    let hosted = domains(told.domains.iter().map(|rules| &rules.domain), "smtp.inbound.domains: domain")?;
+    let of_domains = hosted.into_iter().zip(&told.domains);
+    Ok(Some(InboundConfig {
+        verifier,
+        exempt: told.exempt()?,
+        rules: rules(told.dmarc, told.reverse_dns),
+        domains: of_domains.map(|(name, own)| (name, rules(own.dmarc, own.reverse_dns))).collect(),
+        trusted_forwarders: domains(&told.trusted_forwarders, "smtp.inbound.trusted_forwarders")?,
+        lists: lists.map(|(zone, list)| DnsList { zone, score: list.score, lookup: list.lookup.clone() }).collect(),
+        list_rule: ListRule { refuse: told.refuse_score, junk: told.junk_score },
+        hosts: config.dns.mx_hosts.clone(),
+    }))
+}
+
+fn rules(dmarc: told::DmarcHandling, reverse_dns: told::ReverseDns) -> DomainRules {
+    DomainRules {
+        dmarc: match dmarc {
+            told::DmarcHandling::Enforce => DmarcHandling::Enforce,
+            told::DmarcHandling::Junk => DmarcHandling::Junk,
+            told::DmarcHandling::Report => DmarcHandling::Report,
+        },
+        reverse_dns: match reverse_dns {
+            told::ReverseDns::Accept => ReverseDnsRule::Accept,
+            told::ReverseDns::Require => ReverseDnsRule::Require,
+        },
+    }
 }
 
 fn tls_source(config: &Config) -> TlsSource {

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
+use yubin_dns_auth::verify::SpfChecks;
+use yubin_policy::inbound::Disposition;
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{Listener, MessageFacts, Origin};
 use yubin_state::command::{MailCommand, NewMessage, Recipient};
 use yubin_state::{Command, DedupeClass, Reply};
-use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, Timestamp, limits};
+use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
 
 use super::completion::HeaderFacts;
 use super::trace::TraceFields;
+use super::verification::Verified;
 use super::{Incoming, Invited, SmtpRim, Transaction, out_of_order, reason, spool_failed, unavailable};
 use crate::driver::now;
 use crate::metrics::DeliveryResult;
@@ -21,7 +25,7 @@ use crate::spool::Spooled;
 impl SmtpRim {
     /// Stores or queues the message, for all recipients or for none.
     pub(super) async fn store(
-        &self,
+        &mut self,
         transaction: Transaction,
         incoming: Incoming,
         last: Bytes,
@@ -30,8 +34,9 @@ impl SmtpRim {
         if facts.hops > limits::HOPS_MAX {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
-        let hostname = &self.connection.shared.config.hostname;
-        let complete = incoming.complete(last, hostname).await.map_err(|error| spool_failed(&error))?;
+        let hostname = self.connection.shared.config.hostname.clone();
+        let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
+        complete.verified = self.verify(&transaction, &mut complete).await?;
         let outcome = match (&transaction.hosted, deliverable(&transaction.recipients)) {
             (Some(hosted), Some(permits)) => {
                 let command = self.delivery(&transaction, &permits, &complete);
@@ -65,9 +70,13 @@ impl SmtpRim {
     fn delivery(&self, transaction: &Transaction, permits: &[&DeliverPermit], complete: &Complete) -> Command {
         let received = now();
         let prefixes = self.trace_fields(transaction, complete, received).prefixes(permits);
+        let special_use = match complete.verified.as_ref().map(|verified| verified.disposition) {
+            Some(Disposition::Junk(_)) => Some(SpecialUse::Junk),
+            Some(Disposition::Inbox) | None => None,
+        };
         let recipient = |(permit, prefix): (&&DeliverPermit, Bytes)| Recipient {
             local: permit.recipient().local.clone(),
-            special_use: None,
+            special_use,
             prefix,
             email_id: EmailId(rand::random()),
         };
@@ -96,6 +105,7 @@ impl SmtpRim {
             hostname: &self.connection.shared.config.hostname,
             id: self.connection.trace,
             now,
+            verified: complete.verified.as_ref(),
         }
     }
 
@@ -141,6 +151,10 @@ pub(super) struct Complete {
     pub(super) origin: Origin,
     pub(super) header: HeaderFacts,
     pub(super) spooled: Spooled,
+    /// Of a stranger's message: what was asked for.
+    pub(super) spf: Option<AbortOnDropHandle<SpfChecks>>,
+    /// Of a stranger's message: what was found.
+    pub(super) verified: Option<Verified>,
 }
 
 impl Incoming {
@@ -149,7 +163,13 @@ impl Incoming {
         if let Some(mut completion) = self.completion.take() {
             self.take_header(completion.finish(hostname)).await?;
         }
-        Ok(Complete { origin: self.origin, header: self.header, spooled: self.spool.finish().await? })
+        Ok(Complete {
+            origin: self.origin,
+            header: self.header,
+            spooled: self.spool.finish().await?,
+            spf: self.spf,
+            verified: None,
+        })
     }
 }
 

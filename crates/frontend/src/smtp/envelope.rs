@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::{join_all, try_join};
+use yubin_policy::peer::PeerDenial;
 use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, admit};
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{RecipientDenial, sender};
@@ -12,6 +13,7 @@ use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
 use yubin_state::{Answer, Query};
 use yubin_types::{Address, DomainName, NotifySet, Refusal, ReversePath, SmtpReply};
 
+use super::stranger::{self, PeerFacts};
 use super::{Invited, Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
 use crate::domain;
 
@@ -26,6 +28,9 @@ struct Named {
 impl SmtpRim {
     /// Opens a transaction.
     pub(super) async fn mail(&mut self, mail: Mail) -> Result<(), SmtpReply> {
+        if let (Some(stranger), Some(inbound)) = (&mut self.stranger, &self.connection.shared.config.inbound) {
+            stranger.ask(inbound, self.connection.peer_ip());
+        }
         let sender = match self.listener {
             Listener::Mx => Sender::Claimed(mail.sender),
             Listener::Submission => self.own_sender(&mail.sender).await?,
@@ -87,6 +92,7 @@ impl SmtpRim {
 
     /// Recipients of one domain.
     async fn admit_all(&mut self, name: &DomainName, named: &[Named]) -> Result<Vec<Verdict>, SmtpReply> {
+        let peer = self.peer_facts(name).await;
         let Some(transaction) = &self.transaction else { return Err(out_of_order()) };
         let resolved = self.connection.shared.store.resolve(name).await.map_err(|error| unavailable(&error))?;
         let hosting = if resolved.is_some() { Hosting::Hosted } else { Hosting::Elsewhere };
@@ -99,12 +105,15 @@ impl SmtpRim {
             let admission = admit(RecipientFacts { recipient: &named.address, hosting, origin });
             self.confirm(admission, hosting, transaction.size)
         });
-        let outcomes = join_all(asked).await;
+        let outcomes: Vec<_> = join_all(asked).await;
+        let admitted = |named: &Named| self.admit_peer(peer.as_deref(), &named.address);
+        let barred: Vec<Option<SmtpReply>> = named.iter().map(admitted).collect();
         let Some(transaction) = &mut self.transaction else { return Err(out_of_order()) };
         let mut verdicts = Vec::with_capacity(outcomes.len());
-        for (outcome, named) in outcomes.into_iter().zip(named) {
-            verdicts.push(match outcome {
-                Ok((hosted, admission)) => {
+        for ((outcome, barred), named) in outcomes.into_iter().zip(barred).zip(named) {
+            verdicts.push(match (outcome, barred) {
+                (Ok(_), Some(reply)) | (Err(reply), _) => Verdict::Refused(reply),
+                (Ok((hosted, admission)), None) => {
                     if let (Some(hosted), Admission::Deliver(_)) = (hosted, &admission) {
                         transaction.hosted = Some(hosted);
                     }
@@ -115,10 +124,30 @@ impl SmtpRim {
                     }
                     Verdict::Accepted
                 }
-                Err(reply) => Verdict::Refused(reply),
             });
         }
         Ok(verdicts)
+    }
+
+    /// What is known of a stranger, where it matters for mail to this domain.
+    async fn peer_facts(&mut self, domain: &DomainName) -> Option<Arc<PeerFacts>> {
+        let peer = self.connection.peer_ip();
+        let inbound = self.connection.shared.config.inbound.as_ref()?;
+        let stranger = self.stranger.as_mut().filter(|_| stranger::matters(inbound, domain))?;
+        Some(stranger.facts(inbound, peer).await)
+    }
+
+    /// The reply to a peer that may not send to this recipient, counted.
+    fn admit_peer(&self, peer: Option<&PeerFacts>, recipient: &Address) -> Option<SmtpReply> {
+        let inbound = self.connection.shared.config.inbound.as_ref()?;
+        let denial = peer?.admit(inbound, recipient, self.connection.peer_ip()).err()?;
+        self.connection.shared.metrics.reject(match &denial {
+            PeerDenial::NoName { .. } | PeerDenial::ForgedName { .. } => "reverse_dns",
+            PeerDenial::UnknownName { .. } => "dns",
+            PeerDenial::Listed { .. } => "listed",
+        });
+        tracing::info!(result = ?denial, "peer refused");
+        Some(refusal_text::peer(&denial))
     }
 
     /// Asks a hosted domain about a recipient whom policy admits, be it for the queue: a sender who is told at once needs no notice.

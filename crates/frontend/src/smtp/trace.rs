@@ -1,4 +1,5 @@
-//! The fields that go before a stored message: Return-Path, Delivered-To, Received (RFC 5321 §4.4).
+//! The fields that go before a stored message: Return-Path, Delivered-To, Received (RFC 5321 §4.4), Authentication-Results
+//! (RFC 8601).
 
 use std::net::IpAddr;
 
@@ -6,7 +7,9 @@ use bytes::Bytes;
 use yubin_message::{DateTime, HeaderWriter, Received};
 use yubin_policy::DeliverPermit;
 use yubin_session::smtp::Origin;
-use yubin_types::{ReversePath, Timestamp, TraceId};
+use yubin_types::{DomainName, ReversePath, Timestamp, TraceId};
+
+use super::verification::Verified;
 
 /// Writes the prefixes of one message, which differ in their recipient.
 pub(super) struct TraceFields<'a> {
@@ -16,6 +19,8 @@ pub(super) struct TraceFields<'a> {
     pub(super) hostname: &'a str,
     pub(super) id: TraceId,
     pub(super) now: Timestamp,
+    /// Of a stranger's message.
+    pub(super) verified: Option<&'a Verified>,
 }
 
 impl TraceFields<'_> {
@@ -25,7 +30,8 @@ impl TraceFields<'_> {
             [permit] => Some(permit.recipient().to_string()),
             _ => None,
         };
-        let received = self.received(alone.as_deref());
+        let mut common = self.received(alone.as_deref());
+        common.extend(self.verified.iter().flat_map(|verified| &verified.field));
         let sender = match self.sender {
             ReversePath::Null => None,
             ReversePath::Address(address) => Some(address.to_string()),
@@ -35,7 +41,7 @@ impl TraceFields<'_> {
             writer.return_path(sender.as_deref());
             writer.delivered_to(&permit.recipient().to_string());
             let mut prefix = writer.into_bytes();
-            prefix.extend_from_slice(&received);
+            prefix.extend_from_slice(&common);
             Bytes::from(prefix)
         };
         recipients.iter().map(prefix).collect()
@@ -48,7 +54,7 @@ impl TraceFields<'_> {
         writer.received(&Received {
             helo: &self.origin.helo,
             peer: self.peer,
-            peer_name: None,
+            peer_name: self.verified.and_then(|verified| verified.peer_name.as_ref()).map(DomainName::as_str),
             by: self.hostname,
             with: self.origin.protocol,
             tls: tls.as_deref(),
@@ -98,6 +104,7 @@ mod tests {
             hostname: "mx.example.jp",
             id: TraceId([0xab; 16]),
             now: Timestamp::from_seconds(880_127_706),
+            verified: None,
         };
         let (b, c) = (permit("b@example.jp"), permit("c@example.jp"));
         let text = |prefix: &bytes::Bytes| String::from_utf8(prefix.to_vec()).unwrap().replace("\r\n\t", " ");

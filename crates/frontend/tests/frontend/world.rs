@@ -9,7 +9,8 @@ use prometheus_client::registry::Registry;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use yubin_frontend::{
-    Frontend, FrontendConfig, ListenerConfig, ListenerTls, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
+    Frontend, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, PlaintextLogin, Protocol, RunningFrontend,
+    TlsSource,
 };
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
@@ -57,6 +58,11 @@ fn listener(name: &str, protocol: Protocol, tls: ListenerTls, plaintext_login: P
 impl World {
     /// `example.jp` with alice, bob and the alias `info` of alice; `example.org` with carol.
     pub(crate) async fn new() -> World {
+        World::verifying(None).await
+    }
+
+    /// The same, with mail from other servers verified so.
+    pub(crate) async fn verifying(inbound: Option<InboundConfig>) -> World {
         let node = MemoryNode::new();
         let settings = ClientSettings {
             call_timeout: Duration::from_millis(300),
@@ -82,6 +88,7 @@ impl World {
             spool_memory_bytes_max: 1 << 20,
             connections_max: 100,
             message_bytes_max: 20 << 20,
+            inbound,
             postmaster: None,
         };
         let mut registry = Registry::default();

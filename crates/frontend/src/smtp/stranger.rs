@@ -1,0 +1,94 @@
+//! A peer whose mail is verified: what its address is worth, asked once a connection and beside its conversation.
+//!
+//! The DNS is asked when the first transaction begins, and waited for where an answer is needed: at RCPT if the hosted domain demands a
+//! name or lists are configured, else with the message. Users who log in and exempt networks are no strangers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+use yubin_dns_auth::verify::{Iprev, Listing};
+use yubin_policy::inbound::Reputation;
+use yubin_policy::peer::{ListFact, PeerDenial, ReverseDns, ReverseDnsRule, admit_listed, admit_name};
+use yubin_types::{Address, DomainName};
+
+use crate::config::InboundConfig;
+
+/// What is known of a peer.
+pub(super) struct Stranger {
+    facts: Facts,
+}
+
+/// What its address says.
+#[derive(Clone, Debug)]
+pub(super) struct PeerFacts {
+    pub(super) iprev: Iprev,
+    pub(super) listings: Vec<Listing>,
+}
+
+enum Facts {
+    Unasked,
+    Asked(AbortOnDropHandle<PeerFacts>),
+    Known(Arc<PeerFacts>),
+}
+
+impl Stranger {
+    pub(super) const fn new() -> Stranger {
+        Stranger { facts: Facts::Unasked }
+    }
+
+    /// Begins to ask, if nobody did.
+    pub(super) fn ask(&mut self, inbound: &InboundConfig, peer: IpAddr) {
+        if !matches!(self.facts, Facts::Unasked) {
+            return;
+        }
+        let (verifier, lists) = (inbound.verifier.clone(), inbound.lists.clone());
+        let asking = async move {
+            let (iprev, listings) = tokio::join!(verifier.iprev(peer), verifier.listed(peer, &lists));
+            PeerFacts { iprev, listings }
+        };
+        self.facts = Facts::Asked(AbortOnDropHandle::new(tokio::spawn(asking.in_current_span())));
+    }
+
+    /// What was found out; waits for it.
+    pub(super) async fn facts(&mut self, inbound: &InboundConfig, peer: IpAddr) -> Arc<PeerFacts> {
+        self.ask(inbound, peer);
+        let facts = match &mut self.facts {
+            Facts::Known(facts) => return Arc::clone(facts),
+            // A task that is gone knows nothing.
+            Facts::Asked(task) => task.await.unwrap_or(PeerFacts { iprev: Iprev::Unknown, listings: Vec::new() }),
+            Facts::Unasked => PeerFacts { iprev: Iprev::Unknown, listings: Vec::new() },
+        };
+        let facts = Arc::new(facts);
+        self.facts = Facts::Known(Arc::clone(&facts));
+        facts
+    }
+}
+
+/// Does it depend on the peer whether mail for this domain is taken?
+pub(super) fn matters(inbound: &InboundConfig, domain: &DomainName) -> bool {
+    !inbound.lists.is_empty() || inbound.rules(domain).reverse_dns == ReverseDnsRule::Require
+}
+
+impl PeerFacts {
+    /// May the peer send to this recipient?
+    pub(super) fn admit(&self, inbound: &InboundConfig, recipient: &Address, peer: IpAddr) -> Result<(), PeerDenial> {
+        let name = match self.iprev {
+            Iprev::Confirmed(_) => ReverseDns::Confirmed,
+            Iprev::NoName => ReverseDns::Missing,
+            Iprev::Forged(_) => ReverseDns::Forged,
+            Iprev::Unknown => ReverseDns::Unknown,
+        };
+        admit_name(name, inbound.rules(&recipient.domain).reverse_dns, recipient, peer)?;
+        self.reputation(inbound, peer).map(|_| ())
+    }
+
+    /// What the lists make of it.
+    pub(super) fn reputation(&self, inbound: &InboundConfig, peer: IpAddr) -> Result<Reputation, PeerDenial> {
+        let listed = self.listings.iter().filter_map(|listing| inbound.lists.get(listing.list));
+        let facts: Vec<ListFact<'_>> =
+            listed.map(|list| ListFact { zone: list.zone.as_str(), score: list.score, lookup: &list.lookup }).collect();
+        admit_listed(&facts, inbound.list_rule, peer)
+    }
+}

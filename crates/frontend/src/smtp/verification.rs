@@ -1,0 +1,281 @@
+//! A message from a stranger, verified when it is complete and before it is stored: SPF was asked for while it came in, its signatures
+//! are checked over the spool, and `policy` says what becomes of it.
+//!
+//! What was found stands in one Authentication-Results field of ours (RFC 8601), below our Received. Fields in our name that the message
+//! brought are forged and taken out (§5), which is the only change that is ever made to a message; signatures are checked before it. The
+//! author is read by the parser that the store uses, so that nobody is shown another author than was checked.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+use yubin_dns_auth::verify::{
+    ArcSet, AuthenticationResults, DkimCheck, DmarcCheck, DmarcQuestion, MessageCheck, MessageChecks, SpfChecks,
+    SpfQuestion, is_results_of,
+};
+use yubin_message::{Address as Author, HeaderFields, HeaderWriter, parse_addresses};
+use yubin_policy::inbound::{
+    self, Disposition, DmarcFact, Forwarder, InboundDenial, InboundFacts, InboundRules, Signed,
+};
+use yubin_policy::refusal_text;
+use yubin_session::smtp::Origin;
+use yubin_types::{AuthResult, DomainName, ReversePath, SmtpReply, limits};
+
+use super::deliver::Complete;
+use super::stranger::PeerFacts;
+use super::{SmtpRim, Transaction, spool_failed};
+use crate::config::InboundConfig;
+use crate::header::{self, HeaderError, Opened};
+use crate::metrics::VerificationResult;
+use crate::spool::{Spool, Spooled, Spooler};
+
+/// What verification adds to a message.
+#[derive(Debug)]
+pub(super) struct Verified {
+    /// The Authentication-Results field.
+    pub(super) field: Vec<u8>,
+    /// Where the message goes.
+    pub(super) disposition: Disposition,
+    /// The name that leads back to the peer.
+    pub(super) peer_name: Option<DomainName>,
+}
+
+/// What was found about a message.
+struct Findings {
+    spf: SpfChecks,
+    checks: MessageChecks,
+    dmarc: Vec<DmarcCheck>,
+}
+
+/// What its header says of its author.
+struct Header {
+    author: inbound::Author,
+    domains: Vec<DomainName>,
+    /// Where fields stand that claim to be ours.
+    forged: Vec<std::ops::Range<usize>>,
+}
+
+/// Begins to ask whether the peer may send in these names.
+pub(super) fn begin_spf(
+    inbound: &InboundConfig,
+    origin: &Origin,
+    sender: &ReversePath,
+    peer: IpAddr,
+    host: &str,
+) -> AbortOnDropHandle<SpfChecks> {
+    let (verifier, helo, host) = (inbound.verifier.clone(), origin.helo.clone(), host.to_owned());
+    let sender = match sender {
+        ReversePath::Null => None,
+        ReversePath::Address(address) => Some(address.clone()),
+    };
+    let asking =
+        async move { verifier.spf(SpfQuestion { peer, helo: &helo, sender: sender.as_ref(), host: &host }).await };
+    AbortOnDropHandle::new(tokio::spawn(asking.in_current_span()))
+}
+
+impl SmtpRim {
+    /// Verifies the message of a stranger; none for everybody else. What it brought in our name is gone from the message afterwards.
+    pub(super) async fn verify(
+        &mut self,
+        transaction: &Transaction,
+        complete: &mut Complete,
+    ) -> Result<Option<Verified>, SmtpReply> {
+        let Some(stranger) = &mut self.stranger else { return Ok(None) };
+        let shared = &self.connection.shared;
+        let Some(inbound) = &shared.config.inbound else { return Ok(None) };
+        let peer = self.connection.peer_ip();
+        let facts = stranger.facts(inbound, peer).await;
+        let hosts: Vec<String> = std::iter::once(&shared.config.hostname).chain(&inbound.hosts).cloned().collect();
+        let opened = header::open(&[], &complete.spooled.body, limits::INBOUND_HEADER_BYTES_MAX).await;
+        let Opened { header, begun, mut rest } = opened.map_err(|error| match error {
+            HeaderError::TooLong => refusal_text::header_too_long(limits::INBOUND_HEADER_BYTES_MAX),
+            HeaderError::Spool(error) => spool_failed(&error),
+        })?;
+        let read = Header::read(&header, &hosts);
+        let mut check = MessageCheck::begin(&header);
+        check.body(&begun);
+        while let Some(piece) = rest.try_next().await.map_err(|error| spool_failed(&error))? {
+            check.body(&piece);
+        }
+        let time = Duration::from_secs(limits::VERIFICATION_SECONDS_MAX);
+        let found = tokio::time::timeout(time, find(inbound, check, complete.spf.take(), &read.domains)).await;
+        let found = found.map_err(|_| refusal_text::smtp_unavailable())?;
+        let judged = judge(inbound, transaction, &read, &found, &facts, peer);
+        self.connection.shared.metrics.verification(match &judged {
+            Ok(Disposition::Inbox) => VerificationResult::Inbox,
+            Ok(Disposition::Junk(_)) => VerificationResult::Junk,
+            Err(InboundDenial::Unknown { .. }) => VerificationResult::Deferred,
+            Err(_) => VerificationResult::Refused,
+        });
+        log(transaction, &found, &judged);
+        let disposition = judged.map_err(|denial| {
+            shared.metrics.reject(reason(&denial));
+            refusal_text::inbound(&denial)
+        })?;
+        let results = AuthenticationResults {
+            host: &shared.config.hostname,
+            peer,
+            iprev: Some(&facts.iprev),
+            spf: Some(&found.spf),
+            message: Some(&found.checks),
+            dmarc: &found.dmarc,
+        };
+        let mut writer = HeaderWriter::new();
+        writer.field("Authentication-Results", &results.body());
+        if !read.forged.is_empty() {
+            let without = without(&complete.spooled, &shared.spooler, &header, &read.forged).await;
+            complete.spooled = without.map_err(|error| spool_failed(&error))?;
+        }
+        Ok(Some(Verified { field: writer.into_bytes(), disposition, peer_name: facts.iprev.confirmed().cloned() }))
+    }
+}
+
+async fn find(
+    inbound: &InboundConfig,
+    check: MessageCheck<'_>,
+    spf: Option<AbortOnDropHandle<SpfChecks>>,
+    authors: &[DomainName],
+) -> Findings {
+    let spf = async {
+        match spf {
+            // A task that is gone knows nothing.
+            Some(task) => task.await.ok(),
+            None => None,
+        }
+    };
+    let (spf, checks) = tokio::join!(spf, check.finish(&inbound.verifier));
+    let spf = spf.unwrap_or(SpfChecks { helo: None, mail_from: None });
+    let mut dmarc = Vec::with_capacity(authors.len());
+    for author in authors {
+        dmarc.push(inbound.verifier.dmarc(DmarcQuestion { author, spf: spf.sender(), dkim: &checks.dkim }).await);
+    }
+    Findings { spf, checks, dmarc }
+}
+
+/// What becomes of it.
+fn judge<'a>(
+    inbound: &InboundConfig,
+    transaction: &Transaction,
+    header: &Header,
+    found: &'a Findings,
+    facts: &PeerFacts,
+    peer: IpAddr,
+) -> Result<Disposition, InboundDenial> {
+    let fact = |check: &'a DmarcCheck| DmarcFact { author: &check.author, result: check.result, policy: check.policy };
+    let forwarder = |set: &'a ArcSet| Forwarder { sealer: &set.sealer, dmarc_pass: set.dmarc_pass.as_ref() };
+    let dmarc: Vec<DmarcFact<'a>> = found.dmarc.iter().map(fact).collect();
+    let forwarders: Vec<Forwarder<'a>> = found.checks.arc.sets.iter().map(forwarder).collect();
+    let handling = transaction.hosted.as_ref().map(|hosted| inbound.rules(&hosted.name).dmarc).unwrap_or_default();
+    let facts = InboundFacts {
+        author: header.author,
+        dmarc: &dmarc,
+        spf: found.spf.sender().map_or(AuthResult::None, |check| check.result),
+        signed_by_author: signed(&found.checks.dkim, &header.domains),
+        forwarders: &forwarders,
+        // Who was to be refused for it was, at RCPT.
+        reputation: facts.reputation(inbound, peer).unwrap_or(inbound::Reputation::Doubtful),
+    };
+    inbound::judge(facts, InboundRules { dmarc: handling, trusted_forwarders: &inbound.trusted_forwarders })
+}
+
+/// Does a signature of an author's domain, or of one above it, pass?
+fn signed(checks: &[DkimCheck], authors: &[DomainName]) -> Signed {
+    let of_author = |domain: &DomainName| {
+        authors.iter().any(|author| {
+            let head = author.as_str().strip_suffix(domain.as_str());
+            head.is_some_and(|head| head.is_empty() || head.ends_with('.'))
+        })
+    };
+    let mut passed = checks.iter().filter(|check| check.result == AuthResult::Pass);
+    if passed.any(|check| check.domain.as_ref().is_some_and(of_author)) { Signed::Yes } else { Signed::No }
+}
+
+const fn reason(denial: &InboundDenial) -> &'static str {
+    match denial {
+        InboundDenial::Dmarc { .. } => "dmarc",
+        InboundDenial::Author => "from",
+        InboundDenial::Unknown { .. } => "dns",
+    }
+}
+
+fn log(transaction: &Transaction, found: &Findings, judged: &Result<Disposition, InboundDenial>) {
+    let passed = found.checks.dkim.iter().filter(|check| check.result == AuthResult::Pass).count();
+    let worst = found.dmarc.iter().find(|check| check.result != AuthResult::Pass).or(found.dmarc.first());
+    tracing::info!(
+        from = %transaction.sender.path(),
+        author = worst.map(|check| tracing::field::display(&check.author)),
+        spf = found.spf.sender().map_or("none", |check| check.result.name()),
+        dkim.signatures = found.checks.dkim.len(),
+        dkim.passed = passed,
+        dmarc = worst.map_or("none", |check| check.result.name()),
+        arc = found.checks.arc.result.name(),
+        result = ?judged,
+        "message verified"
+    );
+}
+
+impl Header {
+    fn read(header: &[u8], hosts: &[String]) -> Header {
+        let mut read = Header { author: inbound::Author::Malformed, domains: Vec::new(), forged: Vec::new() };
+        let mut authors = 0_usize;
+        for field in HeaderFields::new(header) {
+            if field.is("From") {
+                authors += 1;
+                read.note_author(field.body);
+            } else if is_results_of(field.name, field.body, hosts) {
+                let start = field.raw.as_ptr().addr() - header.as_ptr().addr();
+                read.forged.push(start..start + field.raw.len());
+            }
+        }
+        read.author = match (authors, read.domains.len()) {
+            (1, 0) => inbound::Author::NoDomain,
+            (1, 1..=limits::DMARC_AUTHORS_MAX) => inbound::Author::Known,
+            _ => inbound::Author::Malformed,
+        };
+        read
+    }
+
+    fn note_author(&mut self, body: &[u8]) {
+        for address in parse_addresses(body) {
+            let Author::Mailbox(mailbox) = address else { continue };
+            let domain = std::str::from_utf8(&mailbox.domain).ok().and_then(|text| DomainName::parse(text).ok());
+            if let Some(domain) = domain.filter(|domain| !self.domains.contains(domain)) {
+                self.domains.push(domain);
+            }
+            if self.domains.len() > limits::DMARC_AUTHORS_MAX {
+                return;
+            }
+        }
+    }
+}
+
+/// The message without some of its header.
+async fn without(
+    message: &Spooled,
+    spooler: &std::sync::Arc<Spooler>,
+    header: &[u8],
+    gone: &[std::ops::Range<usize>],
+) -> std::io::Result<Spooled> {
+    let mut kept = Vec::with_capacity(header.len());
+    let mut at = 0;
+    for range in gone {
+        kept.extend_from_slice(header.get(at..range.start).unwrap_or_default());
+        at = range.end;
+    }
+    kept.extend_from_slice(header.get(at..).unwrap_or_default());
+    let mut spool = Spool::new(spooler);
+    spool.push(Bytes::from(kept)).await?;
+    let opened = header::open(&[], &message.body, limits::INBOUND_HEADER_BYTES_MAX).await;
+    let Opened { begun, mut rest, .. } = opened.map_err(|error| match error {
+        HeaderError::TooLong => std::io::Error::other("the header grew"),
+        HeaderError::Spool(error) => error,
+    })?;
+    spool.push(Bytes::from(begun)).await?;
+    while let Some(piece) = rest.try_next().await? {
+        spool.push(piece).await?;
+    }
+    spool.finish().await
+}

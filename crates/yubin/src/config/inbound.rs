@@ -1,0 +1,159 @@
+//! `[smtp.inbound]`: how mail from other servers is verified.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+use yubin_types::{DomainName, Network, limits};
+
+use super::queue::Switch;
+
+/// What SMTP servers are told.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Smtp {
+    /// Mail from other servers.
+    pub(crate) inbound: Inbound,
+}
+
+/// How mail from other servers is verified, and what follows from it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Inbound {
+    /// Is it?
+    pub(crate) verification: Switch,
+    /// From these networks mail is taken as it is.
+    pub(crate) exempt_networks: Vec<String>,
+    /// Name servers to ask; empty: those of the system.
+    pub(crate) name_servers: Vec<SocketAddr>,
+    /// What is done with mail that fails DMARC.
+    pub(crate) dmarc: DmarcHandling,
+    /// What the sending host's name must be.
+    pub(crate) reverse_dns: ReverseDns,
+    /// Forwarders who are believed about mail that they changed: the domains that seal it (ARC).
+    pub(crate) trusted_forwarders: Vec<String>,
+    /// From this sum of scores on a host is refused.
+    pub(crate) refuse_score: i32,
+    /// From this sum of scores on a host's mail is junk.
+    pub(crate) junk_score: i32,
+    /// Lists in the DNS that hosts are looked up in.
+    pub(crate) lists: Vec<List>,
+    /// Rules of single hosted domains.
+    pub(crate) domains: Vec<Domain>,
+}
+
+/// A list in the DNS.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct List {
+    /// The domain below which hosts are listed.
+    pub(crate) zone: String,
+    /// What being listed adds to the sum; below zero for a list of trusted hosts.
+    pub(crate) score: i32,
+    /// The page where a host can be looked up, which the refusal names.
+    pub(crate) lookup: String,
+}
+
+/// Rules of a hosted domain.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Domain {
+    /// Its name.
+    pub(crate) domain: String,
+    /// As `dmarc`, for this domain.
+    pub(crate) dmarc: DmarcHandling,
+    /// As `reverse_dns`, for this domain.
+    pub(crate) reverse_dns: ReverseDns,
+}
+
+/// What is done with mail that fails DMARC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DmarcHandling {
+    /// What the author's domain wants.
+    #[default]
+    Enforce,
+    /// It is filed as junk, never refused.
+    Junk,
+    /// Results are written down, and that is all.
+    Report,
+}
+
+/// What the sending host's name must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReverseDns {
+    /// Anything.
+    #[default]
+    Accept,
+    /// One that leads back to its address.
+    Require,
+}
+
+impl Default for Inbound {
+    fn default() -> Self {
+        Inbound {
+            verification: Switch::On,
+            exempt_networks: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
+            name_servers: Vec::new(),
+            dmarc: DmarcHandling::Enforce,
+            reverse_dns: ReverseDns::Accept,
+            trusted_forwarders: Vec::new(),
+            refuse_score: 10,
+            junk_score: 5,
+            lists: Vec::new(),
+            domains: Vec::new(),
+        }
+    }
+}
+
+impl Inbound {
+    /// Refuses what can't work.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.exempt()?;
+        domains(&self.trusted_forwarders, "smtp.inbound.trusted_forwarders")?;
+        domains(self.lists.iter().map(|list| &list.zone), "smtp.inbound.lists: zone")?;
+        domains(self.domains.iter().map(|rules| &rules.domain), "smtp.inbound.domains: domain")?;
+        ensure!(self.lists.len() <= limits::DNS_LISTS_MAX, "smtp.inbound.lists: at most {}", limits::DNS_LISTS_MAX);
+        ensure!(self.junk_score > 0, "smtp.inbound.junk_score: above 0, since no list adds up to 0");
+        ensure!(self.refuse_score >= self.junk_score, "smtp.inbound.refuse_score: at least junk_score");
+        Ok(())
+    }
+
+    /// From where mail is taken as it is.
+    pub(crate) fn exempt(&self) -> anyhow::Result<Vec<Network>> {
+        self.exempt_networks.iter().map(|text| text.parse().context("smtp.inbound.exempt_networks")).collect()
+    }
+}
+
+/// Names of domains, of this key.
+pub(crate) fn domains<'a>(
+    texts: impl IntoIterator<Item = &'a String>,
+    key: &'static str,
+) -> anyhow::Result<Vec<DomainName>> {
+    let domain = |text: &String| DomainName::parse(text).with_context(|| format!("{key}: {text} is no domain name"));
+    texts.into_iter().map(domain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Inbound;
+
+    #[test]
+    fn what_can_not_work_is_refused() {
+        let inbound = |text: &str| toml::from_str::<Inbound>(text).unwrap();
+        inbound("").check().unwrap();
+        inbound("exempt_networks = []\nlists = [{ zone = 'bl.example', score = 10, lookup = '' }]").check().unwrap();
+        for text in [
+            "exempt_networks = ['10.0.0.0/99']",
+            "trusted_forwarders = ['a b']",
+            "lists = [{ zone = '', score = 1, lookup = '' }]",
+            "domains = [{ domain = '-', dmarc = 'junk', reverse_dns = 'accept' }]",
+            "junk_score = 0",
+            "junk_score = 11",
+        ] {
+            assert!(inbound(text).check().is_err(), "{text}");
+        }
+        assert!(toml::from_str::<Inbound>("dmarc = 'reject'").is_err());
+    }
+}
