@@ -114,6 +114,28 @@ impl StoreClient {
         }
     }
 
+    /// [`StoreClient::resolve`] for mail that may go anywhere: that a domain is not hosted may be two seconds old, or as old as the last
+    /// [`StoreClient::directory_changed`], so that mail to one place does not ask the directory for each message.
+    ///
+    /// # Errors
+    /// The directory can't be reached.
+    pub async fn resolve_destination(&self, name: &DomainName) -> Result<Option<Arc<Hosted>>, StoreError> {
+        if self.placements.is_elsewhere(name) {
+            return Ok(None);
+        }
+        let asked = Instant::now();
+        let found = self.resolve(name).await?;
+        if found.is_none() {
+            self.placements.learn_elsewhere(name.clone(), asked);
+        }
+        Ok(found)
+    }
+
+    /// Domains may have come that were not hosted before.
+    pub fn directory_changed(&self) {
+        self.placements.forget_elsewhere();
+    }
+
     /// Forgets what it believed about a domain's place: call after `StaleEpoch` or `NoSuchDomain`, then resolve again.
     pub fn forget(&self, name: &DomainName) {
         self.placements.forget(name);

@@ -1,7 +1,8 @@
 //! Linearizable reads: queries, and pieces of messages.
 //!
-//! One answer need not be linearizable: that a recipient is welcome. The delivery decides it again, so the leader says it from what
-//! it has applied, and RCPT costs no round of messages. A refusal is always confirmed: it would be final.
+//! Two answers need not be linearizable, and the leader gives them from what it has applied. That a recipient is welcome: the delivery
+//! decides it again, and RCPT costs no round of messages. The octets of a queued message: they never change, and whoever asks for them
+//! leased it from here. A refusal is always confirmed: it would be final.
 
 use std::io;
 
@@ -67,7 +68,6 @@ pub(crate) async fn read_message(
     if piece.length as usize > limits::INLINE_BODY_BYTES_MAX {
         return Err(StoreError::Malformed("a piece has at most 1 MiB".to_owned()));
     }
-    let view = fresh_view(group).await?;
     let query = match piece.source {
         MessageSource::Mailbox { login, mailbox, uid } => Query::Rows {
             login,
@@ -76,8 +76,16 @@ pub(crate) async fn read_message(
             changed_since: None,
             detail: RowDetail::HotAndCold,
         },
-        MessageSource::Queued(id) => Query::Queue(QueueQuery::Body(id)),
+        MessageSource::Queued(id) => {
+            let query = Query::Queue(QueueQuery::Body(id));
+            let known = group.leader_view().map(|view| answer(&StateView(view), scope, &query)).transpose()?;
+            if let Some(Answer::Queue(QueueAnswer::Body(cold))) = known {
+                return octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok);
+            }
+            query
+        }
     };
+    let view = fresh_view(group).await?;
     match answer(&view, scope, &query)? {
         Answer::Refused(refusal) => Ok(Err(refusal)),
         Answer::Queue(QueueAnswer::Body(cold)) => {

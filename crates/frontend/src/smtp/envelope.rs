@@ -94,7 +94,13 @@ impl SmtpRim {
     async fn admit_all(&mut self, name: &DomainName, named: &[Named]) -> Result<Vec<Verdict>, SmtpReply> {
         let peer = self.peer_facts(name).await;
         let Some(transaction) = &self.transaction else { return Err(out_of_order()) };
-        let resolved = self.connection.shared.store.resolve(name).await.map_err(|error| unavailable(&error))?;
+        let store = &self.connection.shared.store;
+        let resolved = match self.listener {
+            Listener::Mx => store.resolve(name).await,
+            // Nobody is refused because of it: the queue looks again.
+            Listener::Submission => store.resolve_destination(name).await,
+        };
+        let resolved = resolved.map_err(|error| unavailable(&error))?;
         let hosting = if resolved.is_some() { Hosting::Hosted } else { Hosting::Elsewhere };
         let origin = match (self.listener, &self.identity) {
             (Listener::Mx, _) => Origin::Mx { transaction: transaction.hosted.as_ref().map(|hosted| &hosted.name) },
