@@ -8,18 +8,21 @@
 use super::{ACCOUNTS, Subject};
 use crate::crash::Target as _;
 use crate::imap::Imap;
-use crate::load::{Login, Protocol};
+use crate::load::{self, Login, Plan, Protocol, Until};
 use crate::peer::{NextHop, Postfix, Sink};
+use crate::process;
 use crate::system::{System, Transport};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 /// The senders' domain.
 const DOMAIN: &str = "bench.example";
 /// The domain of the recipients, which is nobody's.
 const ELSEWHERE: &str = "elsewhere.example";
+/// A domain whose server is down.
+const DEAD: &str = "dead.example";
 /// The sender's password.
 const PASSWORD: &str = "correct horse battery";
 
@@ -52,12 +55,9 @@ pub fn postfix(folder: &Path) -> Result<Relay<Postfix>> {
 /// When one of them does not start, or the sender can't be made.
 pub fn yubin(folder: &Path) -> Result<Relay<System>> {
     let sink = Sink::start()?;
-    let queue = format!(
-        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"off\"\nsender_domains = []\ndestinations = []\n\
-         user = \"\"\npassword_file = \"\"\n",
-        sink.address().ip(),
-        sink.address().port()
-    );
+    // Nobody listens there.
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, process::free_port("127.0.0.1")?));
+    let queue = smart_host(nowhere, &[DEAD]) + &smart_host(sink.address(), &[]);
     let system = System::configured(Transport::Direct, folder, &queue)?;
     system.admin().populate(DOMAIN, 1, PASSWORD)?;
     leave_unsigned(&system)?;
@@ -65,6 +65,41 @@ pub fn yubin(folder: &Path) -> Result<Relay<System>> {
     let (submission, ids) = (system.port("submissions")?, vec![system.running.id()]);
     let login = Login { user: format!("u0@{DOMAIN}"), password: PASSWORD.to_owned() };
     Ok(Relay { name: "yubin", _system: system, sink, submission, login: Some(login), ids })
+}
+
+/// Ours as above, with messages in its queue that can't be delivered: their destination is dead.
+///
+/// # Errors
+/// As [`yubin`], or when the messages can't be submitted.
+pub fn yubin_with_backlog(folder: &Path, messages: u64) -> Result<Relay<System>> {
+    let relay = Relay { name: "yubin, backlog", ..yubin(folder)? };
+    let plan = Plan {
+        targets: relay.targets(),
+        protocol: relay.protocol(),
+        login: relay.login(),
+        connections: 50,
+        size_bytes: 1_024,
+        recipients: (0..ACCOUNTS).map(|index| format!("u{index}@{DEAD}")).collect(),
+        until: Until::Count(messages),
+        run: 0,
+    };
+    let outcome = load::run(&plan)?;
+    ensure!(
+        outcome.acknowledged.len() as u64 == messages,
+        "of {messages} messages not all are queued: {}",
+        outcome.json()
+    );
+    Ok(relay)
+}
+
+/// A smart host for these destinations, or for all.
+fn smart_host(address: SocketAddr, destinations: &[&str]) -> String {
+    format!(
+        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
+         destinations = {destinations:?}\nuser = \"\"\npassword_file = \"\"\n",
+        address.ip(),
+        address.port()
+    )
 }
 
 /// Removes the domain's DKIM keys.

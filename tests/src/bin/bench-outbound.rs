@@ -26,6 +26,9 @@ struct Arguments {
     /// Sizes of messages in bytes, each at 50 connections
     #[arg(long, value_delimiter = ',', default_values_t = [4096, 51_200])]
     sizes: Vec<usize>,
+    /// Messages to a dead destination that wait in ours while it is measured once more; none if 0
+    #[arg(long, default_value_t = 0)]
+    backlog: u64,
     /// Folder for the systems' data; a temporary one if not given
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -38,6 +41,9 @@ enum Kind {
     Postfix,
     /// yubin, one process
     Yubin,
+    /// The same with a backlog
+    #[value(skip)]
+    YubinBacklog,
 }
 
 fn main() -> Result<()> {
@@ -46,10 +52,11 @@ fn main() -> Result<()> {
     peer::install()?;
     let mut figures: Vec<Figures> = Vec::new();
     for round in 1..=arguments.rounds {
-        for kind in &arguments.systems {
+        let backlog = (arguments.backlog > 0).then_some(Kind::YubinBacklog);
+        for kind in arguments.systems.iter().copied().chain(backlog) {
             eprintln!("round {round} of {}", arguments.rounds);
             let folder = bench::folder(arguments.folder.as_deref())?;
-            let subject = start(*kind, folder.path())?;
+            let subject = start(kind, folder.path(), arguments.backlog)?;
             figures.extend(bench::measure_all(subject.as_ref(), &bench::cases(&arguments.sizes, arguments.seconds))?);
         }
     }
@@ -57,9 +64,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn start(kind: Kind, folder: &Path) -> Result<Box<dyn Subject>> {
+fn start(kind: Kind, folder: &Path, backlog: u64) -> Result<Box<dyn Subject>> {
     Ok(match kind {
         Kind::Postfix => Box::new(outbound::postfix(folder)?),
         Kind::Yubin => Box::new(outbound::yubin(folder)?),
+        Kind::YubinBacklog => Box::new(outbound::yubin_with_backlog(folder, backlog)?),
     })
 }
