@@ -1,21 +1,22 @@
 //! What is due and not begun yet, in memory: by destination and tenant, bounded, handed out fairly.
 //!
-//! A pure value. Every destination has its [`Pace`] and a lane of tenants, which take turns; within a tenant, mail that is tried for the
-//! first time goes before mail that is tried again, but for every fourth. No tenant has more than half of all deliveries under way, so
-//! that a flood to many destinations leaves room. A destination that pauses holds nothing here: what is offered for it is answered with
-//! the time to put it off to, and what it held is given back for the same. Of one that has too much waiting already, more is put off to
-//! when its turn will come. So a hundred thousand messages to a dead host are one pause,
+//! A pure value. A delivery *waits*, is *asked* for (its lease is under way), is *ready* (leased), is *under way*. Every destination has
+//! its [`Pace`], which says how many may be under way, and is leased some more in advance while it takes mail well: as many as it takes
+//! in half a second, so that no lane waits for a lease. In both [`Line`]s tenants take turns. No tenant has more than half of all
+//! deliveries under way, or leased in advance, so that a flood to many destinations leaves room. A destination that pauses holds nothing
+//! here: what is offered for it is answered with the time to put it off to, and what it held is given back for the same. Of one that has
+//! too much waiting already, more is put off to when its turn will come. So a hundred thousand messages to a dead host are one pause,
 //! not a hundred thousand timers, and never in anybody's way.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use yubin_state::queue::{DeliveryKey, DestinationName};
-use yubin_types::{DomainId, GroupNumber, Timestamp};
+use yubin_types::{GroupNumber, Timestamp};
 
+use crate::flow::Flow;
+use crate::line::{Line, Passage};
 use crate::pace::{Leave, Pace, PaceLimits, Signal};
-
-/// Deliveries per second that a destination is believed to take before it has shown what it takes.
-const FLOW_AT_FIRST: u64 = 50;
+use crate::tally::{Stage, Tally};
 
 /// Bounds of a board.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct BoardLimits {
     pub(crate) waiting_max: usize,
     /// Of them, for one destination.
     pub(crate) waiting_per_destination_max: usize,
+    /// Deliveries leased, or asked for, that have not begun.
+    pub(crate) ahead_max: usize,
     /// Deliveries under way.
     pub(crate) in_flight_max: usize,
     /// Of each destination.
@@ -61,63 +64,48 @@ pub(crate) enum Offer {
     NoRoom,
 }
 
+/// To be given back to the store, with the time to put it off to. It may be leased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Back {
+    pub(crate) due: Due,
+    pub(crate) until: Timestamp,
+}
+
 /// Due deliveries and the pace of destinations.
 #[derive(Debug)]
 pub(crate) struct Board {
     limits: BoardLimits,
     lanes: BTreeMap<DestinationName, Lane>,
-    /// Destinations with something to do, in turn.
+    /// Destinations where something waits, in turn.
     turn: VecDeque<DestinationName>,
-    waiting: BTreeSet<DeliveryKey>,
-    /// Under way, with their tenants counted.
-    in_flight: BTreeSet<DeliveryKey>,
-    by_tenant: BTreeMap<DomainId, usize>,
+    /// Destinations where something is ready, in turn.
+    ready_turn: VecDeque<DestinationName>,
+    tally: Tally,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Nothing begins any more.
+    Closed,
 }
 
 #[derive(Debug)]
 struct Lane {
     pace: Pace,
     flow: Flow,
-    tenants: VecDeque<(DomainId, Waiting)>,
-    waiting: usize,
+    waiting: Line,
+    asked: usize,
+    ready: Line,
+    supply: Supply,
 }
 
-/// How fast a destination's deliveries end, and how many stand in line behind those that wait here.
-#[derive(Debug)]
-struct Flow {
-    per_second: u64,
-    /// Put off for want of room, as far as they can't have come back yet.
-    beyond: u64,
-    since: Option<Timestamp>,
-    ended: u64,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Flow { per_second: FLOW_AT_FIRST, beyond: 0, since: None, ended: 0 }
-    }
-}
-
-impl Flow {
-    /// Counts, and takes the mean of this second and what was known.
-    fn ended(&mut self, now: Timestamp) {
-        self.ended += 1;
-        let since = *self.since.get_or_insert(now);
-        let elapsed_ms = now.millis_since(since);
-        if elapsed_ms >= 1_000 {
-            self.per_second = (self.per_second + self.ended.saturating_mul(1_000) / elapsed_ms).div_ceil(2).max(1);
-            self.beyond = self.beyond.saturating_sub(self.ended);
-            (self.since, self.ended) = (Some(now), 0);
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    over: VecDeque<Due>,
-    new: VecDeque<Due>,
-    again: VecDeque<Due>,
-    taken: u32,
+/// Are leases being asked for until there are enough? Then not until half of them are used up, so that commands are few and large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Supply {
+    Growing,
+    Enough,
 }
 
 impl Board {
@@ -126,54 +114,54 @@ impl Board {
             limits,
             lanes: BTreeMap::new(),
             turn: VecDeque::new(),
-            waiting: BTreeSet::new(),
-            in_flight: BTreeSet::new(),
-            by_tenant: BTreeMap::new(),
+            ready_turn: VecDeque::new(),
+            tally: Tally::default(),
+            phase: Phase::Open,
         }
     }
 
     /// A delivery is due. `spread` (any number) keeps what is put off together from coming back together.
     pub(crate) fn offer(&mut self, now: Timestamp, due: Due, spread: u64) -> Offer {
-        if self.waiting.contains(&due.key) || self.in_flight.contains(&due.key) {
+        if self.tally.stage(&due.key).is_some() {
             return Offer::Known;
         }
-        if self.waiting.len() >= self.limits.waiting_max {
+        if self.tally.total().waiting >= self.limits.waiting_max || self.phase == Phase::Closed {
             return Offer::NoRoom;
         }
         let destination = due.key.destination.clone();
         let limits = self.limits;
         let lane = self.lanes.entry(destination.clone()).or_insert_with(|| Lane::new(limits.pace));
-        let later = |from: Timestamp, span_ms: u64| Timestamp(from.millis() + spread % span_ms.max(1));
         if due.age != Age::Over {
             if let Leave::NotBefore(until) = lane.pace.leave(now) {
-                return Offer::PutOff(later(until, until.millis_since(now) / 4));
+                return Offer::PutOff(Timestamp(until.millis() + spread % (until.millis_since(now) / 4).max(1)));
             }
-            if lane.waiting >= limits.waiting_per_destination_max {
-                return Offer::PutOff(lane.turn_comes(now, limits.crowded_ms_max));
+            if lane.waiting.count() >= limits.waiting_per_destination_max {
+                return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
             }
         }
-        if lane.waiting == 0 {
+        if lane.waiting.count() == 0 {
             self.turn.push_back(destination);
         }
-        self.waiting.insert(due.key.clone());
-        lane.add(due);
+        lane.waiting.add(due.clone());
+        self.tally.enter(due.key, Stage::Waiting);
         Offer::Kept
     }
 
-    /// Takes what may begin now, at most `count`, of groups that `wanted` accepts; each counts as under way until [`Board::ended`].
-    pub(crate) fn take(&mut self, now: Timestamp, count: usize, wanted: impl Fn(GroupNumber) -> bool) -> Vec<Due> {
-        let mut taken = Vec::new();
-        let tenant_max = (self.limits.in_flight_max / 2).max(1);
+    /// Takes what is to be leased now, at most `count`, of groups that `wanted` accepts.
+    pub(crate) fn ask(&mut self, now: Timestamp, count: usize, wanted: impl Fn(GroupNumber) -> bool) -> Vec<Due> {
+        let mut asked = Vec::new();
+        let tenant_max = (self.limits.ahead_max / 2).max(1);
         // Whoever can't go now keeps its turn for the next call.
         let mut skipped = 0;
-        while taken.len() < count && self.in_flight.len() < self.limits.in_flight_max && skipped < self.turn.len() {
+        while asked.len() < count && self.tally.total().ahead < self.limits.ahead_max && skipped < self.turn.len() {
             let Some(destination) = self.turn.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&destination) else { continue };
-            let by_tenant = &self.by_tenant;
-            let free =
-                |due: &Due| wanted(due.group) && by_tenant.get(&due.key.domain).copied().unwrap_or(0) < tenant_max;
-            let due = lane.next(lane.pace.leave(now), free);
-            if lane.waiting > 0 {
+            let tally = &self.tally;
+            let passage = if lane.asks(now) { Passage::All } else { Passage::Expired };
+            let due =
+                lane.waiting.next(passage, |due| wanted(due.group) && tally.of(due.key.domain).ahead < tenant_max);
+            lane.asked += usize::from(due.is_some());
+            if lane.waiting.count() > 0 {
                 self.turn.push_back(destination);
             }
             let Some(due) = due else {
@@ -181,39 +169,93 @@ impl Board {
                 continue;
             };
             skipped = 0;
-            lane.pace.begun();
-            self.waiting.remove(&due.key);
-            self.in_flight.insert(due.key.clone());
-            *self.by_tenant.entry(due.key.domain).or_default() += 1;
-            taken.push(due);
+            self.tally.enter(due.key.clone(), Stage::Ahead);
+            asked.push(due);
         }
-        taken
+        asked
     }
 
-    /// A delivery that was taken has ended. What its destination can't take any more is given back, with the time to put it off to.
-    pub(crate) fn ended(&mut self, now: Timestamp, key: &DeliveryKey, signal: Signal) -> Vec<(Due, Timestamp)> {
-        if !self.in_flight.remove(key) {
-            return Vec::new();
+    /// What was asked for is leased now. If nothing may begin any more, or its destination pauses, it is given back.
+    pub(crate) fn granted(&mut self, now: Timestamp, due: Due) -> Option<Back> {
+        let Some(lane) = self.lanes.get_mut(&due.key.destination) else { return Some(Back { due, until: now }) };
+        lane.asked = lane.asked.saturating_sub(1);
+        let until = match lane.pace.leave(now) {
+            _ if self.phase == Phase::Closed => Some(now),
+            Leave::NotBefore(until) if due.age != Age::Over => Some(until),
+            _ => None,
+        };
+        if let Some(until) = until {
+            self.tally.leave(&due.key);
+            return Some(Back { due, until });
         }
-        if let Some(count) = self.by_tenant.get_mut(&key.domain) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.by_tenant.remove(&key.domain);
+        if lane.ready.count() == 0 {
+            self.ready_turn.push_back(due.key.destination.clone());
+        }
+        lane.ready.add(due);
+        None
+    }
+
+    /// What was asked for is not leased.
+    pub(crate) fn refused(&mut self, key: &DeliveryKey) {
+        if let Some(lane) = self.lanes.get_mut(&key.destination) {
+            lane.asked = lane.asked.saturating_sub(1);
+        }
+        self.tally.leave(key);
+    }
+
+    /// The next delivery that may begin now; it counts as under way until [`Board::ended`].
+    pub(crate) fn begin(&mut self, now: Timestamp) -> Option<Due> {
+        if self.phase == Phase::Closed {
+            return None;
+        }
+        for _ in 0..self.ready_turn.len() {
+            if self.tally.total().begun >= self.limits.in_flight_max {
+                return None;
+            }
+            let destination = self.ready_turn.pop_front()?;
+            let due = self.begin_at(now, &destination);
+            if self.lanes.get(&destination).is_some_and(|lane| lane.ready.count() > 0) {
+                self.ready_turn.push_back(destination);
+            }
+            if due.is_some() {
+                return due;
             }
         }
+        None
+    }
+
+    fn begin_at(&mut self, now: Timestamp, destination: &DestinationName) -> Option<Due> {
+        let tenant_max = (self.limits.in_flight_max / 2).max(1);
+        let tally = &self.tally;
+        let lane = self.lanes.get_mut(destination)?;
+        let passage = if lane.pace.leave(now) == Leave::Granted { Passage::All } else { Passage::Expired };
+        let due = lane.ready.next(passage, |due| tally.of(due.key.domain).begun < tenant_max)?;
+        lane.pace.begun();
+        self.tally.enter(due.key.clone(), Stage::Begun);
+        Some(due)
+    }
+
+    /// A delivery that had begun has ended. What its destination can't take any more is given back.
+    pub(crate) fn ended(&mut self, now: Timestamp, key: &DeliveryKey, signal: Signal) -> Vec<Back> {
+        if self.tally.stage(key) != Some(Stage::Begun) {
+            return Vec::new();
+        }
+        self.tally.leave(key);
         let Some(lane) = self.lanes.get_mut(&key.destination) else { return Vec::new() };
         lane.pace.ended(now, signal);
         lane.flow.ended(now);
-        let mut back = Vec::new();
-        if let Leave::NotBefore(until) = lane.pace.leave(now) {
-            let span_ms = until.millis_since(now) / 4;
-            for (index, due) in (0_u64..).zip(lane.clear()) {
-                self.waiting.remove(&due.key);
-                back.push((due, Timestamp(until.millis() + index * 7 % span_ms.max(1))));
-            }
-            self.turn.retain(|destination| *destination != key.destination);
-        }
-        back
+        let Leave::NotBefore(until) = lane.pace.leave(now) else { return Vec::new() };
+        let span_ms = (until.millis_since(now) / 4).max(1);
+        let later = |index: u64| Timestamp(until.millis() + index * 7 % span_ms);
+        let out = self.extract(|due| due.key.destination == key.destination, Some(&key.destination));
+        (0_u64..).zip(out).map(|(index, due)| Back { due, until: later(index) }).collect()
+    }
+
+    /// Gives back what has not begun and is to be put off for a reason from outside; what has expired goes on to its end.
+    pub(crate) fn put_off(&mut self, until: impl Fn(&DeliveryKey) -> Option<Timestamp>) -> Vec<Back> {
+        let out = self.extract(|due| due.age != Age::Over && until(&due.key).is_some(), None);
+        let back = |due: Due| until(&due.key).map(|until| Back { due, until });
+        out.into_iter().filter_map(back).collect()
     }
 
     /// May the destination be tried now? For what goes whatever its destination does.
@@ -223,20 +265,25 @@ impl Board {
 
     /// Forgets destinations that nothing is known of any more.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
-        self.lanes.retain(|_, lane| lane.waiting > 0 || !lane.pace.is_forgettable(now));
+        self.lanes.retain(|_, lane| !lane.is_idle() || !lane.pace.is_forgettable(now));
     }
 
     /// How much more may wait.
     pub(crate) fn room(&self) -> usize {
-        self.limits.waiting_max.saturating_sub(self.waiting.len())
+        self.limits.waiting_max.saturating_sub(self.tally.total().waiting)
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.tally.total().waiting
+    }
+
+    /// Leased or asked for, and not begun.
+    pub(crate) fn ahead(&self) -> usize {
+        self.tally.total().ahead
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.tally.total().begun
     }
 
     /// Destinations that are remembered.
@@ -244,85 +291,64 @@ impl Board {
         self.lanes.len()
     }
 
-    /// Nothing that waits will be begun: for the end.
-    pub(crate) fn clear(&mut self) {
-        self.lanes.values_mut().for_each(|lane| drop(lane.clear()));
-        self.waiting.clear();
-        self.turn.clear();
+    /// Nothing begins any more; what had not is given back.
+    pub(crate) fn close(&mut self, now: Timestamp) -> Vec<Back> {
+        self.phase = Phase::Closed;
+        let out = self.extract(|_| true, None);
+        out.into_iter().map(|due| Back { due, until: now }).collect()
+    }
+
+    /// Takes what waits or is ready out of all lines, or out of those of one destination.
+    fn extract(&mut self, gone: impl Fn(&Due) -> bool, of: Option<&DestinationName>) -> Vec<Due> {
+        let mut out = Vec::new();
+        let lanes = match of {
+            Some(destination) => self.lanes.range_mut(destination..=destination),
+            None => self.lanes.range_mut::<DestinationName, _>(..),
+        };
+        for (_, lane) in lanes {
+            out.extend(lane.waiting.extract(&gone));
+            out.extend(lane.ready.extract(&gone));
+        }
+        out.iter().for_each(|due| self.tally.leave(&due.key));
+        let left = |lines: fn(&Lane) -> &Line| {
+            let lanes = &self.lanes;
+            move |destination: &DestinationName| lanes.get(destination).is_some_and(|lane| lines(lane).count() > 0)
+        };
+        self.turn.retain(left(|lane| &lane.waiting));
+        self.ready_turn.retain(left(|lane| &lane.ready));
+        out
     }
 }
 
 impl Lane {
     fn new(limits: PaceLimits) -> Lane {
-        Lane { pace: Pace::new(limits), flow: Flow::default(), tenants: VecDeque::new(), waiting: 0 }
-    }
-
-    fn add(&mut self, due: Due) {
-        self.waiting += 1;
-        let tenant = due.key.domain;
-        let index = self.tenants.iter().position(|(domain, _)| *domain == tenant).unwrap_or_else(|| {
-            self.tenants.push_back((tenant, Waiting::default()));
-            self.tenants.len() - 1
-        });
-        let Some((_, waiting)) = self.tenants.get_mut(index) else { return };
-        match due.age {
-            Age::Over => waiting.over.push_back(due),
-            Age::New => waiting.new.push_back(due),
-            Age::Again => waiting.again.push_back(due),
+        Lane {
+            pace: Pace::new(limits),
+            flow: Flow::default(),
+            waiting: Line::default(),
+            asked: 0,
+            ready: Line::default(),
+            supply: Supply::Growing,
         }
     }
 
-    /// When a delivery that finds no room here comes to its turn, as far as the flow tells.
-    fn turn_comes(&mut self, now: Timestamp, ms_max: u64) -> Timestamp {
-        let before = u64::try_from(self.waiting).unwrap_or(u64::MAX).saturating_add(self.flow.beyond);
-        self.flow.beyond += 1;
-        Timestamp(now.millis() + before.saturating_mul(1_000).div_ceil(self.flow.per_second).min(ms_max))
-    }
-
-    /// The next delivery of the tenant whose turn it is.
-    fn next(&mut self, leave: Leave, free: impl Fn(&Due) -> bool) -> Option<Due> {
-        for _ in 0..self.tenants.len() {
-            let (tenant, mut waiting) = self.tenants.pop_front()?;
-            let due = waiting.next(leave, &free);
-            if !waiting.is_empty() {
-                self.tenants.push_back((tenant, waiting));
-            }
-            if due.is_some() {
-                self.waiting -= 1;
-                return due;
-            }
+    /// Is one more to be leased? As many as there are free lanes, and some in advance while the destination takes mail well.
+    fn asks(&mut self, now: Timestamp) -> bool {
+        if matches!(self.pace.leave(now), Leave::NotBefore(_)) {
+            return false;
         }
-        None
-    }
-
-    fn clear(&mut self) -> Vec<Due> {
-        self.waiting = 0;
-        self.tenants
-            .drain(..)
-            .flat_map(|(_, waiting)| waiting.over.into_iter().chain(waiting.new).chain(waiting.again))
-            .collect()
-    }
-}
-
-impl Waiting {
-    fn is_empty(&self) -> bool {
-        self.over.is_empty() && self.new.is_empty() && self.again.is_empty()
-    }
-
-    fn next(&mut self, leave: Leave, free: &impl Fn(&Due) -> bool) -> Option<Due> {
-        if let Some(due) = self.over.pop_front_if(|due| free(due)) {
-            return Some(due);
+        let ahead = if self.pace.goes_well() { self.flow.ahead() } else { 0 };
+        let (wanted, there) = (self.pace.lanes_free() + ahead, self.asked + self.ready.count());
+        if there >= wanted {
+            self.supply = Supply::Enough;
+        } else if there <= wanted / 2 {
+            self.supply = Supply::Growing;
         }
-        if leave != Leave::Granted {
-            return None;
-        }
-        self.taken = self.taken.wrapping_add(1);
-        let (first, second) = if self.taken.is_multiple_of(4) {
-            (&mut self.again, &mut self.new)
-        } else {
-            (&mut self.new, &mut self.again)
-        };
-        first.pop_front_if(|due| free(due)).or_else(|| second.pop_front_if(|due| free(due)))
+        self.supply == Supply::Growing
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.count() + self.asked + self.ready.count() == 0
     }
 }
 
@@ -331,7 +357,7 @@ mod tests {
     use yubin_state::queue::{DeliveryKey, DestinationName};
     use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
 
-    use super::{Age, Board, BoardLimits, Due, Offer};
+    use super::{Age, Back, Board, BoardLimits, Due, Offer};
     use crate::pace::{PaceLimits, Signal};
 
     const NOW: Timestamp = Timestamp(1_000_000);
@@ -341,6 +367,7 @@ mod tests {
         Board::new(BoardLimits {
             waiting_max,
             waiting_per_destination_max: 50,
+            ahead_max: 40,
             in_flight_max,
             pace,
             crowded_ms_max: 10_000,
@@ -357,12 +384,25 @@ mod tests {
         assert_eq!(board.offer(NOW, due, 0), Offer::Kept);
     }
 
+    /// Leases and begins as many as may, in their order.
+    fn take(board: &mut Board, count: usize, wanted: impl Fn(GroupNumber) -> bool) -> Vec<Due> {
+        let mut begun = Vec::new();
+        while begun.len() < count {
+            for due in board.ask(NOW, count - begun.len(), &wanted) {
+                assert_eq!(board.granted(NOW, due), None);
+            }
+            let Some(due) = board.begin(NOW) else { break };
+            begun.push(due);
+        }
+        begun
+    }
+
     #[test]
     fn tenants_take_turns_at_a_destination() {
         let mut board = board(1_000, 100);
         (0..40).for_each(|number| keep(&mut board, due(1, number, "a.example")));
         keep(&mut board, due(2, 100, "a.example"));
-        let taken = board.take(NOW, 10, |_| true);
+        let taken = take(&mut board, 10, |_| true);
         // Two lanes at first: one for each.
         assert_eq!(taken.iter().map(|due| due.key.domain.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(board.offer(NOW, due(1, 0, "a.example"), 0), Offer::Known);
@@ -376,7 +416,7 @@ mod tests {
             keep(&mut board, Due { age, ..due(1, number, "a.example") });
         }
         let mut ages = Vec::new();
-        while let Some(due) = board.take(NOW, 1, |_| true).pop() {
+        while let Some(due) = take(&mut board, 1, |_| true).pop() {
             ages.push(due.age);
             board.ended(NOW, &due.key, Signal::None);
         }
@@ -391,21 +431,21 @@ mod tests {
         let mut board = board(1_000, 10);
         keep(&mut board, due(1, 0, "dead.example"));
         keep(&mut board, due(1, 1, "dead.example"));
-        let taken = board.take(NOW, 1, |_| true);
+        let taken = take(&mut board, 1, |_| true);
         let back = board.ended(NOW, &taken[0].key, Signal::Unreachable);
         assert_eq!(back.len(), 1);
-        assert!(back[0].1 >= Timestamp(NOW.millis() + 1_000));
+        assert!(back[0].until >= Timestamp(NOW.millis() + 1_000));
         for spread in 0..100_000 {
             let Offer::PutOff(until) = board.offer(NOW, due(1, 7, "dead.example"), spread) else { panic!() };
             assert!((1_000..1_250).contains(&until.millis_since(NOW)));
         }
         assert_eq!(board.waiting(), 0);
         keep(&mut board, due(2, 2, "alive.example"));
-        assert_eq!(board.take(NOW, 10, |_| true)[0].key.domain, DomainId(2));
+        assert_eq!(take(&mut board, 10, |_| true)[0].key.domain, DomainId(2));
         // What has expired goes nevertheless: it must come to its end.
         keep(&mut board, Due { age: Age::Over, ..due(1, 9, "dead.example") });
         assert!(board.pauses(NOW, &DestinationName::parse("dead.example").unwrap()));
-        assert_eq!(board.take(NOW, 10, |_| true).len(), 1);
+        assert_eq!(take(&mut board, 10, |_| true).len(), 1);
     }
 
     #[test]
@@ -436,7 +476,7 @@ mod tests {
         }
         assert_eq!(full.offer(NOW, due(3, 0, "x.example"), 0), Offer::NoRoom);
         // At most five under way, of which no tenant has more than half.
-        let taken = full.take(NOW, 100, |_| true);
+        let taken = take(&mut full, 100, |_| true);
         let of = |tenant| taken.iter().filter(|due| due.key.domain == DomainId(tenant)).count();
         assert_eq!((of(1), of(2)), (2, 2));
     }
@@ -446,9 +486,74 @@ mod tests {
         let mut board = board(100, 100);
         keep(&mut board, due(1, 1, "a.example"));
         keep(&mut board, Due { group: GroupNumber(2), ..due(2, 2, "a.example") });
-        let taken = board.take(NOW, 100, |group| group == GroupNumber(2));
+        let taken = take(&mut board, 100, |group| group == GroupNumber(2));
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].group, GroupNumber(2));
         assert_eq!(board.waiting(), 1);
+    }
+
+    fn deliver(board: &mut Board, due: &Due) {
+        assert!(board.ended(NOW, &due.key, Signal::Fine).is_empty());
+    }
+
+    #[test]
+    fn a_destination_that_takes_mail_is_leased_in_advance_and_an_unknown_one_is_not() {
+        let mut board = board(1_000, 100);
+        (0..50).for_each(|number| keep(&mut board, due(1, number, "a.example")));
+        let first = board.ask(NOW, 100, |_| true);
+        assert_eq!(first.len(), 2, "as many as there are lanes");
+        first.into_iter().for_each(|due| assert_eq!(board.granted(NOW, due), None));
+        let begun = [board.begin(NOW).unwrap(), board.begin(NOW).unwrap()];
+        assert_eq!((board.begin(NOW), board.ask(NOW, 100, |_| true).len()), (None, 0));
+        deliver(&mut board, &begun[0]);
+        // One lane is free; and a tenant has no more than half of what may be leased in advance.
+        let asked = board.ask(NOW, 100, |_| true);
+        assert_eq!((asked.len(), board.ahead(), board.waiting()), (20, 20, 28));
+        asked.into_iter().for_each(|due| assert_eq!(board.granted(NOW, due), None));
+        assert!(board.begin(NOW).is_some());
+        assert_eq!(board.begin(NOW), None, "leases are no lanes");
+        // A newcomer's mail does not stand behind all that.
+        keep(&mut board, due(2, 200, "a.example"));
+        for due in board.ask(NOW, 100, |_| true) {
+            assert_eq!(board.granted(NOW, due), None);
+        }
+        deliver(&mut board, &begun[1]);
+        let next = [board.begin(NOW), board.begin(NOW)].map(|due| due.map(|due| due.key.domain.0));
+        assert!(next.contains(&Some(2)), "{next:?}");
+    }
+
+    #[test]
+    fn leases_are_given_back_where_nothing_may_begin() {
+        let mut board = board(1_000, 100);
+        (0..30).for_each(|number| keep(&mut board, due(1, number, "a.example")));
+        let begun = take(&mut board, 2, |_| true);
+        deliver(&mut board, &begun[0]);
+        let mut asked = board.ask(NOW, 10, |_| true);
+        let late = asked.pop().unwrap();
+        asked.into_iter().for_each(|due| assert_eq!(board.granted(NOW, due), None));
+        // The destination is gone: what waits, what is leased, and what is still being leased.
+        let back = board.ended(NOW, &begun[1].key, Signal::Unreachable);
+        assert_eq!(back.len(), 30 - 2 - 1);
+        assert!(back.iter().all(|back| back.until >= Timestamp(NOW.millis() + 1_000)));
+        let late = board.granted(NOW, late).unwrap();
+        assert_eq!(late.until, Timestamp(NOW.millis() + 1_000));
+        assert_eq!((board.waiting(), board.ahead(), board.in_flight()), (0, 0, 0));
+
+        // An operator suspends a destination; what has expired goes on.
+        let over = Due { age: Age::Over, ..due(1, 99, "b.example") };
+        [due(1, 98, "b.example"), over.clone(), due(1, 98, "c.example")]
+            .into_iter()
+            .for_each(|due| keep(&mut board, due));
+        let suspended = DestinationName::parse("b.example").unwrap();
+        let back = board.put_off(|key| (key.destination == suspended).then_some(Timestamp(5)));
+        assert_eq!(back, [Back { due: due(1, 98, "b.example"), until: Timestamp(5) }]);
+
+        // The worker stops.
+        let mut asked = board.ask(NOW, 10, |_| true);
+        assert_eq!(asked.len(), 2);
+        let late = asked.pop().unwrap();
+        asked.into_iter().for_each(|due| assert_eq!(board.granted(NOW, due), None));
+        assert_eq!(board.close(NOW).len(), 1);
+        assert_eq!((board.begin(NOW), board.granted(NOW, late).is_some()), (None, true));
     }
 }

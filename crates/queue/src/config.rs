@@ -32,15 +32,18 @@ pub struct QueueConfig {
     pub scope: PermittedAddresses,
     /// Configured ways, the first that fits.
     pub smart_hosts: Vec<SmartHost>,
-    /// Deliveries under way in this worker: the bound of its leases.
+    /// Deliveries under way in this worker.
     pub deliveries_max: usize,
+    /// Deliveries leased in advance, that will begin when their destination has a free lane. With `deliveries_max` the bound of leases.
+    pub leased_ahead_max: usize,
     /// Due deliveries that wait in memory for their turn.
     pub waiting_max: usize,
     /// How fast destinations are spoken to.
     pub pace: PaceLimits,
     /// Recipients of one transaction (RFC 5321 §4.5.3.1.8: every server takes 100).
     pub recipients_per_transaction_max: usize,
-    /// How long a lease is; it is renewed while its delivery goes on.
+    /// How long a lease is; it is renewed when a third of it has passed. What a worker that is killed had leased waits for so long; the
+    /// store may be away for two thirds of it without a lease being lost.
     pub lease: Duration,
     /// How long a delivery may take in all.
     pub delivery_time_max: Duration,
@@ -70,10 +73,11 @@ impl QueueConfig {
             scope: PermittedAddresses::default(),
             smart_hosts: Vec::new(),
             deliveries_max: 500,
+            leased_ahead_max: 2_000,
             waiting_max: 20_000,
             pace: PaceLimits::default(),
             recipients_per_transaction_max: 100,
-            lease: Duration::from_secs(120),
+            lease: Duration::from_secs(30),
             delivery_time_max: Duration::from_secs(3_600),
             connect_time_max: Duration::from_secs(30),
             time_limits: TimeLimits::default(),
@@ -87,6 +91,7 @@ impl QueueConfig {
         BoardLimits {
             waiting_max: self.waiting_max,
             waiting_per_destination_max: (self.waiting_max / 4).max(1),
+            ahead_max: self.leased_ahead_max,
             in_flight_max: self.deliveries_max,
             pace: self.pace,
             crowded_ms_max: 30_000,

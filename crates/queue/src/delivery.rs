@@ -18,41 +18,50 @@ use crate::recorder::Note;
 use crate::result::Terms;
 use crate::worker::Shared;
 
-/// One delivery from its lease to its record.
-pub(crate) async fn deliver(shared: &Arc<Shared>, group: GroupNumber, leased: Leased) {
+/// Delivers, and goes on with what may begin when that has ended.
+pub(crate) async fn deliver(shared: &Arc<Shared>, group: GroupNumber, leased: Box<Leased>) {
+    let mut next = Some((group, leased));
+    while let Some((group, leased)) = next {
+        let signal = deliver_one(shared, group, &leased).await;
+        shared.ended(&leased.key(), signal);
+        next = shared.begin();
+    }
+}
+
+/// One delivery from its lease to its record; what it says about its destination.
+async fn deliver_one(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased) -> Signal {
     let (key, began, handed) = (leased.key(), now(), Handed::default());
     let tried = tokio::select! {
         biased;
-        tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, group, &leased, &handed)) => {
+        tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, group, leased, &handed)) => {
             tried.unwrap_or_else(|_| {
                 let reply = Reply::conclusion(451, (4, 4, 2), "the delivery took too long");
                 Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower)
             })
         }
         () = shared.abort.cancelled() => {
-            shared.held.lock().remove(&key);
+            shared.leases.remove(&key);
             if !handed.is_whole() {
-                let postponed = Postponed { delivery: key.clone(), token: Some(leased.token), until: now() };
+                let postponed = Postponed { delivery: key, token: Some(leased.token), until: now() };
                 shared.note(group, Note::PutOff(postponed));
             }
-            shared.ended(&key, Signal::None);
-            return;
+            return Signal::None;
         }
     };
     let ended = now();
     let took = Duration::from_millis(ended.millis_since(began));
     shared.engine.metrics.tried(&tried, took);
-    log(&leased, &tried, took);
+    log(leased, &tried, took);
     let terms = Terms { schedule: shared.schedule(), hostname: shared.engine.config.hostname.as_str(), began, ended };
-    let original = if terms.has_news(&leased, &tried) {
-        let body = QueuedBody::of(&shared.engine.store, group, &leased, &handed);
+    let original = if terms.has_news(leased, &tried) {
+        let body = QueuedBody::of(&shared.engine.store, group, leased, &handed);
         body.beginning(limits::NOTICE_ORIGINAL_BYTES_MAX).await.ok()
     } else {
         None
     };
-    let settled = terms.settle(&leased, &tried, original.as_ref());
+    let settled = terms.settle(leased, &tried, original.as_ref());
     shared.note(group, Note::Settled(Box::new(settled)));
-    shared.ended(&key, tried.signal);
+    tried.signal
 }
 
 async fn attempt(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased, handed: &Handed) -> Tried {
@@ -70,7 +79,7 @@ async fn attempt(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased, hand
         return tried;
     }
     let hosted = match leased.delivery.destination.domain() {
-        Some(domain) => engine.store.resolve(domain).await,
+        Some(domain) => engine.store.resolve_destination(domain).await,
         None => Ok(None),
     };
     match hosted {

@@ -3,7 +3,8 @@
 //! Workers hold nothing that matters: every delivery is a row in its sender's domain group, a lease fences it, and its outcome is recorded
 //! once. Any number of workers may run; one that dies leaves leases that run out.
 //!
-//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `delivery`: leases and what is done with them; `scout`, `board`, [`pace`], `suspensions`: what begins when.
+//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `leases`, `keep`, `delivery`: leases and what is done with them; `scout`, `board`
+//!   with `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when.
 //! - `attempt`: one try at one delivery; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `body`, `source`: the message's bytes.
 //! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
@@ -21,7 +22,11 @@ mod connections;
 mod delivery;
 mod dispatch;
 pub mod dns;
+mod flow;
 mod hosted;
+mod keep;
+mod leases;
+mod line;
 mod metrics;
 pub mod pace;
 mod recorder;
@@ -31,6 +36,7 @@ pub mod scope;
 mod scout;
 mod source;
 mod suspensions;
+mod tally;
 pub mod worker;
 
 pub use config::QueueConfig;

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 use yubin_session::smtp::client::Verdict;
 
 use crate::attempt::Tried;
+use crate::board::Board;
 
 /// Counters, gauges and histograms of one worker. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -20,7 +21,9 @@ pub(crate) struct Metrics {
     attempt_seconds: Histogram,
     results: Family<ResultLabel, Counter>,
     put_off: Counter,
+    commands: Family<CommandLabel, Counter>,
     waiting: Gauge,
+    leased_ahead: Gauge,
     in_flight: Gauge,
     destinations: Gauge,
     resting: Gauge,
@@ -41,6 +44,11 @@ struct ResultLabel {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CommandLabel {
+    command: &'static str,
+}
+
 impl Metrics {
     /// Registers everything.
     pub(crate) fn register(registry: &mut Registry) -> Metrics {
@@ -50,7 +58,9 @@ impl Metrics {
             attempt_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             results: Family::default(),
             put_off: Counter::default(),
+            commands: Family::default(),
             waiting: Gauge::default(),
+            leased_ahead: Gauge::default(),
             in_flight: Gauge::default(),
             destinations: Gauge::default(),
             resting: Gauge::default(),
@@ -61,7 +71,9 @@ impl Metrics {
         yubin.register("attempt_duration_seconds", "Time of an attempt", metrics.attempt_seconds.clone());
         yubin.register("results", "Outcomes of deliveries, recorded or too late", metrics.results.clone());
         yubin.register("put_off", "Deliveries put off without an attempt", metrics.put_off.clone());
+        yubin.register("commands", "Commands to the store, each of which is a commit", metrics.commands.clone());
         yubin.register("waiting_deliveries", "Due deliveries that wait in memory", metrics.waiting.clone());
+        yubin.register("leased_deliveries", "Deliveries leased that have not begun", metrics.leased_ahead.clone());
         yubin.register("in_flight_deliveries", "Deliveries under way", metrics.in_flight.clone());
         yubin.register("destinations", "Destinations remembered", metrics.destinations.clone());
         yubin.register("resting_connections", "Connections that wait to be used again", metrics.resting.clone());
@@ -93,16 +105,22 @@ impl Metrics {
         self.results.get_or_create(&ResultLabel { result: "stale" }).inc_by(stale as u64);
     }
 
+    /// A command is proposed: `lease`, `renew`, `postpone` or `record`.
+    pub(crate) fn command(&self, command: &'static str) {
+        self.commands.get_or_create(&CommandLabel { command }).inc();
+    }
+
     pub(crate) fn put_off(&self, count: usize) {
         self.put_off.inc_by(count as u64);
     }
 
     /// How the board stands.
-    pub(crate) fn board(&self, waiting: usize, in_flight: usize, destinations: usize, resting: usize) {
+    pub(crate) fn board(&self, board: &Board, resting: usize) {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.waiting.set(count(waiting));
-        self.in_flight.set(count(in_flight));
-        self.destinations.set(count(destinations));
+        self.waiting.set(count(board.waiting()));
+        self.leased_ahead.set(count(board.ahead()));
+        self.in_flight.set(count(board.in_flight()));
+        self.destinations.set(count(board.destinations()));
         self.resting.set(count(resting));
     }
 }

@@ -69,6 +69,14 @@ pub struct Pace {
     /// Pauses since the last success.
     pauses: u32,
     pause_until: Option<Timestamp>,
+    standing: Standing,
+}
+
+/// What the last delivery that said anything said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Unproven,
+    Good,
 }
 
 impl Pace {
@@ -76,7 +84,8 @@ impl Pace {
     #[must_use]
     pub fn new(limits: PaceLimits) -> Pace {
         let lanes = limits.lanes_initial.clamp(1, limits.lanes_max.max(1));
-        Pace { limits, lanes, in_flight: 0, successes: 0, complaints: 0, pauses: 0, pause_until: None }
+        let standing = Standing::Unproven;
+        Pace { limits, lanes, in_flight: 0, successes: 0, complaints: 0, pauses: 0, pause_until: None, standing }
     }
 
     /// May a delivery begin?
@@ -89,6 +98,18 @@ impl Pace {
         }
     }
 
+    /// How many more deliveries its lanes have room for.
+    #[must_use]
+    pub fn lanes_free(&self) -> usize {
+        self.lanes.saturating_sub(self.in_flight) as usize
+    }
+
+    /// Did the last delivery that said anything say that all is well?
+    #[must_use]
+    pub fn goes_well(&self) -> bool {
+        self.standing == Standing::Good
+    }
+
     /// A delivery begins.
     pub fn begun(&mut self) {
         self.in_flight += 1;
@@ -97,6 +118,11 @@ impl Pace {
     /// A delivery has ended.
     pub fn ended(&mut self, now: Timestamp, signal: Signal) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        match signal {
+            Signal::None => {}
+            Signal::Fine => self.standing = Standing::Good,
+            Signal::Slower | Signal::Unreachable => self.standing = Standing::Unproven,
+        }
         match signal {
             Signal::None => {}
             Signal::Fine => self.succeeded(),

@@ -43,7 +43,7 @@ pub(crate) struct Recorder {
 /// What the group's results came to, for whoever waits.
 pub(crate) trait Heard: Send + Sync + 'static {
     /// These are recorded, or will never be.
-    fn recorded(&self, keys: &[DeliveryKey]);
+    fn recorded(&self, leases: &[(DeliveryKey, u64)]);
 }
 
 impl Recorder {
@@ -120,16 +120,15 @@ impl Recording {
             items.into_iter().rev().filter(|item| seen.insert(item.delivery.clone())).collect();
         items.reverse();
         self.metrics.put_off(items.len());
-        let keys: Vec<DeliveryKey> = items.iter().map(|item| item.delivery.clone()).collect();
+        self.metrics.command("postpone");
         // What could not be put off is due again and comes back by itself.
         if let Err(error) = self.store.postpone(self.group, items, &Caller::internal("queue")).await {
             tracing::warn!(%error, group = self.group.0, "deliveries could not be put off");
         }
-        self.heard.recorded(&keys);
     }
 
     async fn results(&self, settled: Vec<Settled>) {
-        let keys: Vec<DeliveryKey> = settled.iter().map(|one| one.result.delivery.clone()).collect();
+        let leases: Vec<_> = settled.iter().map(|one| (one.result.delivery.clone(), one.result.token)).collect();
         let (mut results, mut bodies) = (Vec::with_capacity(settled.len()), Vec::new());
         for Settled { mut result, bodies: own } in settled {
             for (notice, body) in result.notices.iter_mut().zip(own) {
@@ -141,7 +140,7 @@ impl Recording {
         }
         let stale = self.until_known(&results, &bodies).await.unwrap_or(results.len());
         self.metrics.recorded(results.len() - stale, stale);
-        self.heard.recorded(&keys);
+        self.heard.recorded(&leases);
     }
 
     /// Records until the outcome is known; how many results came too late. `None`: nothing could be recorded.
@@ -149,6 +148,7 @@ impl Recording {
         let request = RequestId(rand::random());
         let caller = Caller::internal("queue");
         for attempt in 1..=TRIES_MAX {
+            self.metrics.command("record");
             match self.store.record(self.group, results.to_vec(), (request, &caller), bodies.to_vec()).await {
                 Ok(stale) => return Some(stale.len()),
                 Err(QueueError::Refused(refusal)) => {

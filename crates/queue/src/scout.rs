@@ -2,7 +2,7 @@
 //!
 //! Reads the group's index of due times page by page, wakes on the group's news and at the next due time. What the board does not take
 //! because its destination pauses or is crowded is put off in the store, so that the head of the index never fills up with what can't be
-//! tried. New mail has the latest due time: between full rounds only what stands behind the last page is read.
+//! tried. New mail has the latest due time: between full rounds only what stands behind the last page, and what is due in its last millisecond, is read.
 //!
 //! Which worker takes what: each destination ranks the workers (`QueueConfig::rank`); this one takes mail that has waited longer than
 //! the takeover time of every worker before it.
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use yubin_policy::retry::RetrySchedule;
 use yubin_state::Topic;
 use yubin_state::queue::{DeliveryKey, DueItem, Postponed};
-use yubin_types::{GroupNumber, QueueId, Timestamp};
+use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
 
 use crate::board::{Age, Due, Offer};
 use crate::connection::now;
@@ -26,6 +26,9 @@ use crate::worker::Shared;
 const PAGE: u32 = 1_000;
 /// How often the whole index is read from its beginning at least.
 const ROUND: Duration = Duration::from_secs(20);
+/// How far looks stand apart at least, unless there is more to read: mail that comes in a stream is read many at a time, because a look
+/// passes over the leases that ended before their time, of which there are then many.
+const GATHER: Duration = Duration::from_millis(10);
 /// Pause after the store could not be asked, and between rounds that only put off.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest rest; due times come from other clocks, too.
@@ -55,6 +58,7 @@ pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
             after = None;
             round_began = Instant::now();
         }
+        let began = Instant::now();
         let rest = match look(&shared, group, after.take(), &mut put_off).await {
             Ok(look) => {
                 after = look.after;
@@ -80,6 +84,7 @@ pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
             () = news.changed() => {}
             () = tokio::time::sleep(rest.min(ROUND.saturating_sub(round_began.elapsed()).max(Duration::from_millis(1)))) => {}
         }
+        tokio::time::sleep_until(began + GATHER).await;
     }
 }
 
@@ -94,6 +99,7 @@ async fn look(
     let found = shared.engine.store.queue_due(group, now, after.clone(), PAGE).await;
     let (items, next) = found.map_err(|error| error.to_string())?;
     let mut look = Look { after, next, crowded: false };
+    let count = items.len();
     let mut soonest = None;
     for item in items {
         let wait_ms = shared.takeover_ms(&item);
@@ -103,12 +109,19 @@ async fn look(
             look.after = Some(item);
             continue;
         }
-        let age = if put_off.came_back(&item.delivery, now) { Age::Over } else { age(&item, now, shared.schedule()) };
+        let age = match put_off.history(&item, now) {
+            History::None => age(&item, now, shared.schedule()),
+            History::CameBack => Age::Over,
+            History::PutOff => {
+                look.after = Some(item);
+                continue;
+            }
+        };
         let due = Due { group, age, key: item.delivery.clone() };
         match shared.offer(now, due) {
             Offer::Kept | Offer::Known => {}
             Offer::PutOff(until) => {
-                put_off.add(&item.delivery, until, now);
+                put_off.add(&item, until, now);
                 let postponed = Postponed { delivery: item.delivery.clone(), token: None, until };
                 shared.note(group, Note::PutOff(postponed));
             }
@@ -120,6 +133,9 @@ async fn look(
         look.after = Some(item);
     }
     shared.wake();
+    if !look.crowded && count < PAGE as usize {
+        look.after = look.after.as_ref().map(before_its_equals);
+    }
     // What waits for another worker is looked at again from the beginning.
     if let Some(soonest) = soonest {
         look.next = Some(look.next.map_or(soonest, |next| next.min(soonest)));
@@ -128,23 +144,48 @@ async fn look(
     Ok(look)
 }
 
-/// What was put off, and until when. What is due before that has expired, or an operator wants it tried: it goes whatever its
-/// destination does.
+/// Where to go on behind everything older. What is due in the same millisecond is read again: more of it may come, in any order. Nothing
+/// older will: the group's time never goes back, and who puts something off to an earlier time has it found by the next round.
+fn before_its_equals(last: &DueItem) -> DueItem {
+    let delivery =
+        DeliveryKey { domain: DomainId(0), id: QueueId([0; 16]), destination: last.delivery.destination.clone() };
+    DueItem { due: last.due, delivery }
+}
+
+/// What was put off: until when, and when it was due.
 #[derive(Default)]
-struct PutOff(BTreeMap<DeliveryKey, Timestamp>);
+struct PutOff(BTreeMap<DeliveryKey, (Timestamp, Timestamp)>);
+
+/// What is known of something due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum History {
+    None,
+    /// It is being put off.
+    PutOff,
+    /// It was put off to a later time, and is due before. It has expired, or an operator wants it tried: it goes whatever its destination does.
+    CameBack,
+}
 
 impl PutOff {
-    fn add(&mut self, key: &DeliveryKey, until: Timestamp, now: Timestamp) {
+    fn add(&mut self, item: &DueItem, until: Timestamp, now: Timestamp) {
         if self.0.len() >= PUT_OFF_MAX {
-            self.0.retain(|_, until| *until > now);
+            self.0.retain(|_, (until, _)| *until > now);
         }
         if self.0.len() < PUT_OFF_MAX {
-            self.0.insert(key.clone(), until);
+            self.0.insert(item.delivery.clone(), (until, item.due));
         }
     }
 
-    fn came_back(&mut self, key: &DeliveryKey, now: Timestamp) -> bool {
-        self.0.remove(key).is_some_and(|until| until > now)
+    fn history(&mut self, item: &DueItem, now: Timestamp) -> History {
+        match self.0.get(&item.delivery) {
+            Some((until, due)) if *until > now && *due == item.due => History::PutOff,
+            Some((until, _)) => {
+                let history = if *until > now { History::CameBack } else { History::None };
+                self.0.remove(&item.delivery);
+                history
+            }
+            None => History::None,
+        }
     }
 }
 
@@ -170,22 +211,35 @@ mod tests {
     use yubin_state::queue::{DeliveryKey, DestinationName, DueItem};
     use yubin_types::{DomainId, QueueId, Timestamp};
 
-    use super::{age, made};
+    use super::{History, PutOff, age, made};
     use crate::board::Age;
+
+    fn item(id: QueueId, due: Timestamp) -> DueItem {
+        let destination = DestinationName::parse("a.example").unwrap();
+        DueItem { due, delivery: DeliveryKey { domain: DomainId(1), id, destination } }
+    }
+
+    #[test]
+    fn what_is_due_before_it_was_put_off_to_came_back() {
+        let (mut put_off, now) = (PutOff::default(), Timestamp(1_000));
+        let found = item(QueueId([1; 16]), now);
+        assert_eq!(put_off.history(&found, now), History::None);
+        put_off.add(&found, Timestamp(5_000), now);
+        // Read again before the store has heard of it.
+        assert_eq!(put_off.history(&found, Timestamp(1_001)), History::PutOff);
+        // Somebody made it due.
+        assert_eq!(put_off.history(&item(QueueId([1; 16]), Timestamp(2_000)), Timestamp(2_000)), History::CameBack);
+        assert_eq!(put_off.history(&found, Timestamp(2_000)), History::None);
+        put_off.add(&found, Timestamp(5_000), now);
+        assert_eq!(put_off.history(&item(QueueId([1; 16]), Timestamp(5_000)), Timestamp(5_000)), History::None);
+    }
 
     #[test]
     fn the_age_of_mail_follows_from_its_id() {
         let id = QueueId(uuid::Uuid::now_v7().into_bytes());
         let queued = made(id);
         assert!(queued.millis_since(Timestamp(0)) > 1_700_000_000_000);
-        let item = |seconds| DueItem {
-            due: queued.plus_seconds(seconds),
-            delivery: DeliveryKey {
-                domain: DomainId(1),
-                id,
-                destination: DestinationName::parse("a.example").unwrap(),
-            },
-        };
+        let item = |seconds| item(id, queued.plus_seconds(seconds));
         let schedule = RetrySchedule::default();
         assert_eq!(age(&item(0), queued, &schedule), Age::New);
         assert_eq!(age(&item(60), queued.plus_seconds(60), &schedule), Age::Again);

@@ -1,11 +1,13 @@
 //! The worker as a whole: from what is due to what is recorded, and its end.
 //!
-//! Scouts fill the board; the dispatcher takes from it what may begin, leases it, a command per group at a time, and starts each granted
-//! delivery; recorders write down what came of them. Leases are renewed while deliveries go on. No more deliveries are leased than
-//! `deliveries_max`, so memory is bounded by the configuration and not by the queue.
+//! Scouts fill the board; the dispatcher leases what the board asks for, a command per group at a time; what is leased begins when its
+//! destination has a free lane, mostly right when another delivery ends; recorders write down what came of them. Leases are renewed as
+//! long as they are held. No more deliveries are leased than `deliveries_max` and `leased_ahead_max`, so memory is bounded by the
+//! configuration and not by the queue.
 //!
-//! Draining: nothing new is leased; deliveries under way may finish; what has not when the grace is over is cut off, and its lease given
-//! back unless the message may have been taken, for which its lease runs out. Connections at rest say goodbye.
+//! Draining: nothing new is leased or begun, and what had not begun is given back; deliveries under way may finish; what has not when the
+//! grace is over is cut off, and its lease given back unless the message may have been taken, for which its lease runs out. Connections
+//! at rest say goodbye.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,16 +22,18 @@ use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_policy::retry::RetrySchedule;
 use yubin_proto::StoreClient;
 use yubin_state::Topic;
-use yubin_state::queue::{DeliveryKey, DueItem, Postponed};
-use yubin_types::{GroupNumber, Timestamp, limits};
+use yubin_state::queue::{DeliveryKey, DueItem, Leased, Postponed};
+use yubin_types::{GroupNumber, Timestamp};
 
 use crate::attempt::Engine;
-use crate::board::{Age, Board, Due, Offer};
+use crate::board::{Age, Back, Board, Due, Offer};
 use crate::config::QueueConfig;
 use crate::connect::Connector;
 use crate::connection::now;
 use crate::connections::Connections;
-use crate::dispatch::{dispatch, keep};
+use crate::dispatch::dispatch;
+use crate::keep::{renew, tidy};
+use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::pace::Signal;
 use crate::recorder::{Heard, Note, Recorder};
@@ -78,8 +82,7 @@ pub(crate) struct Shared {
     /// Groups with a lease command under way.
     pub(crate) leasing: Mutex<BTreeSet<GroupNumber>>,
     suspensions: Mutex<Suspensions>,
-    /// Leases held, for renewal.
-    pub(crate) held: Mutex<BTreeMap<DeliveryKey, (GroupNumber, u64)>>,
+    pub(crate) leases: Leases,
     looking: TaskTracker,
     pub(crate) delivering: TaskTracker,
     recording: TaskTracker,
@@ -103,6 +106,7 @@ impl Queue {
             any_certificate: Arc::new(client_config(PeerCheck::Nothing)?),
         };
         let shared = Arc::new(Shared {
+            leases: Leases::new(config.lease),
             board: Mutex::new(Board::new(config.board())),
             engine: Engine {
                 connections: Connections::new(config.idle_connections_max, config.idle_time_max),
@@ -119,14 +123,13 @@ impl Queue {
             recorders: Mutex::default(),
             leasing: Mutex::default(),
             suspensions: Mutex::default(),
-            held: Mutex::default(),
             looking: TaskTracker::new(),
             delivering: TaskTracker::new(),
             recording: TaskTracker::new(),
         });
         shared.looking.spawn(find_groups(Arc::clone(&shared)));
         shared.looking.spawn(dispatch(Arc::clone(&shared)));
-        shared.recording.spawn(keep(Arc::clone(&shared)));
+        shared.looking.spawn(tidy(Arc::clone(&shared)));
         Ok(RunningQueue { shared })
     }
 }
@@ -138,7 +141,8 @@ impl RunningQueue {
         shared.drain.cancel();
         shared.looking.close();
         shared.looking.wait().await;
-        shared.board.lock().clear();
+        let back = shared.board.lock().close(now());
+        shared.give_back(back);
         shared.delivering.close();
         if tokio::time::timeout(grace, shared.delivering.wait()).await.is_err() {
             tracing::warn!(deliveries = shared.delivering.len(), "deliveries are cut off");
@@ -169,8 +173,13 @@ impl Shared {
         self.board.lock().offer(now, due, rand::random())
     }
 
-    pub(crate) fn lease_seconds(&self) -> u64 {
-        self.engine.config.lease.as_secs().clamp(1, limits::QUEUE_LEASE_SECONDS_MAX)
+    /// Other suspensions are in force: they hold what has not begun.
+    fn suspend(&self, suspensions: Suspensions) {
+        let now = now();
+        let mut current = self.suspensions.lock();
+        *current = suspensions;
+        let back = self.board.lock().put_off(|key| current.until(key, now));
+        self.give_back(back);
     }
 
     /// There may be something to begin.
@@ -209,23 +218,55 @@ impl Shared {
         }
     }
 
+    /// Puts deliveries off that are here and have not begun; their leases end.
+    pub(crate) fn give_back(&self, back: Vec<Back>) {
+        for Back { due, until } in back {
+            let token = self.leases.remove(&due.key);
+            self.note(due.group, Note::PutOff(Postponed { delivery: due.key, token, until }));
+        }
+    }
+
+    /// What was asked for is leased.
+    pub(crate) fn granted(&self, due: Due) {
+        let now = now();
+        let suspended = self.suspensions.lock().until(&due.key, now).filter(|_| due.age != Age::Over);
+        let back = {
+            let mut board = self.board.lock();
+            match suspended {
+                Some(until) => {
+                    board.refused(&due.key);
+                    Some(Back { due, until })
+                }
+                None => board.granted(now, due),
+            }
+        };
+        self.give_back(back.into_iter().collect());
+    }
+
+    /// The next delivery that may begin.
+    pub(crate) fn begin(&self) -> Option<(GroupNumber, Box<Leased>)> {
+        loop {
+            let due = self.board.lock().begin(now())?;
+            match self.leases.begin(&due.key) {
+                Some(leased) => return Some(leased),
+                // Its lease is over. It is due again, here or elsewhere.
+                None => self.ended(&due.key, Signal::None),
+            }
+        }
+    }
+
     /// A delivery has ended: makes place, and puts off what its destination can't take any more.
     pub(crate) fn ended(&self, key: &DeliveryKey, signal: Signal) {
         let back = self.board.lock().ended(now(), key, signal);
-        for (due, until) in back {
-            self.note(due.group, Note::PutOff(Postponed { delivery: due.key, token: None, until }));
-        }
+        self.give_back(back);
         self.wake();
         self.room.notify_waiters();
     }
 }
 
 impl Heard for Shared {
-    fn recorded(&self, keys: &[DeliveryKey]) {
-        let mut held = self.held.lock();
-        keys.iter().for_each(|key| {
-            held.remove(key);
-        });
+    fn recorded(&self, leases: &[(DeliveryKey, u64)]) {
+        leases.iter().for_each(|(key, token)| self.leases.settle(key, *token));
     }
 }
 
@@ -243,6 +284,7 @@ async fn find_groups(shared: Arc<Shared>) {
                         let (recorder, task) = Recorder::new(store, group, metrics, heard);
                         shared.recorders.lock().insert(group, recorder);
                         shared.recording.spawn(task);
+                        shared.recording.spawn(renew(Arc::clone(&shared), group));
                         shared.looking.spawn(scout(Arc::clone(&shared), group));
                     }
                 }
@@ -250,13 +292,13 @@ async fn find_groups(shared: Arc<Shared>) {
             Err(error) => tracing::warn!(%error, "the groups of the store can't be asked for"),
         }
         match shared.engine.store.queue_suspensions().await {
-            Ok(all) => *shared.suspensions.lock() = Suspensions::new(all),
+            Ok(all) => shared.suspend(Suspensions::new(all)),
             Err(error) => tracing::warn!(%error, "suspensions can't be asked for"),
         }
         let pause = if known.is_empty() { SWEEP } else { GROUPS_PAUSE };
         tokio::select! {
             () = shared.drain.cancelled() => {}
-            () = news.changed() => {}
+            () = news.changed() => shared.engine.store.directory_changed(),
             () = tokio::time::sleep(pause) => {}
         }
     }

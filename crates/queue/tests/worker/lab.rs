@@ -195,6 +195,14 @@ impl Lab {
         panic!("not in time: {found:#?}");
     }
 
+    /// What the workers counted under this name and labels.
+    pub fn counted(&self, series: &str) -> u64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or("0").parse().unwrap()
+    }
+
     /// An operator has it tried now.
     pub async fn retry(&self, id: QueueId, destination: &str) {
         let item = ControlItem { id, destination: DestinationName::parse(destination).unwrap() };

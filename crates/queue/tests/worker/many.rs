@@ -1,8 +1,12 @@
 //! Many messages at once: spread over connections, bounded, and nobody waits for a dead host.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use yubin_state::queue::FinalOutcome;
+use tokio::sync::Notify;
+use yubin_proto::Caller;
+use yubin_state::queue::{DeliveryState, DestinationName, FinalOutcome, QueueSuspension, SuspensionScope};
+use yubin_types::Timestamp;
 
 use crate::lab::Lab;
 use crate::sink::{Fate, Sink, Tls};
@@ -67,5 +71,73 @@ async fn a_dead_destination_does_not_delay_others() {
     // Few were tried, the others put off.
     let pushed = lab.queued(|found| found.iter().filter(|delivery| delivery.attempts > 0).count() > 0).await;
     assert!(pushed.iter().filter(|delivery| delivery.attempts > 0).count() <= 20);
+    lab.stop(worker).await;
+}
+
+/// Messages of one millisecond stand in the order of their ids, which is not the order in which they come.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_comes_together_goes_out_together() {
+    let mut lab = Lab::new().await;
+    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
+    let worker = lab.worker(sink.address.port(), |_| {});
+    let began = Instant::now();
+    for _ in 0..30 {
+        let recipients: Vec<String> = (0..20).map(|number| format!("a{number}@two.example")).collect();
+        futures::future::join_all(recipients.iter().map(|recipient| async { lab.send(&[recipient], |_| {}).await }))
+            .await;
+    }
+    sink.wait_for(600).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    lab.stop(worker).await;
+}
+
+/// Each command is a commit that waits for the disk: a lane that waited for one before each delivery would mostly wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_takes_mail_is_leased_many_deliveries_at_once() {
+    let mut lab = Lab::new().await;
+    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
+    for number in 0..200 {
+        lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
+    }
+    let worker = lab.worker(sink.address.port(), |config| {
+        config.pace.lanes_initial = 2;
+        config.pace.lanes_max = 2;
+    });
+    lab.events(200).await;
+    assert!(sink.most_open() <= 2, "{} connections at a time", sink.most_open());
+    let commands = lab.counted("yubin_queue_commands_total{command=\"lease\"}");
+    assert!((1..=40).contains(&commands), "{commands} lease commands");
+    lab.stop(worker).await;
+}
+
+/// A lease in advance is no licence to go on: a suspension stops what has not begun, and it is back in the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_destination_gets_nothing_that_was_leased_in_advance() {
+    let mut lab = Lab::new().await;
+    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
+    let word = Arc::new(Notify::new());
+    sink.then([Fate::Reply("250 ok"), Fate::TakeAfter(Arc::clone(&word))]);
+    for number in 0..30 {
+        lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
+    }
+    let worker = lab.worker(sink.address.port(), |config| {
+        config.pace.lanes_initial = 1;
+        config.pace.lanes_max = 1;
+    });
+    let leased = |delivery: &yubin_state::queue::Delivery| matches!(delivery.state, DeliveryState::InFlight { .. });
+    lab.queued(|found| found.iter().filter(|delivery| leased(delivery)).count() > 5).await;
+    let scope = SuspensionScope::Destination(DestinationName::parse("two.example").unwrap());
+    let suspension = QueueSuspension { scope, reason: String::new(), since: Timestamp(0), expires: None };
+    lab.client.suspend_queue(suspension, &Caller::internal("test")).await.unwrap();
+    let left = lab.queued(|found| found.iter().filter(|delivery| leased(delivery)).count() == 1).await;
+    assert_eq!(left.len(), 29);
+    word.notify_one();
+    sink.wait_for(2).await;
+    lab.queued(|found| found.len() == 28).await;
+    assert_eq!(sink.received().len(), 2, "the one under way came to its end, the others did not begin");
     lab.stop(worker).await;
 }

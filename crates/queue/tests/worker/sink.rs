@@ -24,6 +24,8 @@ pub enum Fate {
     DropBeforeDot,
     /// Takes the message and hangs up without a word.
     DropAfterDot,
+    /// Takes the message, and says so when it is told to.
+    TakeAfter(Arc<Notify>),
 }
 
 /// How it is with STARTTLS.
@@ -224,8 +226,11 @@ impl Sink {
                 return None;
             }
         }
+        if let Some(Fate::TakeAfter(word)) = &fate {
+            word.notified().await;
+        }
         let reply = match fate {
-            None => Some("250 2.0.0 taken"),
+            Some(Fate::TakeAfter(_)) | None => Some("250 2.0.0 taken"),
             Some(Fate::Reply(reply)) => Some(reply),
             Some(Fate::DropAfterDot | Fate::DropBeforeDot) => None,
         };
