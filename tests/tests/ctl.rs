@@ -14,6 +14,7 @@ over_both_transports! {
     accounts_and_domains_come_and_go,
     plans_and_quotas_are_shown_and_kept,
     a_domain_is_told_what_to_publish_and_its_keys_rotate,
+    an_account_s_sending_is_limited_shown_and_stopped,
 }
 
 const PASSWORD: &str = "correct horse battery";
@@ -198,4 +199,42 @@ fn a_domain_is_told_what_to_publish_and_its_keys_rotate(transport: Transport) {
     assert_eq!(keys("domain dkim remove ctl.example yubin1-rsa").len(), 3);
     assert!(fixture.try_ctl("domain dkim remove ctl.example yubin1-rsa").is_err());
     assert!(fixture.ctl("domain dns ctl.example").contains("retiring"));
+}
+
+fn an_account_s_sending_is_limited_shown_and_stopped(transport: Transport) {
+    let fixture = Fixture::start(transport);
+    let plans = fixture.json("plan list");
+    assert_eq!(plans["plans"][0]["sending"]["account"]["recipients_per_message"], 100, "the standard plan has limits");
+    fixture.ctl("plan put small --messages-per-hour 7 --domain-recipients-per-day 0");
+    fixture.ctl("domain update ctl.example --plan small");
+    let shown = fixture.json("account limits u0@ctl.example");
+    assert_eq!(shown["limits"]["messages_per_hour"], 7);
+    assert!(shown["domain_limits"]["recipients_per_day"].is_null(), "0 is unlimited");
+    assert_eq!(shown["used"]["messages_this_hour"], 0);
+
+    let own = fixture.json("account set-limits u0@ctl.example --messages-per-hour 9 --recipients-per-day 0");
+    assert_eq!((&own["limits"]["messages_per_hour"], &own["own_limits"]["recipients_per_day"]), (&9.into(), &0.into()));
+    assert!(own["limits"]["recipients_per_day"].is_null());
+    let table = fixture.ctl("account limits u0@ctl.example");
+    let row =
+        |what: &str| table.lines().find(|line| line.starts_with(what)).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(row("messages this hour")[3..], ["0", "9", "account"]);
+    assert_eq!(row("recipients in 24 hours")[4..], ["0", "unlimited", "account"]);
+    assert_eq!(row("messages in 24 hours")[4..], ["0", "3000", "plan"]);
+    let back = fixture.json("account set-limits u0@ctl.example");
+    assert_eq!(back["limits"]["messages_per_hour"], 7, "what isn't named is the plan's");
+
+    let stopped = fixture.json("account suspend-sending u0@ctl.example --reason infected");
+    assert_eq!((&stopped["state"], &stopped["suspension_reason"]), (&"suspended".into(), &"infected".into()));
+    assert_eq!(fixture.json("account list ctl.example")["accounts"][0]["sending_state"], "suspended");
+    assert!(fixture.ctl("account show u0@ctl.example").contains("suspended: infected"));
+    fixture.log_in("u0@ctl.example").unwrap();
+    assert!(fixture.send("u0@ctl.example").starts_with("250"), "it still receives");
+    fixture.ctl("account resume-sending u0@ctl.example");
+    assert_eq!(fixture.json("account show u0@ctl.example")["sending_state"], "active");
+    let history = fixture.ctl("account limits u0@ctl.example");
+    assert!(history.contains("suspended: infected") && history.contains(", resumed"), "{history}");
+    assert!(fixture.try_ctl("account suspend-sending nobody@ctl.example --reason x").is_err());
+    let refused = fixture.try_ctl("plan put bad --suspend-above-bounce-percent 101").unwrap_err();
+    assert!(refused.contains("at most 100"), "{refused}");
 }

@@ -1,5 +1,6 @@
 //! Between the words of the house and the messages of the API.
 
+use crate::sending::{limits_from, limits_to};
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
 use yubin_state::record::{AccountRecord, AliasRecord, DomainRecord, MailboxRecord, Plan, Standing};
@@ -101,6 +102,8 @@ pub(crate) fn account_to(account: &AccountRecord, domain: &DomainRecord) -> api:
         usage: Some(usage_to(account.usage)),
         create_time_ms: account.created.millis(),
         over_quota: is_full(effective, account.usage),
+        sending_state: if account.sending.is_some() { api::State::Suspended } else { api::State::Active }.into(),
+        sending_suspension_reason: account.sending.as_ref().map(|it| it.cause.to_string()).unwrap_or_default(),
     }
 }
 
@@ -130,6 +133,7 @@ pub(crate) fn plan_to(plan: &Plan) -> api::Plan {
         accounts_max: plan.accounts_max.at_most(),
         trash_expiry_seconds: plan.trash_expiry_seconds,
         vault_seconds: plan.vault_seconds,
+        sending: Some(limits_to(&plan.sending)),
     }
 }
 
@@ -150,5 +154,6 @@ pub(crate) fn plan_from(plan: api::Plan) -> Result<Plan, Status> {
         accounts_max: plan.accounts_max.map_or(Limit::Unlimited, Limit::AtMost),
         trash_expiry_seconds: plan.trash_expiry_seconds,
         vault_seconds: plan.vault_seconds,
+        sending: Box::new(limits_from(plan.sending.unwrap_or_default())?),
     })
 }

@@ -284,7 +284,7 @@ fn queue_failed(error: QueueError) -> Status {
 }
 
 /// The present, for states that follow from it.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -11,7 +11,7 @@ use yubin_types::Secret;
 use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
 use crate::request::caller;
-use crate::{accounts, aliases, cluster, domains, plans, queue, usage};
+use crate::{accounts, aliases, cluster, domains, plans, queue, sending, usage};
 
 /// The admin API over a store.
 #[derive(Clone, Debug)]
@@ -143,6 +143,26 @@ impl Admin for AdminService {
     async fn clear_mailbox(&self, request: Request<api::ClearMailboxRequest>) -> Reply<api::DeleteResponse> {
         let (request, caller) = self.open(request).await?;
         accounts::clear(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_sending(&self, request: Request<api::GetSendingRequest>) -> Reply<api::AccountSending> {
+        let (request, _) = self.open(request).await?;
+        sending::get(&self.client, &request.address).await.map(Response::new)
+    }
+
+    async fn set_sending_limits(&self, request: Request<api::SetSendingLimitsRequest>) -> Reply<api::AccountSending> {
+        let (request, caller) = self.open(request).await?;
+        sending::set_limits(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn suspend_sending(&self, request: Request<api::SuspendSendingRequest>) -> Reply<api::AccountSending> {
+        let (request, caller) = self.open(request).await?;
+        sending::suspend(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn resume_sending(&self, request: Request<api::ResumeSendingRequest>) -> Reply<api::AccountSending> {
+        let (request, caller) = self.open(request).await?;
+        sending::resume(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn put_alias(&self, request: Request<api::PutAliasRequest>) -> Reply<api::Alias> {

@@ -15,7 +15,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Status {
         | Refusal::NotFound { .. } => Code::NotFound,
         Refusal::NameTaken { .. } | Refusal::MailboxExists => Code::AlreadyExists,
         Refusal::InvalidName { .. } | Refusal::InvalidValue { .. } => Code::InvalidArgument,
-        Refusal::TooMany { .. } | Refusal::OverQuota { .. } | Refusal::QueueFull => Code::ResourceExhausted,
+        Refusal::TooMany { .. } | Refusal::OverQuota { .. } | Refusal::QueueFull | Refusal::SendingLimit { .. } => {
+            Code::ResourceExhausted
+        }
         Refusal::StaleEpoch | Refusal::DomainFrozen => Code::Aborted,
         Refusal::Unsupported => Code::Unimplemented,
         _ => Code::FailedPrecondition,

@@ -28,6 +28,7 @@ use yubin_policy::{Admission, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::sasl::Credentials;
 use yubin_session::smtp::{AddressEncoding, Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
+use yubin_state::sending::SendingAllowance;
 use yubin_types::{DsnEnvelope, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
 
 use crate::auth::Identity;
@@ -50,6 +51,8 @@ pub(crate) struct SmtpRim {
 /// From MAIL to the answer to the message.
 struct Transaction {
     sender: Sender,
+    /// How much it may send, if it logged in.
+    allowance: Option<SendingAllowance>,
     /// As declared in MAIL, bytes.
     size: Option<u64>,
     /// As declared in MAIL.
@@ -235,6 +238,8 @@ const fn reason(refusal: &Refusal) -> &'static str {
         Refusal::NotSignable { .. } => "unsignable",
         Refusal::SenderNotOwned => "sender",
         Refusal::QueueFull => "queue_full",
+        Refusal::SendingLimit { .. } => "sending_limit",
+        Refusal::SendingSuspended { .. } => "sending_suspended",
         Refusal::StaleGeneration => "login_expired",
         Refusal::StaleEpoch | Refusal::DomainFrozen => "moving",
         _ => "other",

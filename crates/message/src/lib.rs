@@ -24,6 +24,7 @@ mod quoted_printable;
 mod scan;
 pub mod search;
 mod section;
+mod sending_notice;
 mod transfer;
 mod tree;
 
@@ -41,5 +42,6 @@ pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use param_text::param_texts;
 pub use scan::{ScanLimits, Scanner, scan};
 pub use section::SectionText;
+pub use sending_notice::SendingNotice;
 pub use transfer::TransferDecoder;
 pub use tree::{DecodeError, Defects, Part, PartKind, PartTree, SCANNER_VERSION};

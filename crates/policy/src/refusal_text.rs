@@ -6,12 +6,13 @@
 //!
 //! Choices: over quota is permanent (552), so that the sender learns it at once and nothing is queued for a box that stays full
 //! (SHIN-09). A suspended domain is temporary (450 4.7.1), so that a bill paid within the sender's queue time costs no mail (SPPD-23).
+//! A sending limit is temporary, because it ends by itself; suspended sending is permanent: somebody must act first (SONET-44).
 
 mod strangers;
 
 use std::borrow::Cow;
 
-use yubin_types::{QuotaScope, Refusal, ResponseText, SmtpReply};
+use yubin_types::{QuotaScope, Refusal, ResponseText, SendingLimit, SmtpReply, SuspensionCause, Timestamp};
 
 use crate::login::LoginDenial;
 use crate::recipient::RecipientDenial;
@@ -66,6 +67,8 @@ pub fn smtp(refusal: &Refusal, stage: Stage) -> SmtpReply {
         Refusal::NotSignable { why } => {
             SmtpReply::new(554, (5, 6, 0), &format!("The message can't be signed, so it isn't sent: {why}"))
         }
+        Refusal::SendingLimit { limit, until } => SmtpReply::new(450, (4, 7, 1), &limit_reached(limit, *until)),
+        Refusal::SendingSuspended { cause } => SmtpReply::new(550, (5, 7, 1), &sending_suspended(cause)),
         Refusal::TooManyHops => SmtpReply::new(554, (5, 4, 6), "Too many hops: mail is looping"),
         Refusal::SenderNotOwned => SmtpReply::new(
             553,
@@ -152,14 +155,16 @@ pub fn imap(refusal: &Refusal, mailbox: Mailbox) -> ResponseText {
         Refusal::NoSuchMailbox if mailbox == Mailbox::Target => "TRYCREATE",
         Refusal::NoSuchMailbox | Refusal::NotFound { .. } => "NONEXISTENT",
         Refusal::NoSuchDomain | Refusal::NoSuchAccount | Refusal::NoSuchRecipient => "NONEXISTENT",
-        Refusal::DomainSuspended { .. } | Refusal::AccountSuspended => "CONTACTADMIN",
+        Refusal::DomainSuspended { .. } | Refusal::AccountSuspended | Refusal::SendingSuspended { .. } => {
+            "CONTACTADMIN"
+        }
         Refusal::StaleGeneration => "EXPIRED",
         Refusal::OverQuota { .. } => "OVERQUOTA",
         Refusal::MessageTooBig { .. } => "TOOBIG",
         Refusal::MailboxExists | Refusal::NameTaken { .. } => "ALREADYEXISTS",
         Refusal::MailboxHasChildren => "HASCHILDREN",
         Refusal::MailboxProtected | Refusal::InvalidName { .. } | Refusal::InvalidValue { .. } => "CANNOT",
-        Refusal::TooMany { .. } | Refusal::QueueFull => "LIMIT",
+        Refusal::TooMany { .. } | Refusal::QueueFull | Refusal::SendingLimit { .. } => "LIMIT",
         Refusal::InUse { .. } | Refusal::MailboxLocked => "INUSE",
         Refusal::TooManyHops | Refusal::RelayDenied | Refusal::SenderNotOwned => "NOPERM",
         Refusal::Unsupported | Refusal::NotSignable { .. } => "CANNOT",
@@ -242,6 +247,18 @@ fn response_text(refusal: &Refusal) -> Cow<'static, str> {
     }
 }
 
+/// Which limit, and when there is room again: a full hour within a day.
+fn limit_reached(limit: &SendingLimit, until: Timestamp) -> String {
+    format!("Sending limit reached: {limit}; try again at {:02}:00 UTC", until.seconds() / 3_600 % 24)
+}
+
+/// Why, and what to do.
+fn sending_suspended(cause: &SuspensionCause) -> String {
+    let text = "Sending is suspended for this account; check your devices for malware, change the password, \
+                then ask your mail provider to resume it";
+    with_reason(text, &cause.to_string())
+}
+
 fn suspended(reason: Option<&str>) -> String {
     with_reason("The account is suspended; ask your mail provider", reason.unwrap_or_default())
 }
@@ -253,10 +270,17 @@ fn with_reason(text: &str, reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::{QuotaScope, Refusal};
+    use yubin_types::{QuotaScope, Refusal, SendingLimit, SendingPeriod, SendingUnit, SuspensionCause, Timestamp};
 
     use super::{Mailbox, Stage};
     use crate::{LoginDenial, RecipientDenial};
+
+    const LIMIT: SendingLimit = SendingLimit {
+        scope: QuotaScope::Account,
+        unit: SendingUnit::Messages,
+        period: SendingPeriod::Hour,
+        limit: 500,
+    };
 
     fn all() -> Vec<Refusal> {
         let text = String::from("x");
@@ -290,6 +314,8 @@ mod tests {
             Refusal::ClockOutOfBounds,
             Refusal::Unsupported,
             Refusal::QueueFull,
+            Refusal::SendingLimit { limit: LIMIT, until: Timestamp(0) },
+            Refusal::SendingSuspended { cause: SuspensionCause::Refusals { refused: 1, limit: LIMIT } },
         ]
     }
 
@@ -312,6 +338,22 @@ mod tests {
         assert_eq!(smtp(&big), "552 5.3.4 Message size exceeds fixed limit of 7 bytes");
         let end = super::smtp(&big, Stage::Message).to_string();
         assert_eq!(end, "552 5.3.4 Error: message file too big; at most 7 bytes");
+    }
+
+    /// SONET-44: who sends too much reads which limit it was, when it ends, and what to do.
+    #[test]
+    fn who_sends_too_much_learns_which_limit_and_what_to_do() {
+        let until = Timestamp::from_seconds(1_700_002_800);
+        assert_eq!(
+            smtp(&Refusal::SendingLimit { limit: LIMIT, until }),
+            "450 4.7.1 Sending limit reached: 500 messages per hour for this account; try again at 23:00 UTC"
+        );
+        let many = Refusal::TooMany { what: "recipients in one message".into(), limit: 100 };
+        assert_eq!(smtp(&many), "452 4.5.3 Too many recipients in one message: at most 100; send the rest separately");
+        let stopped =
+            smtp(&Refusal::SendingSuspended { cause: SuspensionCause::Bounces { bounced: 30, delivered: 10 } });
+        assert!(stopped.starts_with("550 5.7.1 Sending is suspended for this account; "), "{stopped}");
+        assert!(stopped.ends_with(": 30 of 40 recipients were refused by their servers within two hours"), "{stopped}");
     }
 
     /// SPPD-23: suspension keeps mail waiting at the sender, and says why if SMTP can.

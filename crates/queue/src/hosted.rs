@@ -77,6 +77,7 @@ impl Engine {
         let recipients: Vec<&QueuedRecipient> =
             open.iter().filter_map(|&index| leased.delivery.recipients.get(index)).collect();
         let command = Command::Mail(MailCommand::Deliver {
+            login: None,
             sender: leased.message.sender.clone(),
             recipients: recipients.iter().map(|recipient| self.recipient(leased, recipient)).collect(),
             message: NewMessage {

@@ -66,7 +66,7 @@ fn deliver(local: LocalPart, number: u64) -> Command {
         internal_date: Timestamp(1_800_000_000_000),
         body_ordinal: 0,
     };
-    Command::Mail(MailCommand::Deliver { sender: ReversePath::Null, recipients: vec![recipient], message })
+    Command::Mail(MailCommand::Deliver { login: None, sender: ReversePath::Null, recipients: vec![recipient], message })
 }
 
 fn entry(index: u64, command: Command) -> Vec<u8> {
@@ -93,6 +93,7 @@ fn plan() -> Plan {
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: Some(7 * 86_400),
         vault_seconds: 86_400,
+        sending: Box::default(),
     }
 }
 

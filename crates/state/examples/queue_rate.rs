@@ -142,5 +142,6 @@ fn plan() -> Plan {
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: None,
         vault_seconds: 0,
+        sending: Box::default(),
     }
 }

@@ -16,6 +16,7 @@ use crate::record::{Standing, Verifiers};
 use crate::reply::{More, Reply};
 use crate::resolve::exact;
 use crate::rows::{Account, Credentials, Name};
+use crate::sending::suspend;
 use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
@@ -124,6 +125,7 @@ pub(crate) fn delete<T: Txn>(work: &mut Work<'_, T>, local: &LocalPart) -> Outco
     work.txn.unset(&keys::name(work.id, &local.key()));
     work.txn.unset(&keys::account(work.id, id));
     work.txn.unset(&keys::credentials(work.id, id));
+    suspend::forget(work, id)?;
     work.refund_domain(account.usage);
     work.counters.accounts = work.counters.accounts.saturating_sub(1);
     vault::dig(work, id, MailboxId(0));
@@ -165,7 +167,8 @@ pub(crate) fn check_reason(reason: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn named<T: Txn>(work: &Work<'_, T>, local: &LocalPart) -> Outcome<(AccountId, Account), T::Error> {
+/// The account of this name.
+pub(crate) fn named<T: Txn>(work: &Work<'_, T>, local: &LocalPart) -> Outcome<(AccountId, Account), T::Error> {
     let Some(Name::Account(id)) = exact(work.txn, work.id, local)? else {
         return Err(Refusal::NoSuchAccount.into());
     };

@@ -3,7 +3,7 @@
 //! An answer tells the state at the view's applied index; whether that index is recent enough is the asker's business (ReadIndex).
 //! Answers are bounded; scans touch hot rows, UID sets or names, and cold rows only where they are asked for.
 
-mod accounts;
+pub(crate) mod accounts;
 mod changes;
 mod directory;
 mod events;
@@ -19,6 +19,7 @@ use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::{Answer, Query};
 use crate::rows::{Counters, Domain, Phase};
+use crate::sending::reading;
 use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
@@ -42,6 +43,7 @@ pub fn answer<V: View>(view: &V, domain: DomainId, epoch: Epoch, query: &Query) 
         | Query::Setting(_)
         | Query::QueueSuspensions => directory::answer(view, query),
         Query::NextDue => next_due(view),
+        Query::SendingNotices => reading::notices(view),
         Query::Queue(query) if domain == DomainId(0) => queue::answer(view, domain, query),
         _ => on_domain(view, domain, epoch, query),
     };
@@ -53,10 +55,10 @@ pub fn answer<V: View>(view: &V, domain: DomainId, epoch: Epoch, query: &Query) 
 }
 
 /// A domain, opened for reading.
-struct Reading<'v, V: View> {
-    view: &'v V,
-    id: DomainId,
-    domain: Domain,
+pub(crate) struct Reading<'v, V: View> {
+    pub(crate) view: &'v V,
+    pub(crate) id: DomainId,
+    pub(crate) domain: Domain,
 }
 
 impl<V: View> Reading<'_, V> {
@@ -92,6 +94,8 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Changes { login, mailbox, since } => changes::changes(&reading, *login, *mailbox, *since),
         Query::CheckLogin(login) => logged_in(view, id, &reading.domain, *login).map(|_| Answer::Ok),
         Query::Queue(query) => queue::answer(view, id, query),
+        Query::Sending { login, now } => reading::allowance(&reading, *login, *now),
+        Query::SendingReport(local) => reading::report(&reading, local),
         Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),

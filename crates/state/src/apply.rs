@@ -12,11 +12,12 @@ use smallvec::SmallVec;
 use yubin_types::{Refusal, Timestamp, limits};
 
 use crate::codec::{Decode as _, Encode as _};
-use crate::command::{Command, DomainCommand, Entry, Envelope, MailCommand, MaintenanceCommand};
+use crate::command::{Actor, Command, DomainCommand, Entry, Envelope, MailCommand, MaintenanceCommand};
 use crate::kv::{BodyRef, Position, Txn, View};
 use crate::queue::{QueueCommand, control, enqueue, forget, lease, outcome};
 use crate::reply::{More, Reply};
 use crate::rows::Phase;
+use crate::sending::suspend;
 use crate::stop::{Outcome, Stop};
 use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
@@ -122,7 +123,7 @@ fn carry_out<T: Txn>(
         }
         Command::Domain(DomainCommand::Delete) => domain::delete(txn, envelope, now, topics)?,
         Command::Domain(command) => {
-            return on_domain(txn, envelope, now, bodies, topics, |work| administer(work, command));
+            return on_domain(txn, envelope, now, bodies, topics, |work| administer(work, command, &envelope.actor));
         }
         Command::Mail(command) => return on_domain(txn, envelope, now, bodies, topics, |work| mail(work, command)),
         Command::Directory(command) => {
@@ -171,7 +172,7 @@ fn on_domain<'t, T: Txn>(
     Ok(reply)
 }
 
-fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand) -> Outcome<Reply, T::Error> {
+fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Actor) -> Outcome<Reply, T::Error> {
     match command {
         // Both are handled before a domain is opened.
         DomainCommand::Create { .. } | DomainCommand::Delete => Err(Refusal::Unsupported.into()),
@@ -192,12 +193,15 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand) -> Outcome
         DomainCommand::AddDkimKeys(keys) => dkim::add(work, keys),
         DomainCommand::ActivateDkimKeys => dkim::activate(work),
         DomainCommand::RemoveDkimKey(selector) => dkim::remove(work, &selector),
+        DomainCommand::Sending(command) => suspend::carry_out(work, command, actor),
     }
 }
 
 fn mail<T: Txn>(work: &mut Work<'_, T>, command: MailCommand) -> Outcome<Reply, T::Error> {
     match command {
-        MailCommand::Deliver { sender: _, recipients, message } => deliver::deliver(work, &recipients, &message),
+        MailCommand::Deliver { login, sender: _, recipients, message } => {
+            deliver::deliver(work, login, &recipients, &message)
+        }
         MailCommand::Append { login, mailbox, messages } => append::append(work, login, &mailbox, messages),
         MailCommand::StoreFlags { login, mailbox, uids, operation, flags, unchanged_since } => {
             let change = flags::Change { operation, flags, unchanged_since };

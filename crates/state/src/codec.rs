@@ -5,8 +5,8 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The only format so far.
-pub const FORMAT: u8 = 1;
+/// The format that is written, and the only one that is read: 1 was that of builds before any release.
+pub const FORMAT: u8 = 2;
 
 /// The bytes are not of a known format or are damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -18,6 +18,7 @@ use yubin_types::{
 pub use self::directory::DirectoryCommand;
 use crate::queue::QueueCommand;
 use crate::record::{NewDkimKey, Plan, Verifiers};
+use crate::sending::SendingCommand;
 
 /// A command in its envelope: what the log holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +180,8 @@ pub enum DomainCommand {
     ActivateDkimKeys,
     /// Forgets the key with this selector.
     RemoveDkimKey(DomainName),
+    /// How much an account sends.
+    Sending(SendingCommand),
 }
 
 /// A message that is being stored. Its body is the entry's body with this ordinal.
@@ -233,6 +236,8 @@ pub struct Login {
 pub enum MailCommand {
     /// Stores a message for all recipients of one domain, or for none.
     Deliver {
+        /// The account that submits; `None` for mail that nobody logged in for.
+        login: Option<Login>,
         /// Envelope sender.
         sender: ReversePath,
         /// At least one.

@@ -3,14 +3,15 @@
 //! Each account gets one copy, even if several recipients lead to it: that of the first. Refused here and nowhere else, so exactly: a
 //! suspended domain, an unknown recipient, a message larger than the plan allows, an account's quota, the domain's shared quota over
 //! the sum (SPPD-11, SHIN-09, SONET-20). A suspended account still gets its mail. If anyone is to blame nothing is stored, and
-//! the reply says for each recipient why not; whoever could have had the message has no reason there.
+//! the reply says for each recipient why not; whoever could have had the message has no reason there. What an account submits within its
+//! domain counts among what it sends ([`crate::sending`]).
 
 use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 use yubin_types::{AccountId, FlagSet, QuotaScope, Refusal, Usage, limits};
 
-use crate::command::{NewMessage, Recipient};
+use crate::command::{Login, NewMessage, Recipient};
 use crate::keys;
 use crate::kv::Txn;
 use crate::opened::{Incoming, Opened, too_many};
@@ -18,6 +19,7 @@ use crate::record::{ColdRow, Standing};
 use crate::reply::{Reply, StoredCopy};
 use crate::resolve::{self, Reached};
 use crate::rows::Account;
+use crate::sending::admit::{self, Load};
 use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::work::Work;
@@ -35,6 +37,7 @@ struct Plan {
 /// Delivers.
 pub(crate) fn deliver<T: Txn>(
     work: &mut Work<'_, T>,
+    login: Option<Login>,
     recipients: &[Recipient],
     message: &NewMessage,
 ) -> Outcome<Reply, T::Error> {
@@ -47,6 +50,16 @@ pub(crate) fn deliver<T: Txn>(
         let refusal = Refusal::DomainSuspended { reason: reason.clone() };
         return Ok(Reply::DeliveryRefused(vec![Some(refusal); recipients.len()]));
     }
+    let charge = match login {
+        None => None,
+        Some(login) => {
+            work.login(login)?;
+            match admit::weigh(work, login.account, Load::within(recipients.len()))? {
+                Ok(charge) => Some(charge),
+                Err(refusal) => return admit::refuse(work, login.account, refusal),
+            }
+        }
+    };
     let mut refusals: Vec<Option<Refusal>> = vec![None; recipients.len()];
     let mut plan = Plan { targets: BTreeMap::new(), reached: Vec::new(), copies: Vec::new() };
     let mut domain_usage = work.counters.usage;
@@ -60,7 +73,11 @@ pub(crate) fn deliver<T: Txn>(
     if refusals.iter().any(Option::is_some) {
         return Ok(Reply::DeliveryRefused(refusals));
     }
-    store(work, recipients, message, plan)
+    let reply = store(work, recipients, message, plan)?;
+    if let Some(charge) = charge {
+        charge.write(work);
+    }
+    Ok(reply)
 }
 
 /// Finds whom a recipient reaches and whether there is room; only then counts its copies in.

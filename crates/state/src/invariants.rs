@@ -5,6 +5,7 @@
 mod domain;
 mod mailbox;
 mod queue;
+mod sending;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -14,6 +14,7 @@ mod group;
 mod mailbox;
 mod message;
 mod queue;
+mod sending;
 mod waiting;
 
 use std::marker::PhantomData;
@@ -26,6 +27,7 @@ pub use self::group::*;
 pub use self::mailbox::*;
 pub use self::message::*;
 pub use self::queue::*;
+pub use self::sending::*;
 pub use self::waiting::*;
 
 /// UIDs of one [`Chunk`](crate::rows::Chunk): a mailbox of a million messages is 245 chunks.
@@ -75,6 +77,14 @@ pub enum Table {
     Credentials = 0x24,
     /// Selector: a DKIM key.
     DkimKey = 0x25,
+    /// Account id: its own sending limits, and whether its sending is suspended.
+    SendingControl = 0x26,
+    /// Account id, or 0 for the whole domain: what was sent in each hour of a day.
+    SendingCounters = 0x27,
+    /// Account id: its owner is to be told of a suspension.
+    SendingNotice = 0x28,
+    /// Account id: whom it has written to.
+    KnownRecipients = 0x29,
     /// Mailbox id.
     Mailbox = 0x30,
     /// Account id, mailbox name: mailbox id.
@@ -117,13 +127,17 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 25] = [
+    pub const OF_DOMAIN: [Table; 29] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
         Table::Account,
         Table::Credentials,
         Table::DkimKey,
+        Table::SendingControl,
+        Table::SendingCounters,
+        Table::SendingNotice,
+        Table::KnownRecipients,
         Table::Mailbox,
         Table::MailboxName,
         Table::Subscription,
@@ -158,11 +172,13 @@ pub enum DueKind {
     Graves = 3,
     /// Final outcomes of queued mail are forgotten.
     Events = 4,
+    /// Owners are told that their sending is suspended.
+    Notices = 5,
 }
 
 impl DueKind {
     /// All of them.
-    pub const ALL: [DueKind; 4] = [DueKind::Trash, DueKind::Vault, DueKind::Graves, DueKind::Events];
+    pub const ALL: [DueKind; 5] = [DueKind::Trash, DueKind::Vault, DueKind::Graves, DueKind::Events, DueKind::Notices];
 }
 
 /// Where a row of type `R` is.

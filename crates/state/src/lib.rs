@@ -7,6 +7,7 @@
 //! - [`command`]: what can be proposed; [`reply`]: what comes back; [`apply()`]: from one to the other; [`topic`]: who should look.
 //! - [`query`]: what can be asked of a [`kv::View`]; [`answer()`]: a pure function too.
 //! - [`queue`]: mail on its way out, with its own commands, queries and records.
+//! - [`sending`]: how much accounts and domains send, and whose sending is suspended.
 //! - [`kv`]: the two traits that the state machine needs of its storage; [`memory`]: both in a map.
 //! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
 //! - [`invariants`]: what must always hold, checked over a whole state.
@@ -24,6 +25,7 @@ pub mod queue;
 pub mod record;
 pub mod reply;
 pub mod rows;
+pub mod sending;
 pub mod topic;
 
 mod accounts;

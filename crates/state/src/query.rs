@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, DomainId, DomainName, EmailId, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota, Refusal, Uid,
-    UidSet, Usage,
+    AccountId, DomainId, DomainName, EmailId, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota, Refusal,
+    Timestamp, Uid, UidSet, Usage,
 };
 
 use crate::command::Login;
@@ -16,6 +16,7 @@ use crate::record::{
     AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DkimKey, DomainRecord, GroupRecord, HotRow,
     MailboxRecord, NodeRecord, Plan, Verifiers,
 };
+use crate::sending::{Counting, SendingAllowance, SendingNotice, SendingReport};
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +114,17 @@ pub enum Query {
     QueueSuspensions,
     /// The domain's DKIM keys, sealed; front ends and the administration ask.
     DkimKeys,
+    /// What may this login send?
+    Sending {
+        /// Who.
+        login: Login,
+        /// The asker's clock; it counts where the group's is behind it.
+        now: Timestamp,
+    },
+    /// An account's sending limits and counts.
+    SendingReport(LocalPart),
+    /// Owners of the whole group who are to be told of a suspension; its leader asks.
+    SendingNotices,
 }
 
 /// How much of a message's rows.
@@ -201,6 +213,19 @@ pub enum Answer {
     QueueSuspensions(Vec<QueueSuspension>),
     /// DKIM keys by selector; retired ones may be over.
     DkimKeys(Vec<DkimKey>),
+    /// What may be sent.
+    Sending(SendingAllowance),
+    /// Nothing may be sent now.
+    SendingRefused {
+        /// Why.
+        refusal: Refusal,
+        /// Whether the asker has it counted.
+        counting: Counting,
+    },
+    /// Limits and counts.
+    SendingReport(Box<SendingReport>),
+    /// Owners to be told.
+    SendingNotices(Vec<SendingNotice>),
 }
 
 /// A recipient that exists and has room.

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
     AccountId, DomainId, DomainName, EmailId, FlagSet, Limit, LocalPart, MailboxId, MailboxName, ModSeq, Placement,
-    Quota, SpecialUse, Timestamp, Uid, UidValidity, Usage, limits,
+    Quota, SendingLimits, SpecialUse, Timestamp, Uid, UidValidity, Usage, limits,
 };
 
 use crate::kv::BodyRef;
+use crate::sending::SendingSuspension;
 
 /// What a customer's contract allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Plan {
     pub trash_expiry_seconds: Option<u64>,
     /// Seconds that expunged mail stays in the vault; 0: not kept.
     pub vault_seconds: u64,
+    /// How much may be sent.
+    pub sending: Box<SendingLimits>,
 }
 
 /// Password verifiers (decisions: set-password stores both).
@@ -136,6 +139,8 @@ pub struct AccountRecord {
     pub usage: Usage,
     /// When it was created.
     pub created: Timestamp,
+    /// Set while it may send nothing.
+    pub sending: Option<SendingSuspension>,
 }
 
 /// An alias.

@@ -10,6 +10,7 @@ use yubin_types::{
 };
 
 use crate::record::{AccountRecord, ColdRow, DomainRecord, HotRow, MailboxRecord, Plan, Standing, Verifiers};
+use crate::sending::SendingSuspension;
 
 /// What an operator sets on a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,8 @@ pub struct Counters {
     pub due_graves: Option<Timestamp>,
     /// Likewise for events of the queue.
     pub due_events: Option<Timestamp>,
+    /// Likewise for notices to owners.
+    pub due_notices: Option<Timestamp>,
 }
 
 /// Who a local part is. Accounts and aliases share one name space (SONET-45).
@@ -141,7 +144,7 @@ impl Account {
     }
 
     /// What others see.
-    pub(crate) fn record(&self, id: AccountId, domain: &Domain) -> AccountRecord {
+    pub(crate) fn record(&self, id: AccountId, domain: &Domain, sending: Option<SendingSuspension>) -> AccountRecord {
         AccountRecord {
             id,
             local: self.local.clone(),
@@ -150,6 +153,7 @@ impl Account {
             quota: self.quota,
             usage: self.usage,
             created: self.created,
+            sending,
         }
     }
 }

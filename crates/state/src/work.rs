@@ -195,6 +195,7 @@ impl<'t, T: Txn> Work<'t, T> {
             DueKind::Vault => &mut self.counters.due_vault,
             DueKind::Graves => &mut self.counters.due_graves,
             DueKind::Events => &mut self.counters.due_events,
+            DueKind::Notices => &mut self.counters.due_notices,
         } = at;
     }
 
@@ -204,6 +205,7 @@ impl<'t, T: Txn> Work<'t, T> {
             DueKind::Vault => self.counters.due_vault,
             DueKind::Graves => self.counters.due_graves,
             DueKind::Events => self.counters.due_events,
+            DueKind::Notices => self.counters.due_notices,
         }
     }
 }

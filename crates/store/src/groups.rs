@@ -13,7 +13,7 @@ use yubin_proto::{Proposal, Scope, StoreError, StoreNode as _};
 use yubin_state::command::DirectoryCommand;
 use yubin_state::record::{NodeRecord, Plan};
 use yubin_state::{Actor, Answer, Command, DedupeClass, Encode as _, Envelope, Query, Reply};
-use yubin_types::{DomainId, Epoch, GroupNumber, Limit, Quota, RequestId, Timestamp, TraceId, limits};
+use yubin_types::{DomainId, Epoch, GroupNumber, Limit, Quota, RequestId, SendingLimits, Timestamp, TraceId, limits};
 
 use crate::service::Shared;
 use crate::settings::StoreSettings;
@@ -89,7 +89,7 @@ async fn record(shared: &Shared, settings: &StoreSettings) -> Result<(), StoreEr
     Ok(())
 }
 
-/// What a domain gets when nobody chose: no shared quota, 100 MB messages, Trash emptied after seven days.
+/// What a domain gets when nobody chose: no shared quota, 100 MB messages, Trash emptied after seven days, sending as people send.
 fn default_plan() -> Plan {
     Plan {
         name: DEFAULT_PLAN.to_owned(),
@@ -99,6 +99,7 @@ fn default_plan() -> Plan {
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
         vault_seconds: limits::VAULT_SECONDS_DEFAULT,
+        sending: Box::new(SendingLimits::standard()),
     }
 }
 

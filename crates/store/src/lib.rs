@@ -15,6 +15,7 @@ mod groups;
 mod locks;
 mod machine;
 mod news;
+mod notices;
 mod propose;
 mod read;
 mod search;

@@ -1,5 +1,5 @@
 //! What the leader of a group proposes when something is due: Trash expiry, the vault, forgotten outcomes of requests and of queued
-//! mail.
+//! mail, notices to owners.
 //!
 //! The sweeper only wakes; what is due is decided in apply from the entry's stamp, so a wrong or early wake-up costs an empty command
 //! and a late one nothing but time. One task per group; it rests while another node leads.
@@ -17,6 +17,7 @@ use yubin_types::{GroupNumber, Timestamp};
 
 use crate::bridge::StateView;
 use crate::groups::own_proposal;
+use crate::notices;
 use crate::read::answer;
 use crate::service::Shared;
 
@@ -68,5 +69,5 @@ async fn sweep_once(shared: &Shared, group: GroupNumber) -> Result<(), StoreErro
             shared.propose(own_proposal(group, "sweeper", &command)).await?
         {}
     }
-    Ok(())
+    notices::tell(shared, group).await
 }

@@ -65,6 +65,7 @@ async fn create_domain(client: &StoreClient, name: &str, quota: Quota) -> Arc<Ho
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
         vault_seconds: 0,
+        sending: Box::default(),
     };
     done(client, scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: Some(quota) })).await;
     done(client, yubin_proto::Scope::DIRECTORY, Command::Directory(DirectoryCommand::ActivateDomain(id))).await;
@@ -89,7 +90,7 @@ fn delivery(local: &str, octets: &[u8], tag: u8) -> (Command, Vec<Body>) {
         internal_date: Timestamp(1),
         body_ordinal: 0,
     };
-    let deliver = MailCommand::Deliver { sender: ReversePath::Null, recipients: vec![recipient], message };
+    let deliver = MailCommand::Deliver { login: None, sender: ReversePath::Null, recipients: vec![recipient], message };
     (Command::Mail(deliver), vec![Body::Inline(Bytes::copy_from_slice(octets))])
 }
 

@@ -9,6 +9,7 @@
 //! - [`destination`]: where mail to the outside goes; [`dsn`]: what its sender wants to hear of it (RFC 3461).
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
+//! - [`sending`]: how much may be sent, and why no more.
 //! - [`quota`], [`time`], [`status`], [`refusal`], [`reply`], [`search`], [`secret`].
 
 pub mod address;
@@ -25,6 +26,7 @@ pub mod refusal;
 pub mod reply;
 pub mod search;
 pub mod secret;
+pub mod sending;
 pub mod status;
 mod text;
 pub mod time;
@@ -44,6 +46,10 @@ pub use quota::{Limit, Quota, QuotaScope, Usage};
 pub use refusal::Refusal;
 pub use reply::{ResponseText, SmtpReply};
 pub use secret::Secret;
+pub use sending::{
+    AccountSending, SendingLimit, SendingLimits, SendingPeriod, SendingRate, SendingUnit, SuspensionCause,
+    SuspensionRules,
+};
 pub use status::EnhancedStatus;
 pub use time::Timestamp;
 pub use uid::{ModSeq, Uid, UidSet, UidValidity};

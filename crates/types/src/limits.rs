@@ -289,6 +289,16 @@ pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
 pub const QUEUED_PER_DOMAIN_MAX: u64 = 1_000_000;
 /// What the queued messages of a domain may hold, bytes, each message counted once: half of what a group is meant to hold.
 pub const QUEUED_BYTES_PER_DOMAIN_MAX: u64 = 50 * 1024 * 1024 * 1024;
+/// Hours of which it is kept how much an account and its domain sent: a day.
+pub const SENDING_HOURS: u64 = 24;
+/// Recipients refused for good below which their share says nothing about an account.
+pub const SENDING_BOUNCES_MIN: u64 = 20;
+/// Recipients that an account is known to have written to; the oldest quarter is forgotten beyond. Each takes 4 bytes of one row.
+pub const KNOWN_RECIPIENTS_MAX: usize = 2_000;
+/// Suspensions of an account's sending, and their ends, that can be looked up: the last ones.
+pub const SENDING_HISTORY_MAX: usize = 20;
+/// Suspensions of which owners are told by one look of a group's leader.
+pub const SENDING_NOTICES_MAX: usize = 100;
 /// How long delivery may be tried, seconds: RFC 5321 §4.5.4.1 asks for at least 4 to 5 days, 30 is what no sender waits for.
 pub const QUEUE_LIFETIME_SECONDS_MAX: u64 = 30 * 86_400;
 /// How long delivery is tried where a plan sets nothing, seconds.

@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::quota::QuotaScope;
+use crate::sending::{SendingLimit, SuspensionCause};
+use crate::time::Timestamp;
 
 /// A reason, with what the reader needs to act on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
@@ -124,5 +126,19 @@ pub enum Refusal {
     NotSignable {
         /// What is wrong with it.
         why: String,
+    },
+    /// As much was sent as may be sent in a time.
+    #[error("sending limit reached: {limit}")]
+    SendingLimit {
+        /// Which.
+        limit: SendingLimit,
+        /// When there is room again.
+        until: Timestamp,
+    },
+    /// The account may send nothing until somebody ends that; it reads and receives.
+    #[error("sending is suspended: {cause}")]
+    SendingSuspended {
+        /// Why.
+        cause: SuspensionCause,
     },
 }

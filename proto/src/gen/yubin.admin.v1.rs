@@ -210,6 +210,12 @@ pub struct Account {
     /// At or over its quota (SPPD-14).
     #[prost(bool, tag = "9")]
     pub over_quota: bool,
+    /// Suspended: it may send nothing.
+    #[prost(enumeration = "State", tag = "10")]
+    pub sending_state: i32,
+    /// Why.
+    #[prost(string, tag = "11")]
+    pub sending_suspension_reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateAccountRequest {
@@ -280,6 +286,144 @@ pub struct ResumeAccountRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteAccountRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+/// How much an account may send. An hour is a full hour of UTC, a day that hour and the 23 before. 0 is unlimited. What is absent is
+/// unlimited in a plan, and the plan's among an account's own limits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountSendingLimits {
+    #[prost(uint64, optional, tag = "1")]
+    pub recipients_per_message: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub messages_per_hour: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub messages_per_day: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    pub recipients_per_hour: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "5")]
+    pub recipients_per_day: ::core::option::Option<u64>,
+    /// Recipients outside the own domain to whom the account has not written before.
+    #[prost(uint64, optional, tag = "6")]
+    pub new_recipients_per_day: ::core::option::Option<u64>,
+}
+/// How much all accounts of a domain may send together; absent or 0: unlimited.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DomainSendingLimits {
+    #[prost(uint64, optional, tag = "1")]
+    pub messages_per_hour: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "2")]
+    pub messages_per_day: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub recipients_per_hour: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    pub recipients_per_day: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendingLimits {
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<AccountSendingLimits>,
+    #[prost(message, optional, tag = "2")]
+    pub domain: ::core::option::Option<DomainSendingLimits>,
+    /// More messages of an account refused for its limits in an hour than this suspend its sending; absent or 0: never.
+    #[prost(uint64, optional, tag = "3")]
+    pub suspend_above_refusals_per_hour: ::core::option::Option<u64>,
+    /// A higher share of recipients refused for good than this, percent, within two hours suspends an account's sending; absent or 0: never.
+    #[prost(uint64, optional, tag = "4")]
+    pub suspend_above_bounce_percent: ::core::option::Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendingCounts {
+    #[prost(uint64, tag = "1")]
+    pub messages_this_hour: u64,
+    #[prost(uint64, tag = "2")]
+    pub messages_this_day: u64,
+    #[prost(uint64, tag = "3")]
+    pub recipients_this_hour: u64,
+    #[prost(uint64, tag = "4")]
+    pub recipients_this_day: u64,
+    #[prost(uint64, tag = "5")]
+    pub new_recipients_this_day: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AccountSending {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(enumeration = "State", tag = "2")]
+    pub state: i32,
+    /// The evidence, or an operator's words.
+    #[prost(string, tag = "3")]
+    pub suspension_reason: ::prost::alloc::string::String,
+    #[prost(uint64, optional, tag = "4")]
+    pub suspended_since_ms: ::core::option::Option<u64>,
+    /// The name of the token that did it; empty: the rules did.
+    #[prost(string, tag = "5")]
+    pub suspended_by: ::prost::alloc::string::String,
+    /// Its own limits, where it has some.
+    #[prost(message, optional, tag = "6")]
+    pub own_limits: ::core::option::Option<AccountSendingLimits>,
+    /// The limits in force; absent: unlimited.
+    #[prost(message, optional, tag = "7")]
+    pub limits: ::core::option::Option<AccountSendingLimits>,
+    #[prost(message, optional, tag = "8")]
+    pub domain_limits: ::core::option::Option<DomainSendingLimits>,
+    #[prost(message, optional, tag = "9")]
+    pub used: ::core::option::Option<SendingCounts>,
+    #[prost(message, optional, tag = "10")]
+    pub domain_used: ::core::option::Option<SendingCounts>,
+    /// Messages refused for its limits in this hour.
+    #[prost(uint64, tag = "11")]
+    pub refused_this_hour: u64,
+    /// Recipients in this hour and the one before.
+    #[prost(uint64, tag = "12")]
+    pub delivered_lately: u64,
+    #[prost(uint64, tag = "13")]
+    pub bounced_lately: u64,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "14")]
+    pub history: ::prost::alloc::vec::Vec<SendingChange>,
+}
+/// An account's sending was suspended, or resumed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendingChange {
+    #[prost(uint64, tag = "1")]
+    pub time_ms: u64,
+    #[prost(enumeration = "State", tag = "2")]
+    pub state: i32,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The name of the token that did it; empty: the rules did.
+    #[prost(string, tag = "4")]
+    pub by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSendingRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetSendingLimitsRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub limits: ::core::option::Option<AccountSendingLimits>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendSendingRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Told to the owner.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeSendingRequest {
     #[prost(string, tag = "1")]
     pub address: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "2")]
@@ -375,6 +519,9 @@ pub struct Plan {
     /// Seconds that expunged mail is kept for undelete.
     #[prost(uint64, tag = "7")]
     pub vault_seconds: u64,
+    /// How much may be sent; absent: unlimited.
+    #[prost(message, optional, tag = "8")]
+    pub sending: ::core::option::Option<SendingLimits>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PutPlanRequest {
@@ -1555,6 +1702,94 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearMailbox"));
             self.inner.unary(req, path, codec).await
         }
+        /// How much an account may send, and has sent.
+        pub async fn get_sending(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetSending",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetSending"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives an account limits of its own, all at once: what is absent is its plan's.
+        pub async fn set_sending_limits(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetSendingLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SetSendingLimits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SetSendingLimits"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops an account's sending; it reads and receives. What it queued is kept. Its owner is told by mail.
+        pub async fn suspend_sending(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SuspendSendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SuspendSending",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SuspendSending"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets an account send again.
+        pub async fn resume_sending(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeSendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ResumeSending",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ResumeSending"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Aliases.
         pub async fn put_alias(
             &mut self,
@@ -2088,6 +2323,26 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ClearMailboxRequest>,
         ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status>;
+        /// How much an account may send, and has sent.
+        async fn get_sending(
+            &self,
+            request: tonic::Request<super::GetSendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status>;
+        /// Gives an account limits of its own, all at once: what is absent is its plan's.
+        async fn set_sending_limits(
+            &self,
+            request: tonic::Request<super::SetSendingLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status>;
+        /// Stops an account's sending; it reads and receives. What it queued is kept. Its owner is told by mail.
+        async fn suspend_sending(
+            &self,
+            request: tonic::Request<super::SuspendSendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status>;
+        /// Lets an account send again.
+        async fn resume_sending(
+            &self,
+            request: tonic::Request<super::ResumeSendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status>;
         /// Aliases.
         async fn put_alias(
             &self,
@@ -3195,6 +3450,184 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ClearMailboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetSending" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSendingSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::GetSendingRequest>
+                    for GetSendingSvc<T> {
+                        type Response = super::AccountSending;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSendingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_sending(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSendingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SetSendingLimits" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetSendingLimitsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SetSendingLimitsRequest>
+                    for SetSendingLimitsSvc<T> {
+                        type Response = super::AccountSending;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetSendingLimitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::set_sending_limits(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetSendingLimitsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SuspendSending" => {
+                    #[allow(non_camel_case_types)]
+                    struct SuspendSendingSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SuspendSendingRequest>
+                    for SuspendSendingSvc<T> {
+                        type Response = super::AccountSending;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SuspendSendingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::suspend_sending(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SuspendSendingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ResumeSending" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeSendingSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ResumeSendingRequest>
+                    for ResumeSendingSvc<T> {
+                        type Response = super::AccountSending;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeSendingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::resume_sending(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeSendingSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

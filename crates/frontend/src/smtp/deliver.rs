@@ -10,7 +10,7 @@ use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{Listener, MessageFacts, Origin};
-use yubin_state::command::{MailCommand, NewMessage, Recipient};
+use yubin_state::command::{Login, MailCommand, NewMessage, Recipient};
 use yubin_state::{Command, DedupeClass, Reply};
 use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
 
@@ -81,6 +81,7 @@ impl SmtpRim {
             email_id: EmailId(rand::random()),
         };
         Command::Mail(MailCommand::Deliver {
+            login: self.submitter(),
             sender: transaction.sender.path().clone(),
             recipients: permits.iter().zip(prefixes).map(recipient).collect(),
             message: NewMessage {
@@ -128,6 +129,12 @@ impl SmtpRim {
             Some(moved) => store.propose(moved.scope(), command, request, &caller, vec![spooled.body.clone()]).await,
             None => Ok(reply),
         }
+    }
+
+    /// The account whose sending this is, if somebody logged in to submit.
+    fn submitter(&self) -> Option<Login> {
+        let identity = self.identity.as_ref().filter(|_| self.listener == Listener::Submission)?;
+        Some(identity.login)
     }
 
     /// On whose behalf: the account that logged in, or the world.

@@ -10,12 +10,16 @@ use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{RecipientDenial, sender};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
-use yubin_state::{Answer, Query};
-use yubin_types::{Address, DomainName, NotifySet, Refusal, ReversePath, SmtpReply};
+use yubin_state::command::DomainCommand;
+use yubin_state::sending::{Counting, SendingAllowance, SendingCommand};
+use yubin_state::{Answer, Command, Query, Reply};
+use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, SmtpReply};
 
 use super::stranger::{self, PeerFacts};
 use super::{Invited, Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
+use crate::auth::Identity;
 use crate::domain;
+use crate::driver::now;
 
 /// Whom RCPT named.
 #[derive(Clone)]
@@ -31,12 +35,15 @@ impl SmtpRim {
         if let (Some(stranger), Some(inbound)) = (&mut self.stranger, &self.connection.shared.config.inbound) {
             stranger.ask(inbound, self.connection.peer_ip());
         }
-        let sender = match self.listener {
-            Listener::Mx => Sender::Claimed(mail.sender),
-            Listener::Submission => self.own_sender(&mail.sender).await?,
+        let (sender, allowance) = match self.listener {
+            Listener::Mx => (Sender::Claimed(mail.sender), None),
+            Listener::Submission => {
+                self.own_sender(&mail.sender).await.map(|(sender, allowed)| (sender, Some(allowed)))?
+            }
         };
         self.transaction = Some(Transaction {
             sender,
+            allowance,
             size: mail.size,
             encoding: mail.encoding,
             dsn: mail.dsn,
@@ -47,24 +54,46 @@ impl SmtpRim {
         Ok(())
     }
 
-    /// Is the login still good, and is the sender an address of its account?
-    async fn own_sender(&self, path: &ReversePath) -> Result<Sender, SmtpReply> {
+    /// Is the login still good, may its account send, and is the sender an address of it?
+    async fn own_sender(&self, path: &ReversePath) -> Result<(Sender, SendingAllowance), SmtpReply> {
         let Some(identity) = &self.identity else { return Err(out_of_order()) };
         let (store, name) = (&self.connection.shared.store, &identity.address.domain);
         let answers = try_join(
-            domain::ask(store, name, Query::CheckLogin(identity.login)),
+            domain::ask(store, name, Query::Sending { login: identity.login, now: now() }),
             domain::ask(store, name, Query::Addresses(identity.login.account)),
         );
         match answers.await.map_err(|error| unavailable(&error))? {
-            (Some((_, Answer::Ok)), Some((_, Answer::Addresses(addresses)))) => {
+            (Some((_, Answer::Sending(allowance))), Some((_, Answer::Addresses(addresses)))) => {
                 let permit = sender::own(name, &addresses, path);
-                permit.map(Sender::Owned).map_err(|refusal| self.refused(&refusal, Stage::Envelope))
+                let permit = permit.map_err(|refusal| self.refused(&refusal, Stage::Envelope))?;
+                Ok((Sender::Owned(permit), allowance))
+            }
+            (Some((home, Answer::SendingRefused { refusal, counting })), _) => {
+                let refusal = match counting {
+                    Counting::Wanted => self.counted(&home, identity, refusal).await,
+                    Counting::NotWanted => refusal,
+                };
+                Err(self.refused(&refusal, Stage::Envelope))
             }
             (Some((_, Answer::Refused(refusal))), _) | (_, Some((_, Answer::Refused(refusal)))) => {
                 Err(self.refused(&refusal, Stage::Envelope))
             }
             (None, _) | (_, None) => Err(self.refused(&Refusal::StaleGeneration, Stage::Envelope)),
             _ => Err(out_of_order()),
+        }
+    }
+
+    /// Has the refusal of a submission counted against its account; what it is refused for then, which may be that it was one too many.
+    async fn counted(&self, home: &Hosted, identity: &Identity, refusal: Refusal) -> Refusal {
+        let command = Command::Domain(DomainCommand::Sending(SendingCommand::CountRefusal(identity.login)));
+        let caller = self.connection.caller(&identity.address.to_string());
+        match self.connection.shared.store.propose_once(home.scope(), &command, &caller).await {
+            Ok(Reply::Refused(counted @ (Refusal::SendingLimit { .. } | Refusal::SendingSuspended { .. }))) => counted,
+            Ok(_) => refusal,
+            Err(error) => {
+                tracing::warn!(%error, "a refused submission is not counted");
+                refusal
+            }
         }
     }
 
@@ -114,6 +143,7 @@ impl SmtpRim {
         let outcomes: Vec<_> = join_all(asked).await;
         let admitted = |named: &Named| self.admit_peer(peer.as_deref(), &named.address);
         let barred: Vec<Option<SmtpReply>> = named.iter().map(admitted).collect();
+        let metrics = &self.connection.shared.metrics;
         let Some(transaction) = &mut self.transaction else { return Err(out_of_order()) };
         let mut verdicts = Vec::with_capacity(outcomes.len());
         for ((outcome, barred), named) in outcomes.into_iter().zip(barred).zip(named) {
@@ -124,11 +154,20 @@ impl SmtpRim {
                         transaction.hosted = Some(hosted);
                     }
                     // Named twice it is still one delivery.
-                    if transaction.recipients.iter().all(|known| known.admission.recipient() != &named.address) {
-                        let Named { notify, orcpt, .. } = named.clone();
-                        transaction.recipients.push(Invited { admission, notify, orcpt });
+                    let again =
+                        transaction.recipients.iter().any(|known| known.admission.recipient() == &named.address);
+                    match transaction.one_more() {
+                        _ if again => Verdict::Accepted,
+                        Err(refusal) => {
+                            metrics.reject(reason(&refusal));
+                            Verdict::Refused(refusal_text::smtp(&refusal, Stage::Envelope))
+                        }
+                        Ok(()) => {
+                            let Named { notify, orcpt, .. } = named.clone();
+                            transaction.recipients.push(Invited { admission, notify, orcpt });
+                            Verdict::Accepted
+                        }
                     }
-                    Verdict::Accepted
                 }
             });
         }
@@ -186,5 +225,22 @@ impl SmtpRim {
         };
         self.connection.shared.metrics.reject(counted);
         refusal_text::recipient(denial)
+    }
+}
+
+impl Transaction {
+    /// May the sender name another recipient?
+    fn one_more(&self) -> Result<(), Refusal> {
+        let Some(allowance) = &self.allowance else { return Ok(()) };
+        let named = self.recipients.len() as u64;
+        if let Limit::AtMost(limit) = allowance.recipients_per_message
+            && named >= limit
+        {
+            return Err(Refusal::TooMany { what: "recipients in one message".to_owned(), limit });
+        }
+        match &allowance.recipients {
+            Some((left, refusal)) if named >= *left => Err(refusal.clone()),
+            _ => Ok(()),
+        }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn verifiers(password: &str) -> Verifiers {
     derive(&Secret::new(password), &Salts { argon2id: [1; 16], scram: [2; 16] }).unwrap()
 }
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     Plan {
         name: "standard".into(),
         domain_quota: Quota { bytes: Limit::AtMost(100 << 20), messages: Limit::Unlimited },
@@ -48,6 +48,7 @@ fn plan() -> Plan {
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: None,
         vault_seconds: 0,
+        sending: Box::default(),
     }
 }
 

@@ -248,6 +248,7 @@ async fn create_domain(client: &StoreClient) -> Arc<Hosted> {
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: None,
         vault_seconds: 0,
+        sending: Box::default(),
     };
     let scram = ScramVerifier { salt: [0; 16], iterations: 4096, stored_key: [0; 32], server_key: [0; 32] };
     let verifiers = || Verifiers { argon2id: "$argon2id$".to_owned(), scram_sha_256: scram.clone() };

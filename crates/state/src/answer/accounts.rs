@@ -10,6 +10,7 @@ use crate::query::{Answer, Credentials, RecipientFacts};
 use crate::record::{AliasRecord, Standing};
 use crate::resolve;
 use crate::rows::{Account, Name};
+use crate::sending::reading;
 use crate::stop::Outcome;
 use crate::table::{Read as _, go_on_while};
 
@@ -67,7 +68,8 @@ pub(super) fn credentials<V: View>(reading: &Reading<'_, V>, local: &LocalPart) 
 
 pub(super) fn account<V: View>(reading: &Reading<'_, V>, local: &LocalPart) -> Outcome<Answer, V::Error> {
     let (id, account) = named(reading, local)?;
-    Ok(Answer::Account(account.record(id, &reading.domain)))
+    let sending = reading::suspension(reading.view, reading.id, id)?;
+    Ok(Answer::Account(account.record(id, &reading.domain, sending)))
 }
 
 pub(super) fn accounts<V: View>(
@@ -83,7 +85,8 @@ pub(super) fn accounts<V: View>(
     .into_iter()
     .try_for_each(|id| {
         let account = reading.view.row(&keys::account(reading.id, id))?;
-        found.extend(account.map(|account| account.record(id, &reading.domain)));
+        let sending = reading::suspension(reading.view, reading.id, id)?;
+        found.extend(account.map(|account| account.record(id, &reading.domain, sending)));
         Ok(())
     })
     .map(|()| Answer::Accounts(found))
@@ -145,7 +148,8 @@ fn page<V: View, T>(
     Ok(found)
 }
 
-fn named<V: View>(reading: &Reading<'_, V>, local: &LocalPart) -> Outcome<(AccountId, Account), V::Error> {
+/// The account of this name.
+pub(crate) fn named<V: View>(reading: &Reading<'_, V>, local: &LocalPart) -> Outcome<(AccountId, Account), V::Error> {
     let Some(Name::Account(id)) = resolve::exact(reading.view, reading.id, local)? else {
         return Err(Refusal::NoSuchAccount.into());
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, MailboxId, Usage, limits};
 
-use super::{Dues, Findings, mailbox, queue};
+use super::{Dues, Findings, mailbox, queue, sending};
 use crate::answer::usage;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, View};
@@ -37,6 +37,7 @@ pub(super) fn check<V: View>(
     messages_have_owners(view, &rows, found)?;
     bodies(view, &rows, found)?;
     due_times(view, &rows, dues, found)?;
+    sending::check(view, &rows, found)?;
     queue::check(view, id, &rows.counters, found)?;
     mailbox::check(view, &rows, found)
 }
@@ -183,6 +184,7 @@ fn due_times<V: View>(view: &V, rows: &Rows, dues: &Dues, found: &mut Findings) 
         (DueKind::Vault, counters.due_vault),
         (DueKind::Graves, counters.due_graves),
         (DueKind::Events, counters.due_events),
+        (DueKind::Notices, counters.due_notices),
     ];
     for (kind, at) in filed {
         let indexed = dues.get(&(kind, *id)).cloned().unwrap_or_default();

@@ -29,7 +29,8 @@ pub enum QueueCommand {
         messages: Vec<NewQueued>,
     },
     /// Gives a worker the right to try deliveries. Granted is what is due and not leased, or whose lease ran out, and also what has
-    /// expired: its holder doesn't try it but records that. A delivery of a suspended domain is put off instead. Repeated under the same request id it answers the same leases.
+    /// expired: its holder doesn't try it but records that. A delivery of a suspended
+    /// domain, or of an account whose sending is suspended, is put off instead. Repeated under the same request id it answers the same leases.
     Lease {
         /// The worker's name.
         worker: String,

@@ -41,7 +41,7 @@ pub(crate) fn control<T: Txn>(
         };
         outcomes.push(outcome);
     }
-    tray.close();
+    tray.close()?;
     Ok(Reply::Queue(QueueReply::Controlled(outcomes)))
 }
 

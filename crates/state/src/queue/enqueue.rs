@@ -1,6 +1,7 @@
 //! Taking messages into the queue: all of one command or none.
 //!
-//! Refused: a suspended domain or account, a message larger than the plan allows, a domain with too much in the queue. Queued mail is
+//! Refused: a suspended domain or account, a message larger than the plan allows, more than an account or its domain may send
+//! ([`crate::sending`]; what nobody logged in for is not counted), a domain with too much in the queue. Queued mail is
 //! not charged to an account's quota: deleting mail must not be needed to send it. An id that is queued already was enqueued by an
 //! earlier attempt whose outcome was forgotten; the command then does nothing and answers as before.
 
@@ -16,6 +17,7 @@ use crate::kv::Txn;
 use crate::opened::too_many;
 use crate::record::Standing;
 use crate::reply::Reply;
+use crate::sending::admit::{self, Load};
 use crate::stop::Outcome;
 use crate::table::Read as _;
 use crate::work::Work;
@@ -42,6 +44,13 @@ pub(crate) fn enqueue<T: Txn>(
             return Ok(Reply::Done);
         }
     }
+    let charge = match login {
+        None => None,
+        Some(login) => match admit::weigh(work, login.account, Load::queued(&messages, &work.domain.name))? {
+            Ok(charge) => Some(charge),
+            Err(refusal) => return admit::refuse(work, login.account, refusal),
+        },
+    };
     let mut tray = Tray::open(work)?;
     let deliveries = messages.iter().map(|message| message.deliveries.len() as u64).sum();
     if !tray.has_room(deliveries, messages.iter().map(NewQueued::bytes).fold(0, u64::saturating_add)) {
@@ -52,7 +61,10 @@ pub(crate) fn enqueue<T: Txn>(
         tray.work.take_body(message.body_ordinal);
         tray.insert(message, body, trace);
     }
-    tray.close();
+    tray.close()?;
+    if let Some(charge) = charge {
+        charge.write(work);
+    }
     Ok(Reply::Done)
 }
 

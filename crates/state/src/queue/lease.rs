@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yubin_types::{DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
+use yubin_types::{AccountId, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
 use super::command::{DeliveryKey, Leased, Postponed, QueueReply};
 use super::enqueue::invalid;
-use super::record::{AfterLease, Delivery, DeliveryState};
+use super::record::{AfterLease, Delivery, DeliveryState, QueueSource};
+use super::rows::Queued;
 use super::tray::{self, Tray};
 use crate::codec::Encode as _;
 use crate::keys;
@@ -20,6 +21,7 @@ use crate::opened::too_many;
 use crate::record::Standing;
 use crate::reply::Reply;
 use crate::rows::Phase;
+use crate::sending::reading;
 use crate::stop::Outcome;
 use crate::table::Read as _;
 use crate::topic::Topic;
@@ -48,7 +50,14 @@ pub(crate) fn lease<T: Txn>(
     if wanted.worker.is_empty() || wanted.worker.len() > limits::OBJECT_NAME_BYTES_MAX {
         return Err(invalid(&format!("a worker's name has 1 to {} bytes", limits::OBJECT_NAME_BYTES_MAX)).into());
     }
-    let mut clerk = Clerk { position, now, until: until(now, wanted.seconds)?, wanted, domains: BTreeMap::new() };
+    let mut clerk = Clerk {
+        position,
+        now,
+        until: until(now, wanted.seconds)?,
+        wanted,
+        domains: BTreeMap::new(),
+        suspended: BTreeMap::new(),
+    };
     let (mut granted, mut bytes, mut given_up) = (Vec::new(), 0, 0);
     // An item that is named twice is granted once: its holder is one.
     let mut seen = BTreeSet::new();
@@ -79,6 +88,8 @@ struct Clerk<'a> {
     until: Timestamp,
     wanted: &'a Wanted,
     domains: BTreeMap<DomainId, Option<(Epoch, Standing)>>,
+    /// Is the sending of an account suspended? Of those met so far.
+    suspended: BTreeMap<(DomainId, AccountId), bool>,
 }
 
 /// What became of an item.
@@ -97,7 +108,8 @@ impl Clerk<'_> {
         let filed = delivery.due();
         match &delivery.state {
             DeliveryState::InFlight { lease, until, .. } if *lease == self.wanted.request && *until > self.now => {
-                return self.granted(txn, item, epoch, delivery);
+                let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
+                return Ok(granted(item.domain, epoch, queued, delivery));
             }
             DeliveryState::Held { .. } => return Ok(Served::Nothing),
             _ if filed > self.now => return Ok(Served::Nothing),
@@ -116,7 +128,8 @@ impl Clerk<'_> {
                 }
             },
         }
-        if standing != Standing::Active {
+        let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
+        if standing != Standing::Active || self.is_suspended(txn, item.domain, queued.message.source)? {
             delivery.state = DeliveryState::Scheduled;
             delivery.next_attempt = self.now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
             tray::write(txn, (item.domain, item.id), filed, &delivery);
@@ -130,19 +143,18 @@ impl Clerk<'_> {
             after: AfterLease::Schedule,
         };
         tray::write(txn, (item.domain, item.id), filed, &delivery);
-        self.granted(txn, item, epoch, delivery)
+        Ok(granted(item.domain, epoch, queued, delivery))
     }
 
-    fn granted<T: Txn>(
-        &self,
-        txn: &T,
-        item: &DeliveryKey,
-        epoch: Epoch,
-        delivery: Delivery,
-    ) -> Outcome<Served, T::Error> {
-        let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
-        let leased = Leased { domain: item.domain, epoch, token: delivery.token, message: queued.message, delivery };
-        Ok(Served::Granted(Box::new(leased)))
+    /// Is it mail of an account whose sending is suspended?
+    fn is_suspended<T: Txn>(&mut self, txn: &T, domain: DomainId, source: QueueSource) -> Outcome<bool, T::Error> {
+        let QueueSource::Submission { account } = source else { return Ok(false) };
+        if let Some(known) = self.suspended.get(&(domain, account)) {
+            return Ok(*known);
+        }
+        let suspended = reading::suspension(txn, domain, account)?.is_some();
+        self.suspended.insert((domain, account), suspended);
+        Ok(suspended)
     }
 
     fn give_up<T: Txn>(
@@ -156,7 +168,7 @@ impl Clerk<'_> {
         let recipients = delivery.recipients.len();
         let mut tray = Tray::open(&mut work)?;
         tray.cancel(item.id, filed, delivery)?;
-        tray.close();
+        tray.close()?;
         Ok(Served::GivenUp { recipients, topics: work.finish() })
     }
 
@@ -170,6 +182,10 @@ impl Clerk<'_> {
         self.domains.insert(id, found.clone());
         Ok(found)
     }
+}
+
+fn granted(domain: DomainId, epoch: Epoch, queued: Queued, delivery: Delivery) -> Served {
+    Served::Granted(Box::new(Leased { domain, epoch, token: delivery.token, message: queued.message, delivery }))
 }
 
 /// Keeps leases for longer. One that ran out and was not granted anew can still be kept.
@@ -224,7 +240,7 @@ pub(crate) fn postpone<T: Txn>(
             let Some(mut work) = Work::open(txn, item.domain, now, &[])? else { continue };
             let mut tray = Tray::open(&mut work)?;
             tray.cancel(item.id, filed, delivery)?;
-            tray.close();
+            tray.close()?;
             work.finish().into_iter().for_each(|topic| push(topics, topic));
             continue;
         }

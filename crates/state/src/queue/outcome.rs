@@ -49,7 +49,7 @@ pub(crate) fn record<T: Txn>(
                 stale.push(place);
             }
         }
-        tray.close();
+        tray.close()?;
         work.finish().into_iter().for_each(|topic| push(topics, topic));
     }
     for (ordinal, body) in (0u16..).zip(bodies) {

@@ -4,13 +4,18 @@
 //! Every delivery has one row among the group's due times, filed under [`Delivery::due`]; one that is held stands at the end of time.
 //! The message's own row is written once. How many deliveries it has left is a row only while that is more than one.
 
-use yubin_types::{DestinationName, DomainId, QueueId, RecipientAddress, Timestamp, TraceId, limits};
+use std::collections::BTreeMap;
+
+use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddress, Timestamp, TraceId, limits};
 
 use super::command::NewQueued;
-use super::record::{Delivery, DeliveryState, Event, FinalOutcome, QueuedMessage, QueuedRecipient, RemoteReply, cut};
+use super::record::{
+    Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply, cut,
+};
 use super::rows::{QueueCounters, Queued};
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, Txn};
+use crate::sending::suspend;
 use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
@@ -21,6 +26,8 @@ pub(crate) struct Tray<'w, 't, T: Txn> {
     pub(crate) work: &'w mut Work<'t, T>,
     counters: QueueCounters,
     stored: QueueCounters,
+    /// Recipients of accounts' mail that ended: (reached, refused for good).
+    ends: BTreeMap<AccountId, (u64, u64)>,
 }
 
 /// A recipient's end, before it becomes an event.
@@ -33,14 +40,15 @@ pub(crate) struct End {
 impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     pub(crate) fn open(work: &'w mut Work<'t, T>) -> Outcome<Self, T::Error> {
         let counters = work.txn.row(&keys::queue_counters(work.id))?.unwrap_or_default();
-        Ok(Tray { work, counters, stored: counters })
+        Ok(Tray { work, counters, stored: counters, ends: BTreeMap::new() })
     }
 
-    /// Writes the counters.
-    pub(crate) fn close(self) {
+    /// Writes the counters, and what became of accounts' mail.
+    pub(crate) fn close(self) -> Outcome<(), T::Error> {
         if self.counters != self.stored {
             self.work.txn.set(&keys::queue_counters(self.work.id), &self.counters);
         }
+        self.ends.into_iter().try_for_each(|(account, ends)| suspend::count_ends(self.work, account, ends))
     }
 
     /// Is there room for so many more deliveries and bytes?
@@ -113,6 +121,14 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         if ends.is_empty() {
             return;
         }
+        if let QueueSource::Submission { account } = message.source {
+            let (reached, refused) = (of(&ends, FinalOutcome::Delivered), of(&ends, FinalOutcome::Bounced));
+            if reached + refused > 0 {
+                let (delivered, bounced) = self.ends.entry(account).or_default();
+                *delivered += reached;
+                *bounced += refused;
+            }
+        }
         for End { recipient, outcome, reply } in ends {
             let event = Event {
                 id: message.id,
@@ -166,6 +182,11 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         }
         Ok(())
     }
+}
+
+/// How many ended so.
+fn of(ends: &[End], outcome: FinalOutcome) -> u64 {
+    ends.iter().filter(|end| end.outcome == outcome).count() as u64
 }
 
 /// Writes a delivery and files it among the due times.

@@ -240,6 +240,7 @@ fn a_delivery_needs_recipients_and_its_body() {
     assert!(matches!(refused(&lab.deliver(&[], 1)), Refusal::InvalidValue { .. }));
     let missing = NewMessage { body_ordinal: 1, ..message(1) };
     let reply = lab.mail(yubin_state::command::MailCommand::Deliver {
+        login: None,
         sender: yubin_types::ReversePath::Null,
         recipients: vec![recipient("ann")],
         message: missing,

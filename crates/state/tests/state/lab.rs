@@ -14,6 +14,7 @@ use yubin_state::queue::rows::Queued;
 use yubin_state::queue::{NewQueued, QueueCommand};
 use yubin_state::record::{ColdRow, Plan, ScramVerifier, Verifiers};
 use yubin_state::rows::Vaulted;
+use yubin_state::sending::SendingCommand;
 use yubin_state::{
     Actor, Answer, BodyRef, Command, Decode as _, DedupeClass, Encode as _, Entry, Envelope, Position, Query, Reply,
     Topic, answer, apply, invariants,
@@ -75,6 +76,7 @@ pub(crate) fn plan() -> Plan {
         accounts_max: Limit::Unlimited,
         trash_expiry_seconds: Some(7 * DAY),
         vault_seconds: 3 * DAY,
+        sending: Box::default(),
     }
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn recipient(to: &str) -> Recipient {
 }
 
 pub(crate) fn deliver_to(recipients: Vec<Recipient>, bytes: u64) -> Command {
-    Command::Mail(MailCommand::Deliver { sender: ReversePath::Null, recipients, message: message(bytes) })
+    Command::Mail(MailCommand::Deliver { login: None, sender: ReversePath::Null, recipients, message: message(bytes) })
 }
 
 impl Lab {
@@ -197,8 +199,14 @@ impl Lab {
     pub(crate) fn propose(&mut self, envelope: Envelope, command: Command) -> Reply {
         let before = self.state.clone();
         let reply = self.propose_unchecked(envelope, command);
-        if matches!(reply, Reply::Refused(_) | Reply::DeliveryRefused(_)) {
-            assert_eq!(lasting(&before), lasting(&self.state), "a refusal left a trace");
+        match &reply {
+            Reply::Refused(Refusal::SendingLimit { .. } | Refusal::SendingSuspended { .. }) => {
+                assert_eq!(uncounted(&before), uncounted(&self.state), "a refused submission left more than a count");
+            }
+            Reply::Refused(_) | Reply::DeliveryRefused(_) => {
+                assert_eq!(lasting(&before), lasting(&self.state), "a refusal left a trace");
+            }
+            _ => {}
         }
         self.check();
         reply
@@ -361,6 +369,13 @@ pub(crate) fn lasting(state: &Memory) -> Vec<(&[u8], &Bytes)> {
     rows.filter(|(key, _)| !passing.contains(&key[0])).collect()
 }
 
+/// The same without what a refused submission may leave behind: its count, and a suspension of which the owner is to be told.
+fn uncounted(state: &Memory) -> Vec<(&[u8], &Bytes)> {
+    let counts = [Table::SendingControl, Table::SendingCounters, Table::SendingNotice, Table::Counters, Table::Due];
+    let rows = lasting(state).into_iter();
+    rows.filter(|(key, _)| counts.iter().all(|table| key[0] != *table as u8)).collect()
+}
+
 pub(crate) fn refused(reply: &Reply) -> &Refusal {
     match reply {
         Reply::Refused(refusal) => refusal,
@@ -371,6 +386,7 @@ pub(crate) fn refused(reply: &Reply) -> &Refusal {
 fn bodies_of(command: &Command) -> u64 {
     match command {
         Command::Mail(MailCommand::Deliver { .. }) => 1,
+        Command::Domain(DomainCommand::Sending(SendingCommand::Tell { .. })) => 1,
         Command::Mail(MailCommand::Append { messages, .. }) => messages.len() as u64,
         Command::Queue(QueueCommand::Enqueue { messages, .. }) => ordinals(messages),
         Command::Queue(QueueCommand::Record { results }) => {

@@ -20,4 +20,6 @@ mod queue_model;
 mod queue_reads;
 mod resync;
 mod retries;
+mod sending;
+mod sending_model;
 mod trash;

@@ -175,7 +175,12 @@ fn command(lab: &Lab, domain: DomainId, who: &str, step: &Step) -> Option<Comman
                 email_id: EmailId([1; 16]),
             };
             let recipients = to.iter().map(recipient).collect();
-            MailCommand::Deliver { sender: yubin_types::ReversePath::Null, recipients, message: message(*bytes) }
+            MailCommand::Deliver {
+                login: None,
+                sender: yubin_types::ReversePath::Null,
+                recipients,
+                message: message(*bytes),
+            }
         }
         Step::Append { mailbox, sizes, flags: chosen } => {
             let messages = sizes.iter().zip(0u16..).map(|(&bytes, ordinal)| {

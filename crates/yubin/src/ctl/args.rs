@@ -1,12 +1,14 @@
 //! The command line of `yubin ctl`.
 
 mod queue;
+mod sending;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
+pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
 
 /// Administer a running system.
 #[derive(Args)]
@@ -191,6 +193,26 @@ pub(crate) enum AccountVerb {
         /// Its address.
         address: String,
     },
+    /// Show how much it may send and has sent, and when its sending was suspended.
+    Limits {
+        /// Its address.
+        address: String,
+    },
+    /// Give it sending limits of its own, all at once: what isn't named is its plan's.
+    SetLimits(AccountLimitArgs),
+    /// Stop its sending; it reads and receives, what it queued is kept, and its owner is told by mail.
+    SuspendSending {
+        /// Its address.
+        address: String,
+        /// Told to the owner.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let it send again; what it queued goes out within 15 minutes.
+    ResumeSending {
+        /// Its address.
+        address: String,
+    },
     /// Delete it with its mail.
     Delete {
         /// Its address.
@@ -258,6 +280,8 @@ pub(crate) struct PlanArgs {
     /// Seconds that expunged mail is kept for undelete.
     #[arg(long, default_value_t = yubin_types::limits::VAULT_SECONDS_DEFAULT)]
     pub(crate) vault_seconds: u64,
+    #[command(flatten)]
+    pub(crate) sending: PlanSendingArgs,
 }
 
 #[derive(Subcommand)]

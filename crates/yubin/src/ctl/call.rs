@@ -128,6 +128,23 @@ async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::
         AccountVerb::Resume { address } => {
             api.resume_account(api::ResumeAccountRequest { address, request_id }).await?
         }
+        AccountVerb::Limits { address } => {
+            let sending = api.get_sending(api::GetSendingRequest { address }).await?;
+            return Ok(sending.into_inner().shown(form));
+        }
+        AccountVerb::SetLimits(args) => {
+            let limits = Some(args.limits());
+            let set = api::SetSendingLimitsRequest { address: args.address, limits, request_id };
+            return Ok(api.set_sending_limits(set).await?.into_inner().shown(form));
+        }
+        AccountVerb::SuspendSending { address, reason } => {
+            let suspend = api::SuspendSendingRequest { address, reason, request_id };
+            return Ok(api.suspend_sending(suspend).await?.into_inner().shown(form));
+        }
+        AccountVerb::ResumeSending { address } => {
+            let resume = api::ResumeSendingRequest { address, request_id };
+            return Ok(api.resume_sending(resume).await?.into_inner().shown(form));
+        }
         AccountVerb::Delete { address, confirm } => {
             confirmed(&address, &confirm)?;
             let gone = api.delete_account(api::DeleteAccountRequest { address, request_id }).await?;
@@ -239,6 +256,7 @@ fn to_plan(args: PlanArgs) -> anyhow::Result<api::Plan> {
         accounts_max: args.accounts,
         trash_expiry_seconds: Some(args.trash_expiry_seconds).filter(|seconds| *seconds > 0),
         vault_seconds: args.vault_seconds,
+        sending: Some(args.sending.limits()),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod dns;
 mod queue;
+mod sending;
 
 use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
@@ -142,7 +143,7 @@ impl Row for api::DomainEntry {
 }
 
 impl Row for api::Account {
-    const HEADS: &'static [&'static str] = &["ACCOUNT", "STATE", "USED", "QUOTA", "MESSAGES"];
+    const HEADS: &'static [&'static str] = &["ACCOUNT", "STATE", "USED", "QUOTA", "MESSAGES", "SENDING"];
     const LIST: &'static str = "accounts";
 
     fn cells(&self) -> Vec<String> {
@@ -153,6 +154,7 @@ impl Row for api::Account {
             format!("{}{}", used(self.usage.as_ref()), if self.over_quota { " *" } else { "" }),
             limit(self.effective_quota.as_ref()),
             messages(self.usage.as_ref()),
+            state(self.sending_state, &self.sending_suspension_reason),
         ]
     }
 
@@ -166,6 +168,8 @@ impl Row for api::Account {
             "usage": usage(self.usage.as_ref()),
             "over_quota": self.over_quota,
             "create_time_ms": self.create_time_ms,
+            "sending_state": state_word(self.sending_state),
+            "sending_suspension_reason": self.sending_suspension_reason,
         })
     }
 }
@@ -219,6 +223,7 @@ impl Row for api::Plan {
             "accounts_max": self.accounts_max,
             "trash_expiry_seconds": self.trash_expiry_seconds,
             "vault_seconds": self.vault_seconds,
+            "sending": sending::limits(self.sending.as_ref()),
         })
     }
 }

@@ -1,0 +1,102 @@
+//! What rows about sending hold, and what is told of them.
+
+use serde::{Deserialize, Serialize};
+use yubin_types::{
+    AccountId, AccountSending, DomainId, DomainName, Epoch, Limit, LocalPart, Refusal, SendingLimits, SuspensionCause,
+    Timestamp,
+};
+
+use super::counters::SendingCounters;
+
+/// What was decided about an account's sending. Most accounts have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingControl {
+    /// Limits of its own.
+    pub limits: AccountSending<Option<Limit>>,
+    /// Set while it may send nothing.
+    pub suspension: Option<SendingSuspension>,
+    /// Suspensions and their ends, the last [`yubin_types::limits::SENDING_HISTORY_MAX`], oldest first.
+    pub history: Vec<SendingChange>,
+}
+
+/// An account may send nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingSuspension {
+    /// Why.
+    pub cause: SuspensionCause,
+    /// Since when.
+    pub since: Timestamp,
+    /// By whom: a token's id, or empty where the rules did it.
+    pub by: String,
+}
+
+/// An account's sending was suspended, or resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingChange {
+    /// When.
+    pub at: Timestamp,
+    /// By whom: a token's id, or empty where the rules did it.
+    pub by: String,
+    /// Why it was suspended; `None`: it was resumed.
+    pub cause: Option<SuspensionCause>,
+}
+
+/// Recipients that an account has written to: hashes of their addresses, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRecipients(pub Vec<u32>);
+
+/// What an account may send now. The command decides again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingAllowance {
+    /// Recipients of one message.
+    pub recipients_per_message: Limit,
+    /// How many recipients there is room for now, and what refuses the next; `None`: any number.
+    pub recipients: Option<(u64, Refusal)>,
+}
+
+/// Is a refusal to be counted against the account ([`super::SendingCommand::CountRefusal`])?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counting {
+    /// It is for a limit of the account's own, and its plan suspends who is refused too often.
+    Wanted,
+    /// It says nothing about the account, or nobody asks.
+    NotWanted,
+}
+
+/// An account's limits and what it has used of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingReport {
+    /// What its domain's plan allows.
+    pub plan: SendingLimits,
+    /// What was decided about the account.
+    pub control: SendingControl,
+    /// What it sent.
+    pub account: SendingCounters,
+    /// What all accounts of the domain sent.
+    pub domain: SendingCounters,
+}
+
+impl SendingReport {
+    /// The account's limits in force.
+    #[must_use]
+    pub fn limits(&self) -> AccountSending<Limit> {
+        self.control.limits.or(self.plan.account)
+    }
+}
+
+/// An owner who is to be told of a suspension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingNotice {
+    /// The domain.
+    pub domain: DomainId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its name.
+    pub name: DomainName,
+    /// The account.
+    pub account: AccountId,
+    /// Its own name.
+    pub local: LocalPart,
+    /// What to tell.
+    pub suspension: SendingSuspension,
+}

@@ -1,0 +1,119 @@
+//! An account that sends too much is stopped and its owner told why; it goes on reading and receiving, and sends again when it may.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
+use yubin_tests::process::{output, wait_until};
+use yubin_tests::receiver::Receiver;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports!(an_infected_account_is_stopped_and_its_owner_told);
+
+const HOME: &str = "home.example";
+const INFECTED: &str = "u0@home.example";
+const NEIGHBOUR: &str = "u1@home.example";
+const PASSWORD: &str = "correct horse battery";
+/// How long mail may be on its way on a busy machine.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A system whose mail to the outside goes to a receiver.
+struct World {
+    system: System,
+    receiver: Receiver,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn start(transport: Transport) -> World {
+        let receiver = Receiver::start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let smart_host = format!(
+            "[[queue.smart_hosts]]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
+             destinations = []\nuser = \"\"\npassword_file = \"\"\n",
+            receiver.address().port()
+        );
+        let system = System::configured(transport, folder.path(), &smart_host).unwrap();
+        system.admin.populate(HOME, 2, PASSWORD).unwrap();
+        World { system, receiver, _folder: folder }
+    }
+
+    /// Sends as a user, by a real client; an error holds what it was told.
+    fn submit(&self, user: &str, to: &str) -> Result<(), String> {
+        let port = self.system.port("submissions").unwrap().port().to_string();
+        let mut swaks = Command::new("swaks");
+        swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
+        swaks.args(["--auth-user", user, "--auth-password", PASSWORD, "--from", user, "--to", to]);
+        output(&mut swaks).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Everything in a user's INBOX.
+    fn inbox(&self, user: &str) -> String {
+        let mut imap = Imap::login(self.system.port("imaps").unwrap(), user, PASSWORD).unwrap();
+        imap.ok("SELECT INBOX").unwrap();
+        imap.ok("FETCH 1:* BODY.PEEK[]").unwrap().text().concat()
+    }
+
+    fn ctl(&self, line: &str) -> String {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        self.system.admin.ctl(&arguments, PASSWORD).unwrap()
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.ctl(&format!("{line} --json"))).unwrap()
+    }
+}
+
+fn an_infected_account_is_stopped_and_its_owner_told(transport: Transport) {
+    let world = World::start(transport);
+    world.ctl("plan put small --messages-per-day 2 --suspend-above-refusals-per-hour 2");
+    world.ctl("domain update home.example --plan small");
+    world.submit(INFECTED, "someone@elsewhere.example").unwrap();
+    world.submit(INFECTED, NEIGHBOUR).unwrap();
+    let refused = world.submit(INFECTED, "someone@elsewhere.example").unwrap_err();
+    let text = "450 4.7.1 Sending limit reached: 2 messages per day for this account; try again at ";
+    assert!(refused.contains(text), "{refused}");
+    let sending = world.json("account limits u0@home.example");
+    assert_eq!((&sending["used"]["messages_this_day"], &sending["limits"]["messages_per_day"]), (&2.into(), &2.into()));
+    assert_eq!((&sending["used"]["recipients_this_day"], &sending["state"]), (&2.into(), &"active".into()));
+
+    // It goes on, and is stopped. The count is of an hour: one that ends meanwhile lets it begin again.
+    let stopped = (0..6).find_map(|_| {
+        let refused = world.submit(INFECTED, "someone@elsewhere.example").unwrap_err();
+        refused.contains("550 5.7.1 Sending is suspended for this account; ").then_some(refused)
+    });
+    let stopped = stopped.expect("never stopped");
+    assert!(stopped.contains("3 messages in one hour were refused by the limit of 2 messages per day"), "{stopped}");
+    let account = world.json("account show u0@home.example");
+    assert_eq!((&account["sending_state"], &account["state"]), (&"suspended".into(), &"active".into()));
+    assert!(account["sending_suspension_reason"].as_str().unwrap().starts_with("3 messages in one hour were refused"));
+
+    // The owner reads it, in both languages; others' mail still comes in, and others still send.
+    wait_until(DELIVERED_WITHIN, || world.inbox(INFECTED).contains("Sending from your mail account is suspended"))
+        .unwrap();
+    world.submit(NEIGHBOUR, INFECTED).unwrap();
+    let inbox = world.inbox(INFECTED);
+    assert!(inbox.contains("From: Mail system <postmaster@home.example>") && inbox.contains("Change the password"));
+    assert_eq!(inbox.matches("Sending from your mail account is suspended").count(), 1, "{inbox}");
+    assert!(inbox.contains("To: u0@home.example"), "the neighbour's: {inbox}");
+    wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 1).unwrap();
+
+    // An operator lets it go and gives it limits of its own.
+    let resumed = world.json("account resume-sending u0@home.example");
+    assert_eq!((&resumed["state"], &resumed["refused_this_hour"]), (&"active".into(), &0.into()));
+    assert!(world.submit(INFECTED, "someone@elsewhere.example").unwrap_err().contains(text));
+    world.ctl("account set-limits u0@home.example --messages-per-day 0");
+    world.submit(INFECTED, "someone@elsewhere.example").unwrap();
+    let states: Vec<Value> = world.json("account limits u0@home.example")["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["state"].clone())
+        .collect();
+    assert_eq!(states, ["suspended", "active"]);
+}
