@@ -46,6 +46,7 @@ two        IN TXT "v=spf1 +all"
 two        IN TXT "v=spf1 -all"
 other      IN TXT "v=spf10 +all"
 other      IN TXT "google-site-verification=x"
+modifier   IN TXT "v=spf1 moo.cow-far_out=man:dog/cat ip4:192.0.2.1 -all"
 typo       IN TXT "v=spf1 ipv4:192.0.2.1 -all"
 cut        IN TXT "v=spf1 ip4:192" ".0.2.1 -all"
 loop       IN TXT "v=spf1 include:loop.spf.test -all"
@@ -126,6 +127,7 @@ async fn every_mechanism_says_what_it_means() {
         ("192.0.2.1", "two", PermError),
         ("192.0.2.1", "other", None),
         ("192.0.2.1", "nowhere", None),
+        ("192.0.2.1", "modifier", Pass),
         ("192.0.2.1", "typo", PermError),
         ("192.0.2.1", "cut", Pass),
     ] {

@@ -81,8 +81,11 @@ impl<'a> Evaluation<'a> {
         let mut records = texts.iter().filter(|text| is_record(text));
         match (records.next(), records.next()) {
             (None, _) => Ok(None),
-            (Some(record), None) if is_sound(record) => Spf::parse(record).map(Some).map_err(|_| PERMANENT),
-            (Some(_), _) => Err(PERMANENT),
+            (Some(record), None) => {
+                let known = known_terms(record).ok_or(PERMANENT)?;
+                Spf::parse(&known).map(Some).map_err(|_| PERMANENT)
+            }
+            (Some(_), Some(_)) => Err(PERMANENT),
         }
     }
 
@@ -201,19 +204,31 @@ fn is_record(text: &[u8]) -> bool {
     version.eq_ignore_ascii_case(b"v=spf1") && matches!(rest.first(), None | Some(b' '))
 }
 
-/// Are all its mechanisms known? Another one is a mistake (§5), which the library passes over; an unknown modifier is none (§6).
-fn is_sound(record: &[u8]) -> bool {
+/// The record without modifiers that nobody knows, whose values may be anything (§6); none if it has an unknown mechanism, which is a
+/// mistake (§5). The library passes over the one and stumbles over the other.
+fn known_terms(record: &[u8]) -> Option<Vec<u8>> {
     const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
-    let mut terms = record.split(|byte| *byte == b' ').skip(1).filter(|term| !term.is_empty());
-    terms.all(|term| {
-        let unqualified = term.strip_prefix(b"+").or_else(|| term.strip_prefix(b"-"));
-        let unqualified = unqualified.or_else(|| term.strip_prefix(b"~")).or_else(|| term.strip_prefix(b"?"));
+    let mut known = b"v=spf1".to_vec();
+    for term in record.split(|byte| *byte == b' ').skip(1).filter(|term| !term.is_empty()) {
+        let unqualified = match term {
+            [b'+' | b'-' | b'~' | b'?', mechanism @ ..] => Some(mechanism),
+            _ => None,
+        };
         let bare = unqualified.unwrap_or(term);
         let end = bare.iter().position(|byte| matches!(byte, b':' | b'/' | b'=')).unwrap_or(bare.len());
         let (name, rest) = bare.split_at(end);
-        let is_modifier = rest.starts_with(b"=") && unqualified.is_none();
-        is_modifier || MECHANISMS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-    })
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if rest.starts_with(b"=") && unqualified.is_none() {
+            if !is("redirect") && !is("exp") {
+                continue;
+            }
+        } else if !MECHANISMS.iter().any(|mechanism| is(mechanism)) {
+            return None;
+        }
+        known.push(b' ');
+        known.extend_from_slice(term);
+    }
+    Some(known)
 }
 
 /// Is the peer in the network of an address of its family?
