@@ -101,6 +101,11 @@ impl Cluster {
         raft.wait(Some(PATIENCE)).applied_index_at_least(Some(index), "catch up").await.unwrap();
     }
 
+    /// Shuts all nodes down: a process that ends while RocksDB's threads run may abort.
+    async fn end(self) {
+        futures::future::join_all(self.nodes.values().map(Node::shutdown)).await;
+    }
+
     /// Checks that all nodes have the same state, with all bodies.
     async fn check_equal(&self, index: u64) {
         let mut states = Vec::new();
@@ -174,6 +179,7 @@ async fn three_nodes_replicate_lose_their_leader_and_take_it_back() {
     let opened = Instant::now();
     cluster.check_equal(last).await;
     println!("catching up by log took {} ms", opened.elapsed().as_millis());
+    cluster.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,6 +210,7 @@ async fn a_node_that_was_away_too_long_gets_a_snapshot() {
     println!("catching up by snapshot took {} ms", opened.elapsed().as_millis());
     let first = cluster.group(away).replica().log.lock().first_index();
     assert!(first > seen, "it caught up by the log: {first}");
+    cluster.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,6 +227,7 @@ async fn leadership_moves_on_request() {
     println!("a transfer took {} ms", asked.elapsed().as_millis());
     let last = cluster.propose(Vec::new()).await.position.index;
     cluster.check_equal(last).await;
+    cluster.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,6 +248,7 @@ async fn strangers_are_refused() {
     assert!(meet(other, 1).await.unwrap_err().to_string().contains("another cluster"));
     assert!(meet(me, 2).await.unwrap_err().to_string().contains("this is node 1"));
     assert!(meet(me, 9).await.unwrap_err().to_string().contains("no address"));
+    node.shutdown().await;
 }
 
 /// An authority and one certificate that it signed for the nodes.
@@ -280,4 +289,5 @@ async fn with_certificates_only_nodes_of_the_same_authority_are_served() {
     meet(Some(&ours)).await.unwrap();
     assert!(meet(Some(&theirs)).await.is_err(), "a stranger's certificate was accepted");
     assert!(meet(None).await.is_err(), "plain text was accepted");
+    node.shutdown().await;
 }
