@@ -74,7 +74,7 @@ impl Verifier {
             record.sp
         };
         let result = self.aligned(question, &organization, record).await;
-        Ok((result, in_force(stated, record.t)))
+        Ok((result, in_force(stated, record)))
     }
 
     /// Does anything that passed belong to the author's organization?
@@ -183,8 +183,8 @@ fn is_below(name: &DomainName, domain: &DomainName) -> bool {
 }
 
 /// In test mode a policy is one step weaker (RFC 9989 §4.7).
-fn in_force(stated: Policy, testing: bool) -> DmarcPolicy {
-    match (stated, testing) {
+fn in_force(stated: Policy, record: &Dmarc) -> DmarcPolicy {
+    match (stated, record.t) {
         (Policy::Reject, false) => DmarcPolicy::Reject,
         (Policy::Reject, true) | (Policy::Quarantine, false) => DmarcPolicy::Quarantine,
         (Policy::Quarantine, true) | (Policy::None | Policy::Unspecified, _) => DmarcPolicy::None,

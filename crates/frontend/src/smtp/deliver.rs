@@ -36,7 +36,8 @@ impl SmtpRim {
         }
         let hostname = self.connection.shared.config.hostname.clone();
         let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
-        complete.verified = self.verify(&transaction, &mut complete).await?;
+        // On the heap: every connection has room for its largest future, and few are verifying.
+        complete.verified = Box::pin(self.verify(&transaction, &mut complete)).await?;
         let outcome = match (&transaction.hosted, deliverable(&transaction.recipients)) {
             (Some(hosted), Some(permits)) => {
                 let command = self.delivery(&transaction, &permits, &complete);
