@@ -100,6 +100,8 @@ impl Setup {
             }
             Cf::State => {
                 options.set_write_buffer_size(self.memory.write_buffers() / 3);
+                // The index of a table must fit into a shard of the cache, or every read unpacks it anew.
+                options.set_target_file_size_base(8 << 20);
                 options.set_level_compaction_dynamic_level_bytes(true);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
                 table.set_bloom_filter(10.0, false);
