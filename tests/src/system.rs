@@ -341,6 +341,17 @@ pub fn listen(address: &str, services: &[&str]) -> Result<String> {
     Ok(text)
 }
 
+/// Lines of the configuration that send mail for these destinations, or for all, to one host without TLS.
+#[must_use]
+pub fn smart_host(address: SocketAddr, destinations: &[&str]) -> String {
+    format!(
+        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
+         destinations = {destinations:?}\nuser = \"\"\npassword_file = \"\"\n",
+        address.ip(),
+        address.port()
+    )
+}
+
 /// The services of a process with every role, as configuration and `--print-ports` name them.
 pub const SERVICES: [&str; 9] =
     ["smtp", "submission", "submissions", "pop3", "pop3s", "imap", "imaps", "admin", "http"];

@@ -9,7 +9,7 @@ use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
 use yubin_tests::process::{output, wait_until};
 use yubin_tests::receiver::{Receiver, Taken};
-use yubin_tests::system::{System, Transport};
+use yubin_tests::system::{System, Transport, smart_host};
 
 over_both_transports!(mail_reaches_its_servers_and_a_refusal_comes_back);
 
@@ -30,12 +30,7 @@ impl World {
     fn start(transport: Transport) -> World {
         let receiver = Receiver::start().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let smart_host = format!(
-            "[[queue.smart_hosts]]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
-             destinations = []\nuser = \"\"\npassword_file = \"\"\n",
-            receiver.address().port()
-        );
-        let system = System::configured(transport, folder.path(), &smart_host).unwrap();
+        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[])).unwrap();
         for domain in [HOME, NEIGHBOUR] {
             system.admin.populate(domain, 2, PASSWORD).unwrap();
         }

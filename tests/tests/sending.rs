@@ -11,9 +11,12 @@ use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
 use yubin_tests::process::{output, wait_until};
 use yubin_tests::receiver::Receiver;
-use yubin_tests::system::{System, Transport};
+use yubin_tests::system::{System, Transport, smart_host};
 
-over_both_transports!(an_infected_account_is_stopped_and_its_owner_told);
+over_both_transports! {
+    an_infected_account_is_stopped_and_its_owner_told,
+    held_mail_goes_out_when_sending_is_resumed,
+}
 
 const HOME: &str = "home.example";
 const INFECTED: &str = "u0@home.example";
@@ -33,12 +36,7 @@ impl World {
     fn start(transport: Transport) -> World {
         let receiver = Receiver::start().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let smart_host = format!(
-            "[[queue.smart_hosts]]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
-             destinations = []\nuser = \"\"\npassword_file = \"\"\n",
-            receiver.address().port()
-        );
-        let system = System::configured(transport, folder.path(), &smart_host).unwrap();
+        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[])).unwrap();
         system.admin.populate(HOME, 2, PASSWORD).unwrap();
         World { system, receiver, _folder: folder }
     }
@@ -116,4 +114,25 @@ fn an_infected_account_is_stopped_and_its_owner_told(transport: Transport) {
         .map(|change| change["state"].clone())
         .collect();
     assert_eq!(states, ["suspended", "active"]);
+}
+
+fn held_mail_goes_out_when_sending_is_resumed(transport: Transport) {
+    let world = World::start(transport);
+    world.receiver.put_off();
+    world.submit(INFECTED, "later@elsewhere.example").unwrap();
+    let tried = || !world.json("queue list")["deliveries"][0]["recipients"][0]["last_reply"].is_null();
+    wait_until(DELIVERED_WITHIN, tried).unwrap();
+    world.ctl("account suspend-sending u0@home.example --reason stolen-password");
+    let refused = world.submit(INFECTED, "someone@elsewhere.example").unwrap_err();
+    assert!(refused.contains("550 5.7.1 ") && refused.contains(": stolen-password"), "{refused}");
+    world.receiver.take_all();
+    world.ctl("queue retry --sender u0@home.example");
+    // Somebody else's mail goes out meanwhile; what was queued is put off.
+    world.submit(NEIGHBOUR, "someone@other.example").unwrap();
+    wait_until(DELIVERED_WITHIN, || !world.receiver.taken().is_empty()).unwrap();
+    assert_eq!(world.receiver.taken()[0].sender, NEIGHBOUR);
+    assert_eq!(world.json("queue list")["deliveries"].as_array().unwrap().len(), 1);
+    world.ctl("account resume-sending u0@home.example");
+    world.ctl("queue retry --sender u0@home.example");
+    wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 2).unwrap();
 }

@@ -11,7 +11,7 @@ use crate::imap::Imap;
 use crate::load::{self, Login, Plan, Protocol, Until};
 use crate::peer::{NextHop, Postfix, Sink};
 use crate::process;
-use crate::system::{System, Transport};
+use crate::system::{System, Transport, smart_host};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -91,16 +91,6 @@ pub fn yubin_with_backlog(folder: &Path, messages: u64) -> Result<Relay<System>>
         outcome.json()
     );
     Ok(relay)
-}
-
-/// A smart host for these destinations, or for all.
-fn smart_host(address: SocketAddr, destinations: &[&str]) -> String {
-    format!(
-        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
-         destinations = {destinations:?}\nuser = \"\"\npassword_file = \"\"\n",
-        address.ip(),
-        address.port()
-    )
 }
 
 /// Gives the domain a plan without limits to what is sent.
