@@ -6,7 +6,8 @@
 //! bodies for nothing. Row compression happens at the bottom level only, bodies come compressed.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options,
+    WriteBufferManager, WriteOptions,
 };
 
 use super::{Cf, rocks_ffi};
@@ -100,8 +101,8 @@ impl Setup {
             }
             Cf::State => {
                 options.set_write_buffer_size(self.memory.write_buffers() / 3);
-                // The index of a table must fit into a shard of the cache, or every read unpacks it anew.
                 options.set_target_file_size_base(8 << 20);
+                partition_index(&mut table);
                 options.set_level_compaction_dynamic_level_bytes(true);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
                 table.set_bloom_filter(10.0, false);
@@ -115,6 +116,15 @@ impl Setup {
     pub(super) fn buffered_bytes(&self) -> u64 {
         self.buffers.get_usage() as u64
     }
+}
+
+/// Cuts a table's index and filter into blocks of their own. A whole index of a large table does not fit into a shard of the
+/// cache, and then every read unpacks it anew.
+fn partition_index(table: &mut BlockBasedOptions) {
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 << 10);
+    table.set_pin_top_level_index_and_filter(true);
 }
 
 /// Writes never wait for the disk; the syncer does.
