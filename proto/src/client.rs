@@ -18,6 +18,7 @@ use yubin_types::{AccountId, DomainName, GroupNumber, Refusal, RequestId, Timest
 use crate::contract::{
     Body, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError, StoreNode,
 };
+use crate::membership::{MembershipProgress, MembershipStep, VoterChange};
 use crate::placement::{Hosted, Placements};
 use crate::watch::{Subscription, WatchHub};
 
@@ -94,6 +95,35 @@ impl StoreClient {
     /// Adds a node or another way to reach it.
     pub fn put_node(&self, id: u64, node: Arc<dyn StoreNode>) {
         self.nodes.write().insert(id, node);
+    }
+
+    /// Forgets a node.
+    pub fn remove_node(&self, id: u64) {
+        self.nodes.write().remove(&id);
+        self.leaders.write().retain(|_, leader| *leader != id);
+    }
+
+    /// Takes a step on one node.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: there is no such node, or it can't be reached.
+    pub async fn membership(&self, node: u64, step: MembershipStep) -> Result<MembershipProgress, StoreError> {
+        let known = self.nodes.read().get(&node).map(Arc::clone);
+        let known = known.ok_or_else(|| StoreError::Unavailable(format!("node {node} is not known here")))?;
+        let answer = tokio::time::timeout(self.settings.attempt_timeout, known.membership(step)).await;
+        answer.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("node {node} did not answer in time"))))
+    }
+
+    /// Changes who votes in a group, or goes on with it.
+    ///
+    /// # Errors
+    /// The group can't be reached, or another change is under way.
+    pub async fn change_voters(&self, change: VoterChange) -> Result<MembershipProgress, StoreError> {
+        self.on_leader(change.group, |node| {
+            let step = MembershipStep::ChangeVoters(change.clone());
+            async move { node.membership(step).await }
+        })
+        .await
     }
 
     /// A hosted domain's place, from the cache or the directory; `None`: the directory just confirmed that it isn't hosted.

@@ -12,6 +12,8 @@ use yubin_state::{Answer, Envelope, Query, Reply};
 use yubin_types::search::SearchKey;
 use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Uid, UidSet};
 
+use crate::membership::{MembershipProgress, MembershipStep};
+
 /// Why a call failed. A refusal is not a failure: it comes as a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -177,6 +179,10 @@ pub struct NodeStatus {
     pub node: u64,
     /// Its replicas.
     pub groups: Vec<GroupStatus>,
+    /// Its disk: a random number that it was given when it was empty.
+    pub disk: u128,
+    /// The disks that its peers are known by.
+    pub known_disks: Vec<(u64, u128)>,
 }
 
 /// A group as one of its replicas sees it.
@@ -235,6 +241,9 @@ pub trait StoreNode: Send + Sync + 'static {
         token: [u8; 16],
         action: LockAction,
     ) -> Result<bool, StoreError>;
+
+    /// Takes a step in a change of who holds a group. Voters change on the group's leader only.
+    async fn membership(&self, step: MembershipStep) -> Result<MembershipProgress, StoreError>;
 
     /// Where this node stands.
     async fn status(&self) -> Result<NodeStatus, StoreError>;

@@ -6,6 +6,7 @@
 //! replicated log (`yubin-state`), so nothing is converted between the front end and the disk.
 //!
 //! - [`contract`]: the trait, its requests and its errors.
+//! - [`membership`]: steps by which replicas come and go; [`nodes`]: the nodes as the directory lists them.
 //! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`watch`]: wake-ups for sessions.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
@@ -13,6 +14,8 @@ pub mod client;
 pub mod contract;
 pub mod r#gen;
 pub mod grpc;
+pub mod membership;
+pub mod nodes;
 pub mod placement;
 pub mod queue;
 pub mod watch;

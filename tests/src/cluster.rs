@@ -14,6 +14,8 @@ use std::path::Path;
 
 /// Store nodes of a cluster.
 pub const NODES: usize = 3;
+/// Store nodes that a cluster may grow to.
+const NODES_MAX: usize = 4;
 /// Front ends of a cluster.
 pub const FRONT_ENDS: usize = 2;
 /// Memory for the buffers and caches of a node: the three share what a process alone has.
@@ -69,6 +71,7 @@ pub struct Cluster {
     /// The store nodes.
     pub nodes: Vec<Member>,
     admin: Admin,
+    places: Places,
 }
 
 impl Cluster {
@@ -95,7 +98,30 @@ impl Cluster {
             (0..FRONT_ENDS).map(|index| Member::start(places.front_end(index, folder)?)).collect::<Result<_>>()?;
         let first = front_ends.first().context("no front end")?;
         let admin = Admin { address: first.port("admin")?, token: first.program.data().join("admin-token") };
-        Ok(Self { front_ends, nodes, admin })
+        Ok(Self { front_ends, nodes, admin, places })
+    }
+
+    /// Starts one more store node, which waits to be added, and gives its id, its peer address and its store address.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn join(&mut self, folder: &Path) -> Result<(usize, String, String)> {
+        let index = self.nodes.len();
+        let program = self.places.node(index, folder)?;
+        self.nodes.push(Member::start(program)?);
+        let [peer, store] = [&self.places.peers, &self.places.stores].map(|places| places.get(index).cloned());
+        Ok((index + 1, peer.context("no such place")?, store.context("no such place")?))
+    }
+
+    /// Starts a node that was killed, on an empty disk.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn revive_empty(&mut self, victim: usize) -> Result<()> {
+        let node = self.nodes.get(victim).context("no such node")?;
+        std::fs::remove_dir_all(node.program.data())?;
+        std::fs::create_dir_all(node.program.data())?;
+        self.revive(victim)
     }
 
     /// The ids of all processes.
@@ -105,7 +131,8 @@ impl Cluster {
     }
 }
 
-/// The addresses that all processes are told.
+/// The addresses of all nodes that there may be. Every process is told those of the first [`NODES`].
+#[derive(Debug)]
 struct Places {
     peers: Vec<String>,
     stores: Vec<String>,
@@ -114,7 +141,7 @@ struct Places {
 impl Places {
     fn find() -> Result<Self> {
         let mut places = Self { peers: Vec::new(), stores: Vec::new() };
-        for index in 0..NODES {
+        for index in 0..NODES_MAX {
             let address = format!("127.0.0.1{}", index + 1);
             places.peers.push(format!("{address}:{}", process::free_port(&address)?));
             places.stores.push(format!("{address}:{}", process::free_port(&address)?));
@@ -124,7 +151,7 @@ impl Places {
 
     fn members(&self) -> String {
         let mut text = String::new();
-        for (index, (peer, store)) in self.peers.iter().zip(&self.stores).enumerate() {
+        for (index, (peer, store)) in self.peers.iter().zip(&self.stores).enumerate().take(NODES) {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n[[store.members]]\nid = {}\npeer = \"{peer}\"\nstore = \"{store}\"\n", index + 1);
         }

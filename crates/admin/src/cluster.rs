@@ -19,6 +19,7 @@ pub(crate) async fn nodes(client: &StoreClient) -> Result<api::ListNodesResponse
         other => return Err(unexpected(&other)),
     };
     let statuses: Statuses = client.statuses().await.into_iter().collect();
+    let up: Vec<&NodeStatus> = statuses.values().filter_map(|status| status.as_ref().ok()).collect();
     let node = |record: yubin_state::record::NodeRecord| {
         let status = statuses.get(&record.id);
         let groups = status.and_then(|status| status.as_ref().ok()).map(|status| status.groups.as_slice());
@@ -38,6 +39,7 @@ pub(crate) async fn nodes(client: &StoreClient) -> Result<api::ListNodesResponse
             },
             leads: u32::try_from(leads).unwrap_or(u32::MAX),
             replicas: u32::try_from(groups.len()).unwrap_or(u32::MAX),
+            strange_disk: status.and_then(|status| status.as_ref().ok()).is_some_and(|own| is_strange(&up, own)),
         }
     };
     Ok(api::ListNodesResponse { nodes: recorded.into_iter().map(node).collect() })
@@ -67,6 +69,12 @@ pub(crate) async fn groups(client: &StoreClient) -> Result<api::ListGroupsRespon
         }
     };
     Ok(api::ListGroupsResponse { groups: numbers.into_iter().map(group).collect() })
+}
+
+/// Is a node's disk another one than a peer knows it by?
+pub(crate) fn is_strange(up: &[&NodeStatus], node: &NodeStatus) -> bool {
+    let known = up.iter().flat_map(|status| &status.known_disks);
+    known.into_iter().any(|(id, disk)| *id == node.node && *disk != node.disk)
 }
 
 fn replicas(statuses: &Statuses, number: GroupNumber) -> Vec<(u64, &GroupStatus)> {

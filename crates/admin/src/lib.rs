@@ -6,7 +6,7 @@
 //! on where the first try stopped.
 //!
 //! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
-//! - `domains`, `dns`, `accounts`, `sending`, `aliases`, `plans`, `usage`, `queue`, `cluster`: the calls; `convert`: wire and words; `status`:
+//! - `domains`, `dns`, `accounts`, `sending`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
 //!   refusals as status.
 
 mod accounts;
@@ -16,6 +16,7 @@ mod cluster;
 mod convert;
 mod dns;
 mod domains;
+mod membership;
 mod plans;
 mod queue;
 mod request;

@@ -11,7 +11,7 @@ use yubin_types::Secret;
 use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
 use crate::request::caller;
-use crate::{accounts, aliases, cluster, domains, plans, queue, sending, usage};
+use crate::{accounts, aliases, cluster, domains, membership, plans, queue, sending, usage};
 
 /// The admin API over a store.
 #[derive(Clone, Debug)]
@@ -259,5 +259,25 @@ impl Admin for AdminService {
     async fn list_groups(&self, request: Request<api::ListGroupsRequest>) -> Reply<api::ListGroupsResponse> {
         self.open(request).await?;
         cluster::groups(&self.client).await.map(Response::new)
+    }
+
+    async fn put_node(&self, request: Request<api::PutNodeRequest>) -> Reply<api::Node> {
+        let (request, caller) = self.open(request).await?;
+        membership::put_node(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn remove_node(&self, request: Request<api::RemoveNodeRequest>) -> Reply<api::DeleteResponse> {
+        let (request, caller) = self.open(request).await?;
+        membership::remove_node(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn move_replica(&self, request: Request<api::MoveReplicaRequest>) -> Reply<api::MembershipProgress> {
+        let (request, caller) = self.open(request).await?;
+        membership::move_replica(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn readmit_node(&self, request: Request<api::ReadmitNodeRequest>) -> Reply<api::MembershipProgress> {
+        let (request, _) = self.open(request).await?;
+        membership::readmit(&self.client, request.id).await.map(Response::new)
     }
 }

@@ -1,10 +1,12 @@
 //! The names of things in a cluster: nodes, groups and positions in a group's log.
 //!
-//! A node id is never reused: a machine that lost its disk comes back under a new id, because a
-//! replica that forgot its vote may vote twice. A group is one Raft log with its own state; group 0
+//! A node id belongs to one disk: a replica that forgot its vote may vote twice, so a machine that
+//! lost its disk is no peer until the others were told to forget the old one. A group is one Raft log with its own state; group 0
 //! is the directory by convention of the layers above, nothing here knows that.
 
 use std::fmt;
+
+use bytes::Bytes;
 
 /// A process of the cluster with a disk of its own. Zero is not a valid id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +21,26 @@ impl fmt::Display for NodeId {
 impl From<u64> for NodeId {
     fn from(id: u64) -> Self {
         Self(id)
+    }
+}
+
+/// A node's disk: a random number that is written to it before it holds anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DiskId(pub u128);
+
+impl DiskId {
+    pub(crate) fn to_wire(self) -> Bytes {
+        Bytes::copy_from_slice(&self.0.to_be_bytes())
+    }
+
+    pub(crate) fn from_wire(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Self(u128::from_be_bytes(bytes)))
+    }
+}
+
+impl fmt::Display for DiskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
     }
 }
 

@@ -47,6 +47,11 @@ fn raft(group: GroupId, kind: u8) -> RaftKey {
     join(&[&group.0.to_be_bytes(), &[kind]])
 }
 
+/// Every key of a group, in any family but that of the node: from, to. The last group number there is has no end, and is not used.
+pub(crate) fn of_group(group: GroupId) -> ([u8; 4], [u8; 4]) {
+    (group.0.to_be_bytes(), group.0.saturating_add(1).to_be_bytes())
+}
+
 pub(crate) fn vote(group: GroupId) -> RaftKey {
     raft(group, VOTE)
 }

@@ -64,7 +64,7 @@ pub use engine::Direction;
 pub use error::{AdminError, OpenError, ProposeError, ReadError};
 pub use fault::Fault;
 pub use group::{Committed, Group, Leadership, Role};
-pub use ids::{GroupId, NodeId, PeerAddress, Position};
+pub use ids::{DiskId, GroupId, NodeId, PeerAddress, Position};
 pub use metrics::{GroupMetrics, NodeMetrics};
 pub use node::Node;
 pub use state_machine::{Applied, StateMachine};

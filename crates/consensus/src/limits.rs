@@ -60,6 +60,9 @@ pub const ELECTION_MIN: Duration = Duration::from_millis(400);
 /// See [`ELECTION_MIN`].
 pub const ELECTION_MAX: Duration = Duration::from_millis(600);
 
+/// How often a node looks for peers that it has not met yet.
+pub const ACQUAINT_INTERVAL: Duration = Duration::from_millis(500);
+
 /// How often each group's log is looked at.
 pub const JANITOR_INTERVAL: Duration = Duration::from_secs(10);
 

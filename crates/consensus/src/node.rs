@@ -11,26 +11,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
-use openraft::{Config, Raft};
+use openraft::{ChangeMembers, Config, Raft};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::applier::Applier;
+use crate::engine::{Batch, Cf};
 use crate::error::AdminError;
 use crate::group::{Group, GroupRaft, GroupState, Role};
-use crate::ids::{GroupId, NodeId, PeerAddress};
+use crate::ids::{DiskId, GroupId, NodeId, PeerAddress};
 use crate::janitor::{self, LogBounds};
-use crate::limits::TRANSFER_TIMEOUT;
+use crate::limits::{ACQUAINT_INTERVAL, TRANSFER_TIMEOUT};
 use crate::log_store::LogStore;
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::reclaim;
 use crate::replica::{Disk, Replica};
 use crate::state_machine::StateMachine;
 use crate::supervisor;
-use crate::transport::{GroupNetwork, Peers, RaftEndpoint};
+use crate::transport::{Channel, GroupNetwork, Peers, RaftEndpoint};
+
+/// On the disk once the groups that the cluster begins with were created.
+const KEY_BOOTSTRAPPED: &[u8] = b"bootstrapped";
 
 /// A running node. Dropping it without [`Node::shutdown`] is like a crash that loses nothing synced.
 pub struct Node {
@@ -42,7 +46,6 @@ pub struct Node {
 /// What the parts of a node share.
 pub(crate) struct NodeShared {
     pub(crate) id: NodeId,
-    pub(crate) cluster: u128,
     pub(crate) disk: Disk,
     pub(crate) peers: Arc<Peers>,
     pub(crate) machine: Arc<dyn StateMachine>,
@@ -67,7 +70,7 @@ impl Node {
     /// The cluster's id.
     #[must_use]
     pub fn cluster(&self) -> u128 {
-        self.shared.cluster
+        self.shared.peers.identity().cluster
     }
 
     /// Where peers can connect, if the node listens.
@@ -93,6 +96,52 @@ impl Node {
         let shared = Arc::clone(&self.shared);
         let created = self.runtime().spawn(async move { shared.create_group(id, voters).await });
         created.await.map_err(|_| AdminError::Stopped)?
+    }
+
+    /// Creates `groups` with the same `voters` when the directory is new, and never again: what became of a group since then is its
+    /// own matter. To be called on every voter; when it was cut off, the next start finishes it.
+    ///
+    /// # Errors
+    /// As [`Node::create_group`].
+    pub async fn bootstrap(
+        &self,
+        groups: impl Iterator<Item = GroupId>,
+        voters: BTreeMap<NodeId, PeerAddress>,
+    ) -> Result<(), AdminError> {
+        if self.shared.disk.engine.get(Cf::Meta, KEY_BOOTSTRAPPED)?.is_some() {
+            return Ok(());
+        }
+        for group in groups {
+            self.create_group(group, voters.clone()).await?;
+        }
+        let mut batch = Batch::new();
+        batch.put(Cf::Meta, KEY_BOOTSTRAPPED, &[1]);
+        Ok(self.shared.disk.pipeline.write_synced(batch).await?)
+    }
+
+    /// Removes this node's replica of a group and all it holds on this disk. The group must have left this node out of its voters
+    /// and learners before, which this replica need not know.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if it leads the group; the disk failed.
+    pub async fn remove_group(&self, id: GroupId) -> Result<(), AdminError> {
+        let shared = Arc::clone(&self.shared);
+        let removed = self.runtime().spawn(async move { shared.remove_group(id).await });
+        removed.await.map_err(|_| AdminError::Stopped)?
+    }
+
+    /// Forgets the disk that a peer was known by, so that it may come with another. The peer must vote in no group, or what it
+    /// acknowledged may be lost.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub async fn forget_disk(&self, peer: NodeId) -> Result<(), AdminError> {
+        Ok(self.shared.peers.acquaintances().forget(peer).await?)
+    }
+
+    /// This node's disk, and those that its peers are known by.
+    pub async fn disks(&self) -> (DiskId, BTreeMap<NodeId, DiskId>) {
+        (self.shared.peers.identity().disk, self.shared.peers.acquaintances().all().await)
     }
 
     /// This node's replica of a group.
@@ -124,6 +173,16 @@ impl Node {
     pub async fn change_membership(&self, id: GroupId, voters: BTreeSet<NodeId>) -> Result<(), AdminError> {
         let raft = self.raft(id)?;
         raft.change_membership(voters, false).await.map(drop).map_err(AdminError::from_raft)
+    }
+
+    /// Takes a replica that does not vote out of the group. Only on the leader.
+    ///
+    /// # Errors
+    /// As [`Node::change_membership`].
+    pub async fn remove_learner(&self, id: GroupId, node: NodeId) -> Result<(), AdminError> {
+        let raft = self.raft(id)?;
+        let change = ChangeMembers::RemoveNodes(BTreeSet::from([node]));
+        raft.change_membership(change, false).await.map(drop).map_err(AdminError::from_raft)
     }
 
     /// Asks another voter to take over. Only on the leader; the outcome shows in
@@ -195,6 +254,7 @@ impl NodeShared {
     /// Starts the work that belongs to no group.
     pub(crate) fn start_chores(self: &Arc<Self>) {
         self.spawn(janitor::tend(Arc::clone(self)));
+        self.spawn(acquaint(Arc::clone(&self.peers)));
     }
 
     async fn create_group(
@@ -219,6 +279,26 @@ impl NodeShared {
             }
         }
         Ok(group)
+    }
+
+    async fn remove_group(self: Arc<Self>, id: GroupId) -> Result<(), AdminError> {
+        let _one_at_a_time = self.creating.lock().await;
+        let Some(group) = self.groups.read().get(&id).cloned() else { return Ok(()) };
+        if group.leadership().borrow().is_leader() {
+            return Err(AdminError::Refused(format!("this node leads group {id}")));
+        }
+        self.peers.remove_group(id);
+        if let Ok(raft) = group.raft() {
+            drop(raft.shutdown().await);
+        }
+        let replica = group.replica();
+        replica.retire();
+        *group.core.state.write() = GroupState::Stopped { replica: Arc::clone(&replica) };
+        self.groups.write().remove(&id);
+        reclaim::remove_all(&self.disk, id).await?;
+        // It ends on finding its replica retired.
+        replica.reclaim.notify_one();
+        Ok(())
     }
 
     /// Runs Raft on a replica and everything that accompanies it.
@@ -286,6 +366,22 @@ impl NodeShared {
         self.ending.store(true, Ordering::Release);
         self.disk.pipeline.close().await;
         self.disk.engine.close();
+    }
+}
+
+/// Meets every peer that has an address, so that each is known by its disk before it matters.
+async fn acquaint(peers: Arc<Peers>) {
+    let mut looks = interval(ACQUAINT_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let known = peers.acquaintances().all().await;
+        for (node, _) in peers.addresses().all() {
+            if node != peers.identity().node && !known.contains_key(&node) {
+                // Whoever is away is met later; a refusal was told by the link.
+                drop(peers.link(node, Channel::Control).greet().await);
+            }
+        }
     }
 }
 

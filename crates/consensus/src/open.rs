@@ -12,14 +12,15 @@ use crate::config::{NodeConfig, raft_config};
 use crate::engine::{Batch, Cf, Engine, MemoryBudget, RocksEngine};
 use crate::entry_cache::CacheBudget;
 use crate::error::OpenError;
-use crate::ids::NodeId;
+use crate::ids::{DiskId, NodeId};
 use crate::janitor::LogBounds;
 use crate::limits::{MEMORY_BYTES_MIN, NODE_PROPOSAL_BYTES_MAX};
 use crate::node::{Node, NodeShared};
 use crate::pipeline::Pipeline;
 use crate::replica::{Disk, Replica, present_groups};
+use crate::runtime::random_u128;
 use crate::state_machine::StateMachine;
-use crate::transport::{AddressBook, Dial, Identity, Peers, Tls, TonicDial, listen};
+use crate::transport::{Acquaintances, AddressBook, Dial, Identity, Peers, Tls, TonicDial, listen};
 
 /// The layout of the directory that this version writes.
 const FORMAT: u32 = 1;
@@ -27,6 +28,7 @@ const FORMAT: u32 = 1;
 const KEY_FORMAT: &[u8] = b"format";
 const KEY_NODE: &[u8] = b"node";
 const KEY_CLUSTER: &[u8] = b"cluster";
+const KEY_DISK: &[u8] = b"disk";
 
 /// What a node is made of, apart from its disk; the simulator brings its own.
 pub(crate) struct Parts {
@@ -108,8 +110,8 @@ impl Node {
     /// Starts a node on a disk, on the current runtime.
     pub(crate) async fn start(engine: Arc<dyn Engine>, parts: Parts) -> Result<Self, OpenError> {
         let pipeline = Pipeline::start(Arc::clone(&engine))?;
-        let cluster = match identify(&*engine, &pipeline, parts.node, parts.cluster).await {
-            Ok(cluster) => cluster,
+        let identity = match identify(&*engine, &pipeline, parts.node, parts.cluster).await {
+            Ok(identity) => identity,
             Err(error) => {
                 pipeline.end();
                 return Err(error);
@@ -117,14 +119,14 @@ impl Node {
         };
         let disk = Disk {
             engine: Arc::clone(&engine),
-            pipeline,
+            pipeline: Arc::clone(&pipeline),
             cache: CacheBudget::new(MemoryBudget { total: parts.memory_bytes }.entry_cache()),
         };
-        let identity = Identity { cluster, node: parts.node };
-        let peers = Peers::new(identity, parts.addresses, parts.dial, Arc::clone(&engine), parts.runtime);
+        let acquaintances = Acquaintances::load(&*engine, pipeline)?;
+        let peers =
+            Peers::new(identity, acquaintances, parts.addresses, parts.dial, Arc::clone(&engine), parts.runtime);
         let shared = Arc::new(NodeShared {
             id: parts.node,
-            cluster,
             disk,
             peers,
             machine: parts.machine,
@@ -146,13 +148,13 @@ impl Node {
     }
 }
 
-/// Checks whose disk this is, or makes it this node's; gives the cluster.
+/// Checks whose disk this is, or makes it this node's; gives who this node is to its peers.
 async fn identify(
     engine: &dyn Engine,
     pipeline: &Pipeline,
     node: NodeId,
     cluster: Option<u128>,
-) -> Result<u128, OpenError> {
+) -> Result<Identity, OpenError> {
     if node.0 == 0 {
         return Err(OpenError::InvalidNode);
     }
@@ -168,20 +170,25 @@ async fn identify(
             return Err(OpenError::OtherNode { found, expected: node });
         }
     }
-    if let Some(found) = stored(engine, KEY_CLUSTER)? {
-        let found = u128::from_be_bytes(found);
-        return match cluster {
-            Some(expected) if expected != found => Err(OpenError::OtherCluster { found, expected }),
-            _ => Ok(found),
-        };
+    let found = stored(engine, KEY_CLUSTER)?.map(u128::from_be_bytes);
+    if let (Some(found), Some(expected)) = (found, cluster)
+        && found != expected
+    {
+        return Err(OpenError::OtherCluster { found, expected });
     }
-    let cluster = cluster.unwrap_or_else(rand::random);
+    let disk = stored(engine, KEY_DISK)?.map(u128::from_be_bytes);
+    if let (Some(cluster), Some(disk)) = (found, disk) {
+        return Ok(Identity { cluster, node, disk: DiskId(disk) });
+    }
+    let identity =
+        Identity { cluster: found.or(cluster).unwrap_or_else(random_u128), node, disk: DiskId(random_u128()) };
     let mut batch = Batch::new();
     batch.put(Cf::Meta, KEY_FORMAT, &FORMAT.to_be_bytes());
     batch.put(Cf::Meta, KEY_NODE, &node.0.to_be_bytes());
-    batch.put(Cf::Meta, KEY_CLUSTER, &cluster.to_be_bytes());
+    batch.put(Cf::Meta, KEY_CLUSTER, &identity.cluster.to_be_bytes());
+    batch.put(Cf::Meta, KEY_DISK, &identity.disk.0.to_be_bytes());
     pipeline.write_synced(batch).await?;
-    Ok(cluster)
+    Ok(identity)
 }
 
 fn stored<const N: usize>(engine: &dyn Engine, key: &[u8]) -> io::Result<Option<[u8; N]>> {

@@ -22,7 +22,7 @@ use crate::keys::{self, StateKeys};
 use crate::limits::{ORPHAN_AGE_MIN, RECLAIM_BATCH};
 use crate::log_reader::LogReader;
 use crate::raft_types::Payload;
-use crate::replica::Replica;
+use crate::replica::{Disk, Replica};
 use crate::transport::on_disk;
 
 /// Removes what is due, once at the start and then whenever a purge or an install says so.
@@ -32,7 +32,30 @@ pub(crate) async fn keep_reclaiming(replica: Arc<Replica>) {
             tracing::warn!(group.id = %replica.group, %error, "bodies could not be removed; the next purge tries again");
         }
         replica.reclaim.notified().await;
+        if replica.is_retired() {
+            return;
+        }
     }
+}
+
+/// Removes everything that the disk has of a group whose replica is gone.
+pub(crate) async fn remove_all(disk: &Disk, group: GroupId) -> io::Result<()> {
+    let (from, to) = keys::of_group(group);
+    let mut batch = Batch::new();
+    for family in [Cf::Raft, Cf::Body, Cf::State] {
+        batch.delete_range(family, &from, &to);
+    }
+    disk.pipeline.write_synced(batch).await?;
+    on_disk(&disk.engine, move |engine| {
+        for family in [Cf::Raft, Cf::Body, Cf::State] {
+            engine.release_range(family, &from, &to);
+        }
+        for file in engine.files().list(group)? {
+            engine.files().remove(group, file.id)?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// One round.

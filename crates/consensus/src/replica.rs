@@ -252,6 +252,10 @@ impl Replica {
         *self.writing.lock() = Writing::Retired;
     }
 
+    pub(crate) fn is_retired(&self) -> bool {
+        matches!(*self.writing.lock(), Writing::Retired)
+    }
+
     /// Whether the only voter, as far as this replica applied, is `node`.
     pub(crate) fn is_sole_voter(&self, node: NodeId) -> bool {
         self.applied.lock().membership.voter_ids().eq([node])

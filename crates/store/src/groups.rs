@@ -1,8 +1,9 @@
-//! The groups of a cluster: made alike on every first node, then written down in the directory by its leader.
+//! The very first start of a cluster: groups are made alike on every first node, then written down in the directory by its leader.
 //!
 //! Every node of the first hour starts its replica of the directory and of all data groups with the same voters; Raft makes one group
-//! of each. Whoever leads the directory then records nodes and groups and the plan that domains get when none is named. Recording is
-//! idempotent, so it simply runs whenever leadership arrives here and something is missing.
+//! of each. Whoever leads the directory then records nodes, the plan that domains get when none is named, and groups last: with them
+//! the record is complete, and from then on nodes and voters change by the administration alone. Recording is idempotent, so it simply
+//! runs whenever leadership arrives here. A node that is not among the first waits until it is added.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,14 +25,17 @@ pub(crate) const DEFAULT_PLAN: &str = "standard";
 /// Pause before recording is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Starts this node's replica of every group that the cluster begins with.
-pub(crate) async fn start_all(node: &Node, settings: &StoreSettings) -> Result<(), AdminError> {
+/// Makes this node's replica of every group that the cluster begins with, if it begins with this node and has not begun yet.
+pub(crate) async fn bootstrap(node: &Node, settings: &StoreSettings) -> Result<(), AdminError> {
+    if !settings.members.iter().any(|member| member.id == settings.node) {
+        if node.groups().is_empty() {
+            tracing::info!(node = settings.node, "not among the first nodes: waits for `yubin ctl node add`");
+        }
+        return Ok(());
+    }
     let voters: BTreeMap<NodeId, PeerAddress> =
         settings.members.iter().map(|member| (NodeId(member.id), PeerAddress(member.peer_address.clone()))).collect();
-    for group in 0..=settings.data_groups {
-        node.create_group(GroupId(group), voters.clone()).await?;
-    }
-    Ok(())
+    node.bootstrap((0..=settings.data_groups).map(GroupId), voters).await
 }
 
 /// Records nodes, groups and the default plan in the directory whenever this node leads it.
@@ -56,16 +60,20 @@ async fn record(shared: &Shared, settings: &StoreSettings) -> Result<(), StoreEr
         Answer::Nodes(nodes) => nodes,
         other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
     };
+    let groups = match shared.query(Scope::DIRECTORY, Query::Groups).await? {
+        Answer::Groups(groups) => groups,
+        other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+    };
     for member in &settings.members {
-        let record = NodeRecord {
-            id: member.id,
-            name: format!("node-{}", member.id),
-            peer_address: member.peer_address.clone(),
-            store_address: member.store_address.clone(),
-            zone: String::new(),
-        };
-        if !nodes.contains(&record) {
-            put(shared, DirectoryCommand::PutNode(record)).await?;
+        let known = nodes.iter().find(|node| node.id == member.id);
+        // A node that was removed stays away; one that is there may have moved.
+        let record = known.cloned().or_else(|| groups.is_empty().then(|| unnamed(member.id)));
+        if let Some(mut record) = record {
+            record.peer_address.clone_from(&member.peer_address);
+            record.store_address.clone_from(&member.store_address);
+            if known != Some(&record) {
+                put(shared, DirectoryCommand::PutNode(record)).await?;
+            }
         }
     }
     let plans = match shared.query(Scope::DIRECTORY, Query::Plans).await? {
@@ -75,18 +83,26 @@ async fn record(shared: &Shared, settings: &StoreSettings) -> Result<(), StoreEr
     if plans.is_empty() {
         put(shared, DirectoryCommand::PutPlan(default_plan())).await?;
     }
-    // Groups come last: a cluster with groups is ready.
-    let groups = match shared.query(Scope::DIRECTORY, Query::Groups).await? {
-        Answer::Groups(groups) => groups,
-        other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
-    };
     let voters: Vec<u64> = settings.members.iter().map(|member| member.id).collect();
-    for number in (1..=settings.data_groups).map(GroupNumber) {
-        if !groups.iter().any(|known| known.group == number) {
+    // Groups come last: a cluster with groups is ready.
+    for number in (0..=settings.data_groups).map(GroupNumber) {
+        let made = shared.node().group(GroupId(number.0)).is_some();
+        if made && !groups.iter().any(|known| known.group == number) {
             put(shared, DirectoryCommand::PutGroup { group: number, voters: voters.clone() }).await?;
         }
     }
     Ok(())
+}
+
+/// A node before anybody said more of it than that it is there.
+fn unnamed(id: u64) -> NodeRecord {
+    NodeRecord {
+        id,
+        name: format!("node-{id}"),
+        peer_address: String::new(),
+        store_address: String::new(),
+        zone: String::new(),
+    }
 }
 
 /// What a domain gets when nobody chose: no shared quota, 100 MB messages, Trash emptied after seven days, sending as people send.

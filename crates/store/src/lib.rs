@@ -7,13 +7,14 @@
 //!
 //! - [`bridge`]: the state machine's storage traits on `consensus`'s types; [`machine`]: apply and its news.
 //! - [`body`]: how a stored body begins; [`propose`], [`read`], [`search`], [`locks`], [`news`]: the calls; [`space`]: room on the disk.
-//! - [`groups`]: first start and membership; [`sweeper`]: what a leader proposes when something is due.
+//! - [`groups`]: the very first start; [`membership`]: who holds a group later on; [`sweeper`]: what a leader proposes when something is due.
 
 mod body;
 mod bridge;
 mod groups;
 mod locks;
 mod machine;
+mod membership;
 mod news;
 mod notices;
 mod propose;

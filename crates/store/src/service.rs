@@ -1,6 +1,7 @@
 //! A store node in this process.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use yubin_consensus::{AddressBook, AdminError, Group, GroupId, GroupMetrics, Node, NodeConfig, NodeId, NodeMetrics};
 use yubin_proto::contract::GroupHealth;
+use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
     GroupStatus, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError,
     StoreNode, WatchStream,
@@ -22,7 +24,7 @@ use crate::machine::MailMachine;
 use crate::news::News;
 use crate::settings::{Clock, StoreSettings};
 use crate::space::Space;
-use crate::{groups, propose, read, search, sweeper};
+use crate::{groups, membership, propose, read, search, sweeper};
 
 /// Why a store didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,9 @@ pub(crate) struct Shared {
     locks: Locks,
     clock: Clock,
     space: Space,
+    sweepers: Mutex<BTreeMap<GroupId, JoinHandle<()>>>,
+    /// For tasks that go on with it.
+    me: Weak<Shared>,
 }
 
 impl std::fmt::Debug for Store {
@@ -80,10 +85,18 @@ impl Store {
         let news = Arc::new(News::default());
         let machine = Arc::new(MailMachine { news: Arc::clone(&news) });
         let node = Node::open(config, machine).await?;
-        groups::start_all(&node, &settings).await?;
+        groups::bootstrap(&node, &settings).await?;
         let clock = Arc::clone(&settings.clock);
         let space = Space::new(settings.data_dir.clone(), settings.space_reserve_bytes);
-        let shared = Arc::new(Shared { node, news, locks: Locks::default(), clock, space });
+        let shared = Arc::new_cyclic(|me| Shared {
+            node,
+            news,
+            locks: Locks::default(),
+            clock,
+            space,
+            sweepers: Mutex::default(),
+            me: Weak::clone(me),
+        });
         let store = Store { shared, tasks: Arc::default() };
         store.start_chores(settings);
         Ok(store)
@@ -112,15 +125,17 @@ impl Store {
         for task in self.tasks.lock().drain(..) {
             task.abort();
         }
+        for task in std::mem::take(&mut *self.shared.sweepers.lock()).into_values() {
+            task.abort();
+        }
         self.shared.node.shutdown().await;
     }
 
     fn start_chores(&self, settings: StoreSettings) {
-        let mut tasks = self.tasks.lock();
         for group in self.shared.node.groups() {
-            tasks.push(tokio::spawn(sweeper::sweep(Arc::clone(&self.shared), group)));
+            self.shared.start_sweeping(group);
         }
-        tasks.push(tokio::spawn(groups::keep_recorded(Arc::clone(&self.shared), settings)));
+        self.tasks.lock().push(tokio::spawn(groups::keep_recorded(Arc::clone(&self.shared), settings)));
     }
 }
 
@@ -135,6 +150,31 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    fn start_sweeping(&self, group: Group) {
+        let Some(me) = self.me.upgrade() else { return };
+        let id = group.id();
+        let sweeping = tokio::spawn(sweeper::sweep(me, group));
+        if let Some(earlier) = self.sweepers.lock().insert(id, sweeping) {
+            earlier.abort();
+        }
+    }
+
+    async fn start_replica(&self, id: GroupId) -> Result<(), AdminError> {
+        if self.node.group(id).is_none() {
+            let group = self.node.create_group(id, BTreeMap::new()).await?;
+            self.start_sweeping(group);
+        }
+        Ok(())
+    }
+
+    async fn remove_replica(&self, id: GroupId) -> Result<(), AdminError> {
+        self.node.remove_group(id).await?;
+        if let Some(sweeping) = self.sweepers.lock().remove(&id) {
+            sweeping.abort();
+        }
+        Ok(())
     }
 
     fn group(&self, number: GroupNumber) -> Result<Group, StoreError> {
@@ -185,9 +225,26 @@ impl StoreNode for Shared {
         self.locks.act(name, leader, token, action, Instant::now())
     }
 
+    async fn membership(&self, step: MembershipStep) -> Result<MembershipProgress, StoreError> {
+        match step {
+            MembershipStep::StartReplica(group) => self.start_replica(GroupId(group.0)).await,
+            MembershipStep::RemoveReplica(group) => self.remove_replica(GroupId(group.0)).await,
+            MembershipStep::ForgetDisk(node) => self.node.forget_disk(NodeId(node)).await,
+            MembershipStep::ChangeVoters(change) => return membership::change_voters(&self.node, change).await,
+        }
+        .map(|()| MembershipProgress::Done)
+        .map_err(membership::failed)
+    }
+
     async fn status(&self) -> Result<NodeStatus, StoreError> {
         let metrics = self.node.metrics();
-        Ok(NodeStatus { node: metrics.node.0, groups: metrics.groups.iter().map(group_status).collect() })
+        let (disk, known) = self.node.disks().await;
+        Ok(NodeStatus {
+            node: metrics.node.0,
+            groups: metrics.groups.iter().map(group_status).collect(),
+            disk: disk.0,
+            known_disks: known.into_iter().map(|(node, disk)| (node.0, disk.0)).collect(),
+        })
     }
 }
 

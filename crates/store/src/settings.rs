@@ -30,7 +30,7 @@ pub struct StoreSettings {
     pub node: u64,
     /// Where peers connect; `None` for a node that stays alone.
     pub listen: Option<SocketAddr>,
-    /// The nodes that the cluster begins with, this one among them; a node alone lists itself.
+    /// The nodes that the cluster begins with; a node alone lists itself. One that joins later is not among them.
     pub members: Vec<Member>,
     /// The cluster's id: the same on every node of a cluster; `None` for a node alone, which makes one at its first start.
     pub cluster: Option<u128>,

@@ -90,13 +90,13 @@ pub(crate) struct Listen {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Store {
-    /// This node's id; never reused, not even after its disk was lost.
+    /// This node's id; never another node's, even after this one is gone.
     pub(crate) node: u64,
     /// The cluster's id, 32 hex digits, the same everywhere; empty for a node alone.
     pub(crate) cluster_id: String,
     /// Where other store nodes connect; none for a node alone.
     pub(crate) peer_listen: Option<SocketAddr>,
-    /// The store nodes that the cluster begins with; empty for a node alone.
+    /// The store nodes that the cluster begins with; empty for a node alone. A store that is not listed waits to be added.
     pub(crate) members: Vec<Member>,
     /// Data groups that a new cluster begins with.
     pub(crate) data_groups: u32,
@@ -300,13 +300,9 @@ impl Config {
                 !self.store.members.is_empty(),
                 "store.members: a process without the store role must know the stores"
             );
-        } else if !self.store.members.is_empty() {
-            let listed = self.store.members.iter().any(|member| member.id == self.store.node);
-            ensure!(listed, "store.members: must list this node, {}", self.store.node);
-            if self.store.members.len() > 1 {
-                ensure!(self.store.peer_listen.is_some(), "store.peer_listen: needed where there are other nodes");
-                ensure!(self.cluster_id()?.is_some(), "store.cluster_id: needed where there are other nodes");
-            }
+        } else if self.store.members.iter().any(|member| member.id != self.store.node) {
+            ensure!(self.store.peer_listen.is_some(), "store.peer_listen: needed where there are other nodes");
+            ensure!(self.cluster_id()?.is_some(), "store.cluster_id: needed where there are other nodes");
         }
         Ok(())
     }

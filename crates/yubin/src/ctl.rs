@@ -6,6 +6,7 @@
 mod args;
 mod call;
 pub(crate) mod connection;
+mod membership;
 mod output;
 mod pages;
 mod queue;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use yubin_admin::AdminService;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
-use yubin_proto::{ClientSettings, StoreClient, StoreNode};
+use yubin_proto::{ClientSettings, StoreClient, StoreNode, nodes};
 use yubin_queue::{Queue, RunningQueue};
 use yubin_store::{Member, Store, StoreSettings};
 
@@ -70,6 +71,7 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
         metrics::register_store(&mut registry, store.clone());
     }
     let client = StoreClient::new(store_nodes(&config, own)?, ClientSettings::default());
+    services.follow_nodes(&config, &client);
 
     let frontend = if config.has(Role::Frontend) {
         let secret = secrets::cluster_secret(&config)?;
@@ -230,6 +232,15 @@ impl Services {
             Some(address) => Ok(Arc::new(RemoteNode::new(&format!("http://{address}"))?)),
             None => Ok(node),
         }
+    }
+
+    /// Keeps the client's nodes as the directory lists them.
+    fn follow_nodes(&mut self, config: &Config, client: &Arc<StoreClient>) {
+        let own = config.has(Role::Store).then_some(config.store.node);
+        let others = config.store.members.iter().filter(|member| Some(member.id) != own);
+        let known = others.map(|member| (member.id, member.store.clone())).collect();
+        let following = nodes::follow(Arc::clone(client), own, known);
+        self.running.spawn(self.stop.clone().run_until_cancelled_owned(following).map(drop));
     }
 
     async fn offer_admin(

@@ -153,6 +153,30 @@ pub struct StatusReply {
     pub node: u64,
     #[prost(message, repeated, tag = "2")]
     pub groups: ::prost::alloc::vec::Vec<GroupStatus>,
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub disk: ::prost::bytes::Bytes,
+    #[prost(message, repeated, tag = "4")]
+    pub known_disks: ::prost::alloc::vec::Vec<PeerDisk>,
+}
+/// The disk that a peer is known by.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PeerDisk {
+    #[prost(uint64, tag = "1")]
+    pub node: u64,
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub disk: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MembershipRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub step: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MembershipReply {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub progress: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GroupStatus {
@@ -455,6 +479,31 @@ pub mod store_client {
             req.extensions_mut().insert(GrpcMethod::new("yubin.store.v1.Store", "Lock"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes a step in a change of who holds a group.
+        pub async fn membership(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MembershipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MembershipReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.store.v1.Store/Membership",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.store.v1.Store", "Membership"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Where this node stands.
         pub async fn status(
             &mut self,
@@ -536,6 +585,11 @@ pub mod store_server {
             &self,
             request: tonic::Request<super::LockRequest>,
         ) -> std::result::Result<tonic::Response<super::LockReply>, tonic::Status>;
+        /// Takes a step in a change of who holds a group.
+        async fn membership(
+            &self,
+            request: tonic::Request<super::MembershipRequest>,
+        ) -> std::result::Result<tonic::Response<super::MembershipReply>, tonic::Status>;
         /// Where this node stands.
         async fn status(
             &self,
@@ -909,6 +963,49 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = LockSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.store.v1.Store/Membership" => {
+                    #[allow(non_camel_case_types)]
+                    struct MembershipSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::MembershipRequest>
+                    for MembershipSvc<T> {
+                        type Response = super::MembershipReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MembershipRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::membership(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MembershipSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

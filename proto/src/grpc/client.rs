@@ -16,6 +16,7 @@ use crate::contract::{
     WatchStream,
 };
 use crate::r#gen::store as wire;
+use crate::membership::{MembershipProgress, MembershipStep};
 
 /// The gRPC side of [`StoreNode`]. Connects on first use and again after a failure.
 #[derive(Clone, Debug)]
@@ -105,9 +106,15 @@ impl StoreNode for RemoteNode {
         Ok(reply.into_inner().granted)
     }
 
+    async fn membership(&self, step: MembershipStep) -> Result<MembershipProgress, StoreError> {
+        let request = wire::MembershipRequest { step: encode(&step) };
+        let reply = self.client.clone().membership(request).await.map_err(|status| from_status(&status))?;
+        decode(&reply.into_inner().progress)
+    }
+
     async fn status(&self) -> Result<NodeStatus, StoreError> {
         let reply = self.client.clone().status(wire::StatusRequest {}).await.map_err(|status| read_error(&status))?;
-        Ok(reply.into_inner().into())
+        reply.into_inner().try_into()
     }
 }
 

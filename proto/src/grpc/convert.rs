@@ -113,12 +113,20 @@ impl From<NodeStatus> for wire::StatusReply {
             learners: group.learners,
             faulted: group.health == GroupHealth::Faulted,
         });
-        wire::StatusReply { node: status.node, groups: groups.collect() }
+        let known = status.known_disks.into_iter().map(|(node, disk)| wire::PeerDisk { node, disk: disk_bytes(disk) });
+        wire::StatusReply {
+            node: status.node,
+            groups: groups.collect(),
+            disk: disk_bytes(status.disk),
+            known_disks: known.collect(),
+        }
     }
 }
 
-impl From<wire::StatusReply> for NodeStatus {
-    fn from(status: wire::StatusReply) -> Self {
+impl TryFrom<wire::StatusReply> for NodeStatus {
+    type Error = StoreError;
+
+    fn try_from(status: wire::StatusReply) -> Result<Self, StoreError> {
         let groups = status.groups.into_iter().map(|group| GroupStatus {
             group: GroupNumber(group.group),
             leader: group.leader,
@@ -129,6 +137,21 @@ impl From<wire::StatusReply> for NodeStatus {
             learners: group.learners,
             health: if group.faulted { GroupHealth::Faulted } else { GroupHealth::Healthy },
         });
-        NodeStatus { node: status.node, groups: groups.collect() }
+        let known = status.known_disks.iter().map(|known| Ok((known.node, disk(&known.disk)?)));
+        Ok(NodeStatus {
+            node: status.node,
+            groups: groups.collect(),
+            disk: disk(&status.disk)?,
+            known_disks: known.collect::<Result<_, StoreError>>()?,
+        })
     }
+}
+
+fn disk_bytes(disk: u128) -> Bytes {
+    Bytes::copy_from_slice(&disk.to_be_bytes())
+}
+
+fn disk(bytes: &[u8]) -> Result<u128, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::Malformed("a disk has 16 bytes".to_owned()))?;
+    Ok(u128::from_be_bytes(bytes))
 }

@@ -118,6 +118,15 @@ impl Store for StoreService {
         Ok(Response::new(wire::LockReply { granted }))
     }
 
+    async fn membership(
+        &self,
+        request: Request<wire::MembershipRequest>,
+    ) -> Result<Response<wire::MembershipReply>, Status> {
+        let step = decode(&request.into_inner().step).map_err(to_status)?;
+        let progress = self.node.membership(step).await.map_err(to_status)?;
+        Ok(Response::new(wire::MembershipReply { progress: encode(&progress) }))
+    }
+
     async fn status(&self, _: Request<wire::StatusRequest>) -> Result<Response<wire::StatusReply>, Status> {
         Ok(Response::new(self.node.status().await.map_err(to_status)?.into()))
     }

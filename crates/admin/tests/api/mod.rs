@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use prost::bytes::Bytes;
 use tokio::sync::Mutex;
 use yubin_admin::{AdminService, DnsSettings, auth};
+use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
     Body, Caller, ClientSettings, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
     StoreClient, StoreError, StoreNode, WatchStream,
@@ -181,6 +182,10 @@ impl StoreNode for MemoryNode {
     }
 
     async fn lock(&self, _: Scope, _: AccountId, _: [u8; 16], _: LockAction) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn membership(&self, _: MembershipStep) -> Result<MembershipProgress, StoreError> {
         not_here()
     }
 

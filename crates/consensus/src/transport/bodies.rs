@@ -258,7 +258,8 @@ impl Transfer {
     /// Opens a stream to `to` and exchanges identities.
     pub(crate) async fn open(peers: &Peers, group: GroupId, to: NodeId) -> Result<Self, CallError> {
         let greeted = greeted(peers.dial(), peers.identity(), to, Channel::Bulk);
-        let wire = timeout(DIAL_DEADLINE, greeted).await.map_err(|_| CallError::Silent(DIAL_DEADLINE))??;
+        let (wire, disk) = timeout(DIAL_DEADLINE, greeted).await.map_err(|_| CallError::Silent(DIAL_DEADLINE))??;
+        peers.acquaintances().meet(to, disk).await?;
         Ok(Self { group, wire })
     }
 

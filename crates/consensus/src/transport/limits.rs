@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 /// The version of the peer protocol. Both sides of a stream must speak the same.
-pub(crate) const PROTOCOL_VERSION: u32 = 1;
+pub(crate) const PROTOCOL_VERSION: u32 = 2;
 
 /// Messages are gathered into one frame up to this size; a larger message has a frame of its own.
 pub(crate) const FRAME_BYTES_MAX: usize = 1 << 20;

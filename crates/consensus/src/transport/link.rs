@@ -3,7 +3,7 @@
 //! A link connects when it is first used and again after it broke, with a pause that doubles while
 //! the peer can't be reached; during the pause calls fail at once. The first messages on a
 //! connection exchange identities: a node that answers at the right address but is not the node that
-//! was meant, or belongs to another cluster, is never spoken to.
+//! was meant, has another disk than it used to have, or belongs to another cluster, is never spoken to.
 //!
 //! Calls are numbered by connection. When the connection ends, every call on it ends with `Lost`.
 //! Dropping a [`Call`] forgets it; a stream of requests is closed at the far side too.
@@ -21,13 +21,14 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::error::{CallError, Refusal};
+use super::acquaintance::Acquaintances;
+use super::error::{CallError, Refusal, RefusalCode};
 use super::limits::{DIAL_DEADLINE, PROTOCOL_VERSION, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
 use super::outbox::{Outbox, Room};
 use super::peer::{Body, Close, Frame, Hello, Message};
 use super::wire::{Channel, Dial, Wire};
 use crate::codec::CodecError;
-use crate::ids::{GroupId, NodeId};
+use crate::ids::{DiskId, GroupId, NodeId};
 
 /// Who this node is to its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Identity {
     pub(crate) cluster: u128,
     /// This node.
     pub(crate) node: NodeId,
+    /// Its disk.
+    pub(crate) disk: DiskId,
 }
 
 impl Identity {
@@ -47,6 +50,7 @@ impl Identity {
             from: self.node.0,
             to: to.0,
             channel: channel.code(),
+            disk: self.disk.to_wire(),
         }
     }
 }
@@ -56,6 +60,7 @@ pub(crate) struct Link {
     to: NodeId,
     channel: Channel,
     identity: Identity,
+    known: Arc<Acquaintances>,
     dial: Arc<dyn Dial>,
     runtime: Handle,
     state: Mutex<State>,
@@ -76,10 +81,11 @@ impl Link {
         to: NodeId,
         channel: Channel,
         identity: Identity,
+        known: Arc<Acquaintances>,
         dial: Arc<dyn Dial>,
         runtime: Handle,
     ) -> Arc<Self> {
-        Arc::new(Self { to, channel, identity, dial, runtime, state: Mutex::default() })
+        Arc::new(Self { to, channel, identity, known, dial, runtime, state: Mutex::default() })
     }
 
     /// One request, one answer.
@@ -90,6 +96,11 @@ impl Link {
             call.answer().await
         };
         timeout(ttl, asked).await.map_err(|_| CallError::Silent(ttl))?
+    }
+
+    /// Exchanges identities if that was not done yet.
+    pub(crate) async fn greet(self: &Arc<Self>) -> Result<(), CallError> {
+        self.connection().await.map(drop)
     }
 
     /// A call of several messages.
@@ -150,31 +161,45 @@ impl Link {
             Err(error) => {
                 state.pause = (state.pause * 2).clamp(REDIAL_PAUSE_MIN, REDIAL_PAUSE_MAX);
                 state.not_before = Some(Instant::now() + state.pause);
-                tracing::debug!(peer.node = self.to.0, channel = ?self.channel, %error, "peer can't be reached");
+                self.tell(error);
             }
         }
     }
 
+    /// That a peer is away is common; that it is not who it should be needs the operator.
+    fn tell(&self, error: &CallError) {
+        match error {
+            CallError::Refused(refusal) if refusal.code == RefusalCode::Identity => {
+                tracing::error!(peer.node = self.to.0, channel = ?self.channel, %refusal, "no connection to a peer");
+            }
+            _ => tracing::debug!(peer.node = self.to.0, channel = ?self.channel, %error, "peer can't be reached"),
+        }
+    }
+
     async fn dial_and_greet(&self) -> Result<Arc<Connection>, CallError> {
-        let wire = greeted(&*self.dial, &self.identity, self.to, self.channel).await?;
+        let (wire, disk) = greeted(&*self.dial, &self.identity, self.to, self.channel).await?;
+        self.known.meet(self.to, disk).await?;
         Ok(Connection::start(wire, &self.runtime))
     }
 }
 
-/// Opens a stream to `to` and exchanges identities on it.
+/// Opens a stream to `to` and exchanges identities on it; gives the far side's disk.
 pub(crate) async fn greeted(
     dial: &dyn Dial,
     identity: &Identity,
     to: NodeId,
     channel: Channel,
-) -> Result<Wire, CallError> {
+) -> Result<(Wire, DiskId), CallError> {
     let mut wire = dial.dial(to, channel).await.map_err(|error| CallError::Unreachable(error.to_string()))?;
     let hello = Body::Hello(identity.hello(to, channel));
     let hello = Message { group: 0, call: 0, body: Some(hello) };
     wire.outgoing.send(Frame { messages: vec![hello] }).await.map_err(|_| CallError::Lost)?;
     match wire.incoming.next().await {
         Some(Ok(frame)) => match frame.messages.into_iter().next().and_then(|message| message.body) {
-            Some(Body::Welcome(_)) => Ok(wire),
+            Some(Body::Welcome(welcome)) => match DiskId::from_wire(&welcome.disk) {
+                Some(disk) => Ok((wire, disk)),
+                None => Err(CodecError::Invalid("disk").into()),
+            },
             Some(Body::Refusal(refusal)) => Err(Refusal::decode(refusal).into()),
             _ => Err(CodecError::Invalid("welcome").into()),
         },

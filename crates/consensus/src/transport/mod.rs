@@ -7,10 +7,11 @@
 //! `network → append_stream → link → outbox → wire` on the leader and
 //! `tonic_service → server → append_server → replica` on the follower.
 //!
-//! Whoever connects is checked: cluster, node and protocol version (`server`). Everything runs on the
+//! Whoever connects is checked: cluster, node, protocol version (`server`) and disk (`acquaintance`). Everything runs on the
 //! runtime that is handed in, apart from protocol and disk work. Nothing here decides anything about
 //! Raft, and nothing relies on a frame arriving.
 
+mod acquaintance;
 mod address;
 mod append_server;
 mod append_stream;
@@ -35,6 +36,7 @@ mod tonic_service;
 mod tonic_wire;
 mod wire;
 
+pub(crate) use acquaintance::Acquaintances;
 pub use address::AddressBook;
 pub(crate) use disk::on_disk;
 pub(crate) use link::Identity;
@@ -49,6 +51,6 @@ pub(crate) use tls::Tls;
 pub use tls::TlsFiles;
 pub(crate) use tonic_service::listen;
 pub(crate) use tonic_wire::TonicDial;
-pub(crate) use wire::Dial;
+pub(crate) use wire::{Channel, Dial};
 #[cfg(test)]
-pub(crate) use wire::{Channel, Wire, WireError};
+pub(crate) use wire::{Wire, WireError};

@@ -103,10 +103,15 @@ pub struct Hello {
     pub to: u64,
     #[prost(uint32, tag = "5")]
     pub channel: u32,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub disk: Bytes,
 }
 
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct Welcome {}
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Welcome {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub disk: Bytes,
+}
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Refusal {

@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::acquaintance::Acquaintances;
 use super::address::AddressBook;
 use super::bodies::Bodies;
 use super::endpoint::EndpointRef;
@@ -20,6 +21,7 @@ use crate::ids::{GroupId, NodeId};
 /// This node's links to its peers and the groups that it serves to them.
 pub(crate) struct Peers {
     identity: Identity,
+    acquaintances: Arc<Acquaintances>,
     addresses: AddressBook,
     dial: Arc<dyn Dial>,
     runtime: Handle,
@@ -35,6 +37,7 @@ impl Peers {
     /// A node that serves no group yet. Tasks run on `runtime`.
     pub(crate) fn new(
         identity: Identity,
+        acquaintances: Acquaintances,
         addresses: AddressBook,
         dial: Arc<dyn Dial>,
         disk: Arc<dyn Engine>,
@@ -42,6 +45,7 @@ impl Peers {
     ) -> Arc<Self> {
         Arc::new(Self {
             identity,
+            acquaintances: Arc::new(acquaintances),
             addresses,
             dial,
             runtime,
@@ -56,6 +60,10 @@ impl Peers {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    pub(crate) fn acquaintances(&self) -> &Acquaintances {
+        &self.acquaintances
     }
 
     pub(crate) fn addresses(&self) -> &AddressBook {
@@ -77,9 +85,10 @@ impl Peers {
     /// The shared link to `to`.
     pub(crate) fn link(&self, to: NodeId, channel: Channel) -> Arc<Link> {
         let mut links = self.links.lock();
-        let link = links
-            .entry((to, channel))
-            .or_insert_with(|| Link::new(to, channel, self.identity, Arc::clone(&self.dial), self.runtime.clone()));
+        let link = links.entry((to, channel)).or_insert_with(|| {
+            let known = Arc::clone(&self.acquaintances);
+            Link::new(to, channel, self.identity, known, Arc::clone(&self.dial), self.runtime.clone())
+        });
         Arc::clone(link)
     }
 

@@ -1,6 +1,6 @@
 //! The answering side: checks who calls, then serves the stream for as long as it lasts.
 //!
-//! A caller must name this cluster, this node and this protocol version, or it is refused before
+//! A caller must name this cluster, this node and this protocol version, and come with the disk it is known by, or it is refused before
 //! anything else is read. Control requests are answered as they finish, each in a task of its own;
 //! append streams in `append_server.rs`; transfers in `bulk.rs`. When a stream ends, so does all
 //! work that was only done for it.
@@ -20,7 +20,7 @@ use super::outbox::Outbox;
 use super::peer::{Body, Frame, Hello, Message, Welcome};
 use super::peers::Peers;
 use super::wire::{Channel, Wire};
-use crate::ids::{GroupId, NodeId};
+use crate::ids::{DiskId, GroupId, NodeId};
 
 /// Serves one stream that a peer opened, until either side ends it.
 pub(crate) async fn serve(peers: Arc<Peers>, mut wire: Wire) {
@@ -28,8 +28,8 @@ pub(crate) async fn serve(peers: Arc<Peers>, mut wire: Wire) {
         Ok(Some(Ok(frame))) => frame.messages.into_iter().next().and_then(|message| message.body),
         _ => return,
     };
-    let (answer, caller) = match greet(&peers, first) {
-        Ok(caller) => (Body::Welcome(Welcome {}), Some(caller)),
+    let (answer, caller) = match greet(&peers, first).await {
+        Ok(caller) => (Body::Welcome(Welcome { disk: peers.identity().disk.to_wire() }), Some(caller)),
         Err(refusal) => {
             tracing::warn!(refusal = %refusal, "a peer was refused");
             (Body::Refusal(refusal.encode()), None)
@@ -47,9 +47,9 @@ pub(crate) async fn serve(peers: Arc<Peers>, mut wire: Wire) {
     }
 }
 
-fn greet(peers: &Peers, first: Option<Body>) -> Result<(NodeId, Channel), Refusal> {
+async fn greet(peers: &Peers, first: Option<Body>) -> Result<(NodeId, Channel), Refusal> {
     let refuse = |text: String| Err(Refusal::new(RefusalCode::Identity, text));
-    let Some(Body::Hello(Hello { version, cluster, from, to, channel })) = first else {
+    let Some(Body::Hello(Hello { version, cluster, from, to, channel, disk })) = first else {
         return refuse("the first message must be Hello".to_owned());
     };
     let identity = peers.identity();
@@ -62,10 +62,11 @@ fn greet(peers: &Peers, first: Option<Body>) -> Result<(NodeId, Channel), Refusa
     if to != identity.node.0 {
         return refuse(format!("this is node {}, not {to}", identity.node));
     }
-    match Channel::from_code(channel) {
-        Some(channel) => Ok((NodeId(from), channel)),
-        None => refuse(format!("unknown channel {channel}")),
-    }
+    let (Some(channel), Some(disk)) = (Channel::from_code(channel), DiskId::from_wire(&disk)) else {
+        return refuse(format!("channel {channel} or its disk make no sense"));
+    };
+    peers.acquaintances().meet(NodeId(from), disk).await?;
+    Ok((NodeId(from), channel))
 }
 
 async fn serve_control(peers: Arc<Peers>, mut wire: Wire) {

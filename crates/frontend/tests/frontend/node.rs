@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
+use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
     Body, LockAction, MessagePiece, MessageSource, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
     StoreError, StoreNode, WatchEvent, WatchStream,
@@ -174,6 +175,10 @@ impl StoreNode for MemoryNode {
                 false
             }
         })
+    }
+
+    async fn membership(&self, _: MembershipStep) -> Result<MembershipProgress, StoreError> {
+        Err(StoreError::Unavailable("one node alone".into()))
     }
 
     async fn status(&self) -> Result<NodeStatus, StoreError> {

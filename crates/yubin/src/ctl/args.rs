@@ -1,5 +1,6 @@
 //! The command line of `yubin ctl`.
 
+mod membership;
 mod queue;
 mod sending;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
 pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
 
@@ -60,10 +62,10 @@ pub(crate) enum Noun {
     Trace(TraceArgs),
     /// Nodes of the cluster.
     #[command(subcommand)]
-    Node(ListVerb),
+    Node(NodeVerb),
     /// Raft groups.
     #[command(subcommand)]
-    Group(ListVerb),
+    Group(GroupVerb),
 }
 
 #[derive(Subcommand)]
@@ -314,12 +316,6 @@ pub(crate) enum QuotaVerb {
         #[arg(value_parser = super::output::parse_quota)]
         quota: QuotaWish,
     },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ListVerb {
-    /// List all.
-    List,
 }
 
 /// How far `usage` goes.

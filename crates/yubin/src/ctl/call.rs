@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 use yubin_proto::r#gen::admin as api;
 
 use super::args::{
-    AccountVerb, AliasVerb, Bytes, CtlArgs, DkimVerb, DomainVerb, ListVerb, MailboxVerb, Noun, PlanArgs, PlanVerb,
-    QuotaVerb, QuotaWish, UsageCheck,
+    AccountVerb, AliasVerb, Bytes, CtlArgs, DkimVerb, DomainVerb, MailboxVerb, Noun, PlanArgs, PlanVerb, QuotaVerb,
+    QuotaWish, UsageCheck,
 };
 use super::connection::{Connection, connect};
 use super::pages::{self, PAGE_SIZE};
@@ -30,8 +30,8 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<String> {
         Noun::Usage { name, check } => usage(api, name, &check, form).await,
         Noun::Queue(verb) => super::queue::queue(api, verb, form).await,
         Noun::Trace(args) => super::queue::trace(api, args, form).await,
-        Noun::Node(ListVerb::List) => node(api, form).await,
-        Noun::Group(ListVerb::List) => group(api, form).await,
+        Noun::Node(verb) => super::membership::node(api, verb, form).await,
+        Noun::Group(verb) => super::membership::group(api, verb, form).await,
     };
     outcome.map_err(|error| match error.downcast::<tonic::Status>() {
         Ok(status) => anyhow::anyhow!("{}", said(&status)),
@@ -47,7 +47,8 @@ fn said(status: &tonic::Status) -> String {
     }
 }
 
-fn request_id() -> bytes::Bytes {
+/// A new request's id.
+pub(super) fn request_id() -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes())
 }
 
@@ -233,14 +234,6 @@ async fn usage(mut api: Connection, name: String, check: &UsageCheck, form: Form
         return Ok(text);
     }
     Ok(api.get_usage(request).await?.into_inner().shown(form))
-}
-
-async fn node(mut api: Connection, form: Form) -> anyhow::Result<String> {
-    Ok(api.list_nodes(api::ListNodesRequest {}).await?.into_inner().nodes.shown(form))
-}
-
-async fn group(mut api: Connection, form: Form) -> anyhow::Result<String> {
-    Ok(api.list_groups(api::ListGroupsRequest {}).await?.into_inner().groups.shown(form))
 }
 
 fn to_quota(bytes: Bytes) -> api::Quota {

@@ -334,7 +334,11 @@ impl Row for api::Node {
         vec![
             self.id.to_string(),
             self.name.clone(),
-            if self.reachable { "up".to_owned() } else { format!("unreachable: {}", self.error) },
+            match (self.reachable, self.strange_disk) {
+                (true, false) => "up".to_owned(),
+                (true, true) => format!("on another disk: yubin ctl node readmit {}", self.id),
+                (false, _) => format!("unreachable: {}", self.error),
+            },
             self.leads.to_string(),
             self.replicas.to_string(),
             self.peer_address.clone(),
@@ -353,6 +357,7 @@ impl Row for api::Node {
             "peer_address": self.peer_address,
             "store_address": self.store_address,
             "zone": self.zone,
+            "strange_disk": self.strange_disk,
         })
     }
 }
