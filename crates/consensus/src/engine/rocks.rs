@@ -5,8 +5,8 @@
 //! The witness: RocksDB's point-in-time recovery silently drops everything after the first bad
 //! record of the log, also records that were synced and acknowledged. Once a second, the sequence
 //! number that the last sync covered is written to two files in turn. A database that comes back
-//! below it has lost acknowledged votes or entries and is refused: the machine must rejoin under a
-//! new node id.
+//! below it has lost acknowledged votes or entries and is refused: the machine must be taken in again
+//! on an empty disk.
 
 use std::fs;
 use std::io::{self, Write};
@@ -56,7 +56,7 @@ impl RocksEngine {
                 io::ErrorKind::InvalidData,
                 format!(
                     "the database came back at write {recovered}, but write {} had been synced: acknowledged data \
-                     is lost; this machine must rejoin under a new node id",
+                     is lost; start this node on an empty folder and run `yubin ctl node readmit`",
                     witness.synced
                 ),
             ));
