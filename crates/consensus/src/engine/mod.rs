@@ -12,6 +12,7 @@
 //! Only the pipeline calls `write` and `sync`. Reads are made from anywhere and block.
 
 mod batch;
+mod direct_io;
 mod files;
 mod rocks;
 mod rocks_ffi;

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, ReadOptions, WriteBatch, WriteOptions};
 
+use super::direct_io::table_writes;
 use super::files::{DiskFiles, sync_dir};
 use super::rocks_ffi::OwnedSnapshot;
 use super::rocks_options::{MemoryBudget, Setup, unsynced};
@@ -46,7 +47,7 @@ impl RocksEngine {
     /// The directory is in use, damaged, or behind its witness.
     pub fn open(dir: &Path, memory: usize) -> io::Result<Arc<Self>> {
         fs::create_dir_all(dir)?;
-        let setup = Setup::new(MemoryBudget { total: memory });
+        let setup = Setup::new(MemoryBudget { total: memory }, table_writes(dir));
         let families = Cf::ALL.map(|cf| ColumnFamilyDescriptor::new(cf.name(), setup.column_family(cf)));
         let db = DB::open_cf_descriptors(&setup.database(), dir.join("db"), families).map_err(io_error)?;
         let witness = Witness::open(dir)?;

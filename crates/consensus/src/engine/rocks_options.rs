@@ -10,6 +10,7 @@ use rocksdb::{
     WriteBufferManager, WriteOptions,
 };
 
+use super::direct_io::TableWrites;
 use super::{Cf, rocks_ffi};
 
 const MIB: usize = 1 << 20;
@@ -45,14 +46,16 @@ pub(super) struct Setup {
     cache: Cache,
     buffers: WriteBufferManager,
     memory: MemoryBudget,
+    table_writes: TableWrites,
 }
 
 impl Setup {
-    pub(super) fn new(memory: MemoryBudget) -> Self {
+    pub(super) fn new(memory: MemoryBudget, table_writes: TableWrites) -> Self {
         Self {
             cache: Cache::new_lru_cache(memory.block_cache()),
             buffers: WriteBufferManager::new_write_buffer_manager(memory.write_buffers(), false),
             memory,
+            table_writes,
         }
     }
 
@@ -66,6 +69,7 @@ impl Setup {
         options.set_max_total_wal_size(4 * self.memory.write_buffers() as u64);
         options.set_wal_bytes_per_sync(MIB as u64);
         options.set_bytes_per_sync(MIB as u64);
+        options.set_use_direct_io_for_flush_and_compaction(self.table_writes == TableWrites::Direct);
         options.set_use_fsync(false);
         options.set_max_background_jobs(4);
         options.set_write_buffer_manager(&self.buffers);
