@@ -11,27 +11,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
-use openraft::{ChangeMembers, Config, Raft};
+use openraft::{Config, Raft};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 use crate::applier::Applier;
 use crate::engine::{Batch, Cf};
 use crate::error::AdminError;
 use crate::group::{Group, GroupRaft, GroupState, Role};
-use crate::ids::{DiskId, GroupId, NodeId, PeerAddress};
+use crate::ids::{GroupId, NodeId, PeerAddress};
 use crate::janitor::{self, LogBounds};
-use crate::limits::{ACQUAINT_INTERVAL, TRANSFER_TIMEOUT};
+use crate::limits::TRANSFER_TIMEOUT;
 use crate::log_store::LogStore;
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::reclaim;
 use crate::replica::{Disk, Replica};
 use crate::state_machine::StateMachine;
 use crate::supervisor;
-use crate::transport::{Channel, GroupNetwork, Peers, RaftEndpoint};
+use crate::transport::{GroupNetwork, Peers, RaftEndpoint};
+
+mod membership;
 
 /// On the disk once the groups that the cluster begins with were created.
 const KEY_BOOTSTRAPPED: &[u8] = b"bootstrapped";
@@ -119,31 +121,6 @@ impl Node {
         Ok(self.shared.disk.pipeline.write_synced(batch).await?)
     }
 
-    /// Removes this node's replica of a group and all it holds on this disk. The group must have left this node out of its voters
-    /// and learners before, which this replica need not know.
-    ///
-    /// # Errors
-    /// [`AdminError::Refused`] if it leads the group; the disk failed.
-    pub async fn remove_group(&self, id: GroupId) -> Result<(), AdminError> {
-        let shared = Arc::clone(&self.shared);
-        let removed = self.runtime().spawn(async move { shared.remove_group(id).await });
-        removed.await.map_err(|_| AdminError::Stopped)?
-    }
-
-    /// Forgets the disk that a peer was known by, so that it may come with another. The peer must vote in no group, or what it
-    /// acknowledged may be lost.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub async fn forget_disk(&self, peer: NodeId) -> Result<(), AdminError> {
-        Ok(self.shared.peers.acquaintances().forget(peer).await?)
-    }
-
-    /// This node's disk, and those that its peers are known by.
-    pub async fn disks(&self) -> (DiskId, BTreeMap<NodeId, DiskId>) {
-        (self.shared.peers.identity().disk, self.shared.peers.acquaintances().all().await)
-    }
-
     /// This node's replica of a group.
     #[must_use]
     pub fn group(&self, id: GroupId) -> Option<Group> {
@@ -154,49 +131,6 @@ impl Node {
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
         self.shared.all_groups()
-    }
-
-    /// Adds a replica that receives the log and does not vote. Only on the leader.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn add_learner(&self, id: GroupId, node: NodeId, address: PeerAddress) -> Result<(), AdminError> {
-        let raft = self.raft(id)?;
-        raft.add_learner(node, address, false).await.map(drop).map_err(AdminError::from_raft)
-    }
-
-    /// Makes `voters`, who must all be replicas already, the voters; others are removed. Only on
-    /// the leader; returns when the change is committed.
-    ///
-    /// # Errors
-    /// See [`AdminError`]; after `Unknown` the change may be half done and the same call finishes it.
-    pub async fn change_membership(&self, id: GroupId, voters: BTreeSet<NodeId>) -> Result<(), AdminError> {
-        let raft = self.raft(id)?;
-        raft.change_membership(voters, false).await.map(drop).map_err(AdminError::from_raft)
-    }
-
-    /// Takes a replica that does not vote out of the group. Only on the leader.
-    ///
-    /// # Errors
-    /// As [`Node::change_membership`].
-    pub async fn remove_learner(&self, id: GroupId, node: NodeId) -> Result<(), AdminError> {
-        let raft = self.raft(id)?;
-        let change = ChangeMembers::RemoveNodes(BTreeSet::from([node]));
-        raft.change_membership(change, false).await.map(drop).map_err(AdminError::from_raft)
-    }
-
-    /// Asks another voter to take over. Only on the leader; the outcome shows in
-    /// [`Group::leadership`].
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn transfer_leader(&self, id: GroupId, to: NodeId) -> Result<(), AdminError> {
-        let group = self.group(id).ok_or(AdminError::NoSuchGroup(id))?;
-        let now = *group.leadership().borrow();
-        if !now.is_leader() {
-            return Err(AdminError::NotLeader { leader: now.leader });
-        }
-        Ok(self.raft(id)?.trigger().transfer_leader(to).await?)
     }
 
     /// What the node measures now.
@@ -222,7 +156,7 @@ impl Node {
         }
     }
 
-    fn raft(&self, id: GroupId) -> Result<GroupRaft, AdminError> {
+    pub(crate) fn raft(&self, id: GroupId) -> Result<GroupRaft, AdminError> {
         let group = self.group(id).ok_or(AdminError::NoSuchGroup(id))?;
         group.raft().map_err(|_| AdminError::Stopped)
     }
@@ -254,7 +188,7 @@ impl NodeShared {
     /// Starts the work that belongs to no group.
     pub(crate) fn start_chores(self: &Arc<Self>) {
         self.spawn(janitor::tend(Arc::clone(self)));
-        self.spawn(acquaint(Arc::clone(&self.peers)));
+        self.spawn(membership::acquaint(Arc::clone(&self.peers)));
     }
 
     async fn create_group(
@@ -279,26 +213,6 @@ impl NodeShared {
             }
         }
         Ok(group)
-    }
-
-    async fn remove_group(self: Arc<Self>, id: GroupId) -> Result<(), AdminError> {
-        let _one_at_a_time = self.creating.lock().await;
-        let Some(group) = self.groups.read().get(&id).cloned() else { return Ok(()) };
-        if group.leadership().borrow().is_leader() {
-            return Err(AdminError::Refused(format!("this node leads group {id}")));
-        }
-        self.peers.remove_group(id);
-        if let Ok(raft) = group.raft() {
-            drop(raft.shutdown().await);
-        }
-        let replica = group.replica();
-        replica.retire();
-        *group.core.state.write() = GroupState::Stopped { replica: Arc::clone(&replica) };
-        self.groups.write().remove(&id);
-        reclaim::remove_all(&self.disk, id).await?;
-        // It ends on finding its replica retired.
-        replica.reclaim.notify_one();
-        Ok(())
     }
 
     /// Runs Raft on a replica and everything that accompanies it.
@@ -366,22 +280,6 @@ impl NodeShared {
         self.ending.store(true, Ordering::Release);
         self.disk.pipeline.close().await;
         self.disk.engine.close();
-    }
-}
-
-/// Meets every peer that has an address, so that each is known by its disk before it matters.
-async fn acquaint(peers: Arc<Peers>) {
-    let mut looks = interval(ACQUAINT_INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        let known = peers.acquaintances().all().await;
-        for (node, _) in peers.addresses().all() {
-            if node != peers.identity().node && !known.contains_key(&node) {
-                // Whoever is away is met later; a refusal was told by the link.
-                drop(peers.link(node, Channel::Control).greet().await);
-            }
-        }
     }
 }
 
