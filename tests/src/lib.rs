@@ -3,13 +3,14 @@
 //! Nothing here links the mail system: every test and rig drives the built binary from outside, over its ports, as its
 //! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
 //! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and
-//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `dns` a name server; `process` and
+//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `dns` a name server, `client` one octet after the other; `process` and
 //! `memory` look after processes by their ids.
 //!
 //! Everything listens on 127.0.0.0/8, on free ports, below one temporary folder that is removed at the end.
 
 pub mod bench;
 pub mod check;
+pub mod client;
 pub mod cluster;
 pub mod crash;
 pub mod dns;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use yubin_dns_auth::verify::{DnsList, Verifier};
 use yubin_policy::inbound::DmarcHandling;
+use yubin_policy::networks::{NetworkLimits, NetworkWidth};
 use yubin_policy::peer::{ListRule, ReverseDnsRule};
 use yubin_session::PlaintextLogin;
 use yubin_types::{Address, DomainName, Network};
@@ -29,10 +30,36 @@ pub struct FrontendConfig {
     pub connections_max: usize,
     /// Largest message taken, bytes; plans lower it. At most [`yubin_types::limits::MESSAGE_BYTES_MAX`].
     pub message_bytes_max: u64,
+    /// Proxies and load balancers: each of their connections begins with a PROXY header that names the client. Nobody else's does.
+    pub proxies: Vec<Network>,
+    /// How much one network may have.
+    pub networks: NetworksConfig,
+    /// Slow answers for SMTP peers that ask much in vain, if any.
+    pub tarpit: Option<Tarpit>,
     /// How mail from other servers is verified; none: it isn't.
     pub inbound: Option<InboundConfig>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
     pub postmaster: Option<Address>,
+}
+
+/// How much one network may have of a front end.
+#[derive(Clone, Debug)]
+pub struct NetworksConfig {
+    /// Which addresses belong together.
+    pub width: NetworkWidth,
+    /// What each network may have.
+    pub limits: NetworkLimits,
+    /// Networks that have no limits.
+    pub exempt: Vec<Network>,
+}
+
+/// How peers that ask in vain are slowed down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tarpit {
+    /// Failures of a connection that are answered at once.
+    pub after: u32,
+    /// How long each further one waits, seconds; together at most [`yubin_types::limits::TARPIT_SECONDS_MAX`].
+    pub seconds: u64,
 }
 
 /// How mail from other servers is verified, and what follows from it.
@@ -73,8 +100,13 @@ impl InboundConfig {
 
     /// Is mail from there to be verified?
     pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
-        self.exempt.iter().any(|network| network.contains(peer))
+        contains(&self.exempt, peer)
     }
+}
+
+/// Is the address in any of these? IPv4 addresses written as IPv6 are IPv4.
+pub(crate) fn contains(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address.to_canonical()))
 }
 
 /// A listener.

@@ -1,4 +1,5 @@
-//! A connection from its first octet to its last: handshake, session, driver, and the line in the log.
+//! A connection from its first octet to its last: the proxy's header, the network's share, handshake, session, driver, and the line in
+//! the log. Whatever is said of a peer anywhere is said of the client, not of the proxy that passed its connection on.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use yubin_policy::LoginDenial;
+use yubin_policy::networks::{NetworkDenial, NetworkId};
+use yubin_policy::{LoginDenial, refusal_text};
 use yubin_proto::{Caller, StoreClient};
 use yubin_session::imap::ImapSession;
 use yubin_session::pop3::Pop3Session;
@@ -20,12 +22,14 @@ use yubin_session::{Security, Session, imap, pop3, smtp};
 use yubin_types::{Address, TraceId};
 
 use crate::auth::{Authenticator, Identity};
-use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol};
+use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol, contains};
 use crate::driver::{Ended, Rim, drive};
 use crate::imap::ImapRim;
 use crate::listener::Accepted;
 use crate::metrics::{LoginResult, Metrics, SessionResult};
+use crate::networks::{Admitted, Networks};
 use crate::pop3::Pop3Rim;
+use crate::proxy::{self, Forwarded, HeaderError};
 use crate::signing::Signers;
 use crate::smtp::SmtpRim;
 use crate::spool::Spooler;
@@ -42,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) signers: Signers,
     pub(crate) spooler: Arc<Spooler>,
     pub(crate) metrics: Metrics,
+    pub(crate) networks: Arc<Networks>,
     pub(crate) drain: CancellationToken,
 }
 
@@ -59,6 +64,15 @@ pub(crate) struct Connection {
     pub(crate) protocol: Protocol,
     pub(crate) peer: SocketAddr,
     pub(crate) trace: TraceId,
+    /// Its place among those of its network.
+    pub(crate) admitted: Arc<Admitted>,
+}
+
+/// A connection that is served.
+struct Entered {
+    stream: TcpStream,
+    peer: SocketAddr,
+    admitted: Admitted,
 }
 
 impl Connection {
@@ -92,34 +106,102 @@ impl Service {
     /// Runs a connection to its end.
     pub(crate) async fn serve(self: Arc<Self>, accepted: Accepted) {
         let trace = TraceId(rand::random());
+        let (stream, connected, _place) = accepted.into_parts();
         let span = tracing::info_span!(
             "session",
             listener = self.listener.name,
             protocol = self.listener.protocol.name(),
-            peer.addr = %accepted.peer(),
+            peer.addr = tracing::field::Empty,
+            proxy.addr = tracing::field::Empty,
             trace.id = %trace,
         );
         async {
             let _open = self.shared.metrics.connected(&self.listener.name);
-            let ended = self.run(accepted, trace).await;
-            let result = match &ended {
-                Ended::Closed => SessionResult::Closed,
-                Ended::Failed(_) => SessionResult::Failed,
-                Ended::Handshake(_) => SessionResult::Handshake,
+            let result = match self.enter(stream, connected).await {
+                Ok(entered) => self.finish(self.run(entered, trace).await),
+                Err(result) => result,
             };
             self.shared.metrics.session_ended(&self.listener.name, result);
-            match ended {
-                Ended::Closed => tracing::debug!("session closed"),
-                Ended::Failed(error) => tracing::debug!(%error, "connection lost"),
-                Ended::Handshake(error) => tracing::info!(%error, "TLS handshake failed"),
-            }
         }
         .instrument(span)
         .await;
     }
 
-    async fn run(&self, accepted: Accepted, trace: TraceId) -> Ended {
-        let (stream, peer, _place) = accepted.into_parts();
+    fn finish(&self, ended: Ended) -> SessionResult {
+        match ended {
+            Ended::Closed => {
+                tracing::debug!("session closed");
+                SessionResult::Closed
+            }
+            Ended::Failed(error) => {
+                tracing::debug!(%error, "connection lost");
+                SessionResult::Failed
+            }
+            Ended::Handshake(error) => {
+                tracing::info!(%error, "TLS handshake failed");
+                SessionResult::Handshake
+            }
+        }
+    }
+
+    /// Whose connection is it, and may they have another one?
+    async fn enter(&self, mut stream: TcpStream, connected: SocketAddr) -> Result<Entered, SessionResult> {
+        let peer = self.peer(&mut stream, connected).await?;
+        tracing::Span::current().record("peer.addr", tracing::field::display(peer));
+        let protocol = self.listener.protocol;
+        match self.shared.networks.admit(peer.ip(), protocol) {
+            Ok(admitted) => Ok(Entered { stream, peer, admitted }),
+            Err((network, denied)) => {
+                self.shared.metrics.network_refused(protocol.name(), denied.why);
+                // Under attack one line a minute is enough.
+                if denied.before == 0 {
+                    tracing::info!(%network, result = ?denied.why, "network refused");
+                } else {
+                    tracing::debug!(%network, result = ?denied.why, "network refused");
+                }
+                self.dismiss(&stream, network, denied.why);
+                Err(SessionResult::Refused)
+            }
+        }
+    }
+
+    /// The client, if a proxy passes on its connection.
+    async fn peer(&self, stream: &mut TcpStream, connected: SocketAddr) -> Result<SocketAddr, SessionResult> {
+        if !contains(&self.shared.config.proxies, connected.ip()) {
+            return Ok(connected);
+        }
+        tracing::Span::current().record("proxy.addr", tracing::field::display(connected));
+        match Box::pin(proxy::read_header(stream)).await {
+            Ok(Forwarded::For(client)) => Ok(client),
+            Ok(Forwarded::Own) => Ok(connected),
+            // A look whether the port is open.
+            Err(HeaderError::Lost(error)) => {
+                tracing::debug!(%error, "connection lost");
+                Err(SessionResult::Failed)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a trusted proxy sent no PROXY header");
+                Err(SessionResult::Proxy)
+            }
+        }
+    }
+
+    /// Says why and closes, without waiting for anybody: whoever has too many connections is not worth a TLS handshake.
+    fn dismiss(&self, stream: &TcpStream, network: NetworkId, denial: NetworkDenial) {
+        let line = match (self.listener.tls, self.listener.protocol) {
+            (ListenerTls::Implicit, _) => return,
+            (_, Protocol::Mx | Protocol::Submission) => {
+                format!("{}\r\n", refusal_text::smtp_network(denial, network))
+            }
+            (_, Protocol::Pop3) => format!("-ERR {}\r\n", refusal_text::pop3_network(denial, network)),
+            (_, Protocol::Imap) => format!("* BYE {}\r\n", refusal_text::imap_network(denial, network)),
+        };
+        // It fits into the empty buffer of the socket, or the peer is gone.
+        let _ = stream.try_write(line.as_bytes());
+    }
+
+    async fn run(&self, entered: Entered, trace: TraceId) -> Ended {
+        let Entered { stream, peer, admitted } = entered;
         let mut transport = Transport::Clear(stream);
         let security = match (self.listener.tls, &self.tls) {
             (ListenerTls::Implicit, Some(acceptor)) => match transport.start_tls(acceptor).await {
@@ -130,7 +212,8 @@ impl Service {
             _ => Security::Clear,
         };
         let protocol = self.listener.protocol;
-        let connection = Connection { shared: Arc::clone(&self.shared), protocol, peer, trace };
+        let admitted = Arc::new(admitted);
+        let connection = Connection { shared: Arc::clone(&self.shared), protocol, peer, trace, admitted };
         // Boxed, so that a connection takes the memory of its own protocol and not of the largest.
         match protocol {
             Protocol::Mx => Box::pin(self.smtp(smtp::Listener::Mx, security, connection, transport)).await,

@@ -5,6 +5,7 @@
 //!
 //! - [`server`]: start and shutdown; [`config`]: what it is told.
 //! - [`listener`], [`connection`], [`driver`]: from accept to close; [`transport`], [`outgoing`], [`tls`]: its bytes.
+//! - [`proxy`]: whose connection a load balancer passes on; [`networks`]: how much one network may have.
 //! - [`auth`]: logins; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
 //! - [`spool`]: incoming messages; [`header`]: their header and body again; [`signing`]: what users send, signed.
 //! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
@@ -21,8 +22,10 @@ mod header;
 mod imap;
 mod listener;
 mod metrics;
+mod networks;
 mod outgoing;
 mod pop3;
+mod proxy;
 pub mod server;
 mod signing;
 mod smtp;
@@ -30,9 +33,12 @@ mod spool;
 pub mod tls;
 mod transport;
 
-pub use config::{DomainRules, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, Protocol};
+pub use config::{
+    DomainRules, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol, Tarpit,
+};
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
 pub use yubin_policy::inbound::DmarcHandling;
+pub use yubin_policy::networks::{NetworkLimits, NetworkWidth, ServiceLimits};
 pub use yubin_policy::peer::{ListRule, ReverseDnsRule};
 pub use yubin_session::PlaintextLogin;

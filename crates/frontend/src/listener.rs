@@ -60,10 +60,6 @@ impl Accepted {
     pub(crate) fn into_parts(self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         (self.stream, self.peer, self.place)
     }
-
-    pub(crate) const fn peer(&self) -> SocketAddr {
-        self.peer
-    }
 }
 
 /// Accepts until the server drains; `serve` runs one connection to its end.

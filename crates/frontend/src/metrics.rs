@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use yubin_policy::networks::NetworkDenial;
 
 /// Counters, gauges and histograms of one process. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub(crate) struct Metrics {
     connections: Family<ListenerLabel, Gauge>,
     sessions: Family<SessionLabels, Counter>,
     handshake_failures: Counter,
+    network_refusals: Family<NetworkLabels, Counter>,
     logins: Family<LoginLabels, Counter>,
     deliveries: Family<ResultLabel, Counter>,
     rejects: Family<ReasonLabel, Counter>,
@@ -41,6 +43,16 @@ pub(crate) enum SessionResult {
     Failed,
     /// TLS could not be established.
     Handshake,
+    /// A trusted proxy did not say whose connection it is.
+    Proxy,
+    /// The peer's network has its share.
+    Refused,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NetworkLabels {
+    protocol: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -120,6 +132,8 @@ impl SessionResult {
             SessionResult::Closed => "closed",
             SessionResult::Failed => "failed",
             SessionResult::Handshake => "handshake",
+            SessionResult::Proxy => "proxy",
+            SessionResult::Refused => "refused",
         }
     }
 }
@@ -174,6 +188,7 @@ impl Metrics {
             connections: Family::default(),
             sessions: Family::default(),
             handshake_failures: Counter::default(),
+            network_refusals: Family::default(),
             logins: Family::default(),
             deliveries: Family::default(),
             rejects: Family::default(),
@@ -185,6 +200,11 @@ impl Metrics {
         yubin.register("connections", "Open connections", metrics.connections.clone());
         yubin.register("sessions", "Ended sessions", metrics.sessions.clone());
         yubin.register("tls_handshake_failures", "Failed TLS handshakes", metrics.handshake_failures.clone());
+        yubin.register(
+            "network_refusals",
+            "Connections refused or ended because their network had its share",
+            metrics.network_refusals.clone(),
+        );
         yubin.register("auth_attempts", "Logins", metrics.logins.clone());
         yubin.register("smtp_deliveries", "Messages received by SMTP", metrics.deliveries.clone());
         yubin.register("smtp_rejects", "Refused senders, recipients and messages", metrics.rejects.clone());
@@ -210,6 +230,15 @@ impl Metrics {
         if result == SessionResult::Handshake {
             self.handshake_failures.inc();
         }
+    }
+
+    pub(crate) fn network_refused(&self, protocol: &'static str, denial: NetworkDenial) {
+        let reason = match denial {
+            NetworkDenial::Connections => "connections",
+            NetworkDenial::ConnectionRate => "connection_rate",
+            NetworkDenial::Failures => "failures",
+        };
+        self.network_refusals.get_or_create(&NetworkLabels { protocol, reason }).inc();
     }
 
     pub(crate) fn login(&self, protocol: &'static str, result: LoginResult) {

@@ -16,6 +16,7 @@ use crate::config::{FrontendConfig, ListenerConfig, ListenerTls};
 use crate::connection::{Service, Shared};
 use crate::listener::{Acceptance, accept, bind};
 use crate::metrics::Metrics;
+use crate::networks::Networks;
 use crate::signing::Signers;
 use crate::spool::Spooler;
 use crate::tls::{Tls, TlsError};
@@ -90,6 +91,7 @@ impl Frontend {
             spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),
             postmaster: postmaster(&config)?,
             metrics: Metrics::register(registry),
+            networks: Networks::new(config.networks.clone()),
             drain: acceptance.drain.clone(),
             config,
         });

@@ -7,11 +7,13 @@
 //! - [`envelope`]: who may send, who may receive.
 //! - [`deliver`]: storing the message; [`submit`]: queueing it; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
+//! - [`failures`]: what is asked in vain.
 //! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says.
 
 mod completion;
 mod deliver;
 mod envelope;
+mod failures;
 mod stranger;
 mod submit;
 mod trace;
@@ -46,6 +48,8 @@ pub(crate) struct SmtpRim {
     /// The peer, if its mail is verified.
     stranger: Option<Stranger>,
     transaction: Option<Transaction>,
+    /// What it asked in vain.
+    failures: u32,
 }
 
 /// From MAIL to the answer to the message.
@@ -105,7 +109,7 @@ impl SmtpRim {
     pub(crate) fn new(listener: Listener, connection: Connection) -> Self {
         let inbound = connection.shared.config.inbound.as_ref().filter(|_| listener == Listener::Mx);
         let stranger = inbound.filter(|inbound| !inbound.is_exempt(connection.peer_ip())).map(|_| Stranger::new());
-        SmtpRim { listener, connection, identity: None, stranger, transaction: None }
+        SmtpRim { listener, connection, identity: None, stranger, transaction: None, failures: 0 }
     }
 
     async fn authenticate(&mut self, credentials: &Credentials) -> Result<Answer, SmtpReply> {
@@ -182,6 +186,7 @@ impl Rim<SmtpSession> for SmtpRim {
             Ask::Begin(origin) => self.begin(origin),
             Ask::Chunk(piece) => self.chunk(piece).await,
             Ask::Finish { last, facts } => self.finish(last, facts).await,
+            Ask::Failed(failures) => self.failed(failures).await,
             Ask::Abort => {
                 self.transaction = None;
                 Ok(Answer::Accepted)

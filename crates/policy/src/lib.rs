@@ -7,6 +7,7 @@
 //! - [`peer`]: which hosts may send us mail; [`inbound`]: what becomes of a message from one of them.
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
 //! - [`sender`]: whom a user may send as.
+//! - [`networks`]: how much one network may ask of a front end.
 //! - [`login`]: why a login fails, and who is told what.
 //! - [`srs`]: senders of forwarded mail, rewritten and back.
 //! - [`refusal_text`]: the table.
@@ -17,6 +18,7 @@
 pub mod auto_reply;
 pub mod inbound;
 pub mod login;
+pub mod networks;
 pub mod peer;
 pub mod recipient;
 pub mod refusal_text;

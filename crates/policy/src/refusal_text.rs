@@ -8,6 +8,7 @@
 //! (SHIN-09). A suspended domain is temporary (450 4.7.1), so that a bill paid within the sender's queue time costs no mail (SPPD-23).
 //! A sending limit is temporary, because it ends by itself; suspended sending is permanent: somebody must act first (SONET-44).
 
+mod networks;
 mod strangers;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use yubin_types::{QuotaScope, Refusal, ResponseText, SendingLimit, SmtpReply, Su
 use crate::login::LoginDenial;
 use crate::recipient::RecipientDenial;
 
+pub use networks::{imap_network, pop3_network, smtp_network};
 pub use strangers::{header_too_long, inbound, peer};
 
 /// When in a transaction a refusal is told.

@@ -352,6 +352,15 @@ pub const WRITE_BYTES_PER_SECOND_MIN: u64 = 1_024;
 pub const SLOW_LOGINS_QUEUED_MAX: usize = 100;
 /// Concurrent connections of one front end; below the file descriptor limit of a plain machine.
 pub const CONNECTIONS_MAX: usize = 18_000;
+/// Networks whose connections a front end remembers, about 300 bytes each; more than it has connections, which are never forgotten.
+pub const NETWORKS_REMEMBERED_MAX: usize = 65_536;
+/// Longest wait before failed commands of a group are answered, seconds: well below the five minutes that clients wait for a reply
+/// (RFC 5321 §4.5.3.2).
+pub const TARPIT_SECONDS_MAX: u64 = 60;
+/// How long a proxy may take to say whose connection it passes on, seconds (proxy-protocol.txt section 2: at least 3).
+pub const PROXY_HEADER_SECONDS_MAX: u64 = 10;
+/// Longest rest of a PROXY header of version 2, octets: addresses, and what load balancers append, a client's certificate included.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4_096;
 /// Items in one page of a listing, default and bound (AIP-158).
 pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// See [`PAGE_SIZE_DEFAULT`].
@@ -369,6 +378,8 @@ const _: () = {
     assert!(QUEUE_LIFETIME_SECONDS_DEFAULT < DKIM_RETIRING_SECONDS);
     assert!(2 * DKIM_SIGNATURES_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
     assert!(2 * AUTH_RESULTS_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
+    assert!(TARPIT_SECONDS_MAX < SMTP_IDLE_SECONDS_MAX);
+    assert!(CONNECTIONS_MAX < NETWORKS_REMEMBERED_MAX);
     assert!(RETRY_FIRST_WAITS_SECONDS_DEFAULT.len() <= RETRY_WAITS_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);

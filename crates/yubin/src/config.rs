@@ -4,6 +4,7 @@
 //! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values. For whoever writes one,
 //! docs/configuration.md says the same; a test holds the two together.
 
+pub(crate) mod edge;
 pub(crate) mod inbound;
 pub(crate) mod queue;
 
@@ -28,6 +29,10 @@ pub(crate) struct Config {
     pub(crate) roles: Vec<Role>,
     /// Addresses to listen on; an empty list turns a service off, port 0 takes any free port.
     pub(crate) listen: Listen,
+    /// Proxies and load balancers in front of this process.
+    pub(crate) proxy: edge::Proxy,
+    /// How much one network may have of the front ends.
+    pub(crate) limits: edge::Limits,
     /// The store role.
     pub(crate) store: Store,
     /// The queue role.
@@ -199,6 +204,8 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             roles: vec![Role::Store, Role::Frontend, Role::Queue, Role::Admin],
             listen: Listen::default(),
+            proxy: edge::Proxy::default(),
+            limits: edge::Limits::default(),
             store: Store::default(),
             queue: queue::Queue::default(),
             smtp: inbound::Smtp::default(),
@@ -294,7 +301,9 @@ impl Config {
         self.dns.settings(&self.hostname)?;
         self.cluster_id()?;
         self.queue.check()?;
-        self.smtp.inbound.check()?;
+        self.proxy.networks()?;
+        self.limits.check()?;
+        self.smtp.check()?;
         if !self.has(Role::Store) {
             ensure!(
                 !self.store.members.is_empty(),
@@ -370,6 +379,9 @@ mod tests {
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
             ("[smtp.inbound]\njunk_score = 0", "smtp.inbound.junk_score"),
+            ("[smtp]\ntarpit_seconds = 61", "smtp.tarpit_seconds"),
+            ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),
+            ("[limits]\nipv6_prefix = 129", "limits.ipv6_prefix"),
             ("[telemetry]\nlog_filter = 'yubin=loud'", "telemetry.log_filter"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();

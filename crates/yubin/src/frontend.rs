@@ -51,6 +51,9 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         spool_memory_bytes_max: SPOOL_MEMORY_BYTES_MAX,
         connections_max: limits::CONNECTIONS_MAX,
         message_bytes_max: limits::MESSAGE_BYTES_MAX,
+        proxies: config.proxy.networks()?,
+        networks: config.limits.settings()?,
+        tarpit: config.smtp.tarpit(),
         inbound: inbound(config)?,
         postmaster: None,
     })

@@ -9,8 +9,8 @@ use prometheus_client::registry::Registry;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use yubin_frontend::{
-    Frontend, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, PlaintextLogin, Protocol, RunningFrontend,
-    TlsSource,
+    Frontend, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig,
+    PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
@@ -89,6 +89,13 @@ impl World {
             spool_memory_bytes_max: 1 << 20,
             connections_max: 100,
             message_bytes_max: 20 << 20,
+            proxies: Vec::new(),
+            networks: NetworksConfig {
+                width: NetworkWidth { ipv4_bits: 32, ipv6_bits: 64 },
+                limits: NetworkLimits::default(),
+                exempt: Vec::new(),
+            },
+            tarpit: None,
             inbound,
             postmaster: None,
         };

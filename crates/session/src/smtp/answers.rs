@@ -9,7 +9,7 @@ use yubin_types::{SmtpReply, TraceId, limits};
 
 use super::contract::{Answer, Mail, Recipient, Verdict};
 use super::receive::{Message, Reason};
-use super::session::{Envelope, Phase, SmtpSession, Transaction, Transfer};
+use super::session::{Afterwards, Envelope, Phase, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
 
 impl SmtpSession {
@@ -85,6 +85,7 @@ impl SmtpSession {
 
     fn recipient_refused(&mut self, reply: &SmtpReply) {
         self.tally.refused_recipients += u32::from(reply.is_permanent());
+        self.tally.unreported += u32::from(reply.is_permanent());
         self.refused(reply);
         if self.tally.refused_recipients > limits::SMTP_REFUSED_RECIPIENTS_MAX {
             self.close("421 4.7.0 Too many refused recipients; closing connection");
@@ -107,6 +108,16 @@ impl SmtpSession {
                 self.phase = Phase::Receiving(Message::unwanted(chunk, Reason::Rim(reply), bytes_max));
             }
             _ => self.unexpected(),
+        }
+    }
+
+    /// The session goes on where it was, unless its failures were too many.
+    pub(super) fn reported(&mut self, afterwards: Afterwards, answer: &Answer) {
+        match (afterwards, answer) {
+            (Afterwards::Command(envelope), Answer::Accepted) => self.phase = Phase::Command(envelope),
+            (Afterwards::Command(_), Answer::Refused(reply)) => self.back_to_commands(reply),
+            (Afterwards::Closed, _) => self.phase = Phase::Closed,
+            (Afterwards::Command(_), _) => self.unexpected(),
         }
     }
 

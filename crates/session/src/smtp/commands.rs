@@ -10,7 +10,7 @@ use yubin_types::{DsnEnvelope, Timestamp, limits};
 use super::command::{self, Chunk, Command};
 use super::contract::{AddressEncoding, Ask, Listener, Mail, Recipient};
 use super::receive::{Message, Reason};
-use super::session::{Envelope, Hello, Phase, SmtpSession, Transaction, Transfer};
+use super::session::{Afterwards, Envelope, Hello, Phase, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
 use crate::line::Line;
 use crate::sasl::{Exchange, Mechanism, Progress, SaslError};
@@ -20,6 +20,9 @@ use crate::step::Step;
 impl SmtpSession {
     /// Takes the next command, or waits for one.
     pub(super) fn read_command(&mut self, envelope: Envelope, now: Timestamp) -> Option<Step<Ask>> {
+        if self.tally.unreported > 0 {
+            return Some(self.report(Afterwards::Command(envelope)));
+        }
         let line_bytes_max = if self.input.starts_with(b"AUTH ") {
             limits::SMTP_AUTH_LINE_BYTES_MAX
         } else {

@@ -59,6 +59,9 @@ pub enum Ask {
     },
     /// Drop the transaction. → [`Answer::Accepted`].
     Abort,
+    /// So many commands failed, or recipients were refused for good, since this was asked last. Comes between any two commands, with
+    /// their replies still held back, and once more before the session closes. → [`Answer::Accepted`], at once or later.
+    Failed(u32),
 }
 
 /// MAIL with its parameters.

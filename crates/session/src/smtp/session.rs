@@ -80,9 +80,20 @@ pub(super) enum Phase {
     Finishing,
     /// Asked: Abort.
     Aborting,
+    /// Asked: Failed.
+    Reporting(Afterwards),
     /// STARTTLS was answered.
     Handshake,
     /// All is said.
+    Closed,
+}
+
+/// What comes after a question about failures.
+#[derive(Debug)]
+pub(super) enum Afterwards {
+    /// The next command.
+    Command(Envelope),
+    /// The end.
     Closed,
 }
 
@@ -120,6 +131,8 @@ pub(super) enum Transfer {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) errors: u32,
+    /// Failures that the rim has not been told of.
+    pub(super) unreported: u32,
     pub(super) refused_recipients: u32,
     pub(super) idle_commands: u32,
     pub(super) login_failures: u32,
@@ -174,12 +187,16 @@ impl SmtpSession {
         match violation.then() {
             Then::Count => self.count_error(),
             Then::Forgive => {}
-            Then::Close => self.phase = Phase::Closed,
+            Then::Close => {
+                self.tally.unreported += 1;
+                self.phase = Phase::Closed;
+            }
         }
     }
 
     pub(super) fn count_error(&mut self) {
         self.tally.errors += 1;
+        self.tally.unreported += 1;
         if self.tally.errors > limits::SMTP_ERRORS_MAX {
             self.close("421 4.7.0 Too many errors; closing connection");
         }
@@ -268,6 +285,7 @@ impl SmtpSession {
                 self.phase = Phase::Handshake;
                 Some(Step::StartTls)
             }
+            Phase::Closed if self.tally.unreported > 0 => Some(self.report(Afterwards::Closed)),
             Phase::Closed => Some(Step::Close),
             // A question is open: the driver owes the answer.
             Phase::Authenticating
@@ -276,11 +294,18 @@ impl SmtpSession {
             | Phase::Beginning(_)
             | Phase::Handing(_)
             | Phase::Finishing
+            | Phase::Reporting(_)
             | Phase::Aborting => {
                 self.close("421 4.3.0 Internal error; closing connection");
                 None
             }
         }
+    }
+
+    /// Tells the rim what the peer did wrong.
+    pub(super) fn report(&mut self, afterwards: Afterwards) -> Step<Ask> {
+        self.phase = Phase::Reporting(afterwards);
+        Step::Ask(Ask::Failed(std::mem::take(&mut self.tally.unreported)))
     }
 
     fn greet(&mut self) {
@@ -352,6 +377,7 @@ impl Session for SmtpSession {
             Phase::Handing(message) => self.handed(message, answer),
             Phase::Finishing => self.finished(answer),
             Phase::Aborting => self.phase = Phase::Command(Envelope::None),
+            Phase::Reporting(afterwards) => self.reported(afterwards, &answer),
             // Nothing was asked; SMTP has no events.
             phase => self.phase = phase,
         }
@@ -405,7 +431,7 @@ mod tests {
             Ask::Authenticate(credentials) => Answer::Authenticated { user: credentials.user },
             Ask::Recipients(recipients) => Answer::Recipients(vec![Verdict::Accepted; recipients.len()]),
             Ask::Finish { .. } => Answer::Stored { id: TraceId([0; 16]) },
-            Ask::Mail(_) | Ask::Begin(_) | Ask::Chunk(_) | Ask::Abort => Answer::Accepted,
+            Ask::Mail(_) | Ask::Begin(_) | Ask::Chunk(_) | Ask::Abort | Ask::Failed(_) => Answer::Accepted,
         }
     }
 

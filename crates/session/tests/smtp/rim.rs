@@ -19,7 +19,7 @@ pub struct Stored {
     pub facts: MessageFacts,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SmtpRim {
     pub stored: Vec<Stored>,
     pub origin: Option<Origin>,
@@ -27,6 +27,24 @@ pub struct SmtpRim {
     open: Option<(Mail, Vec<Recipient>)>,
     receiving: Option<Vec<u8>>,
     pub fail: Fail,
+    /// Of the network, as the session tells them.
+    pub failures: u32,
+    pub failures_max: u32,
+}
+
+impl Default for SmtpRim {
+    fn default() -> Self {
+        SmtpRim {
+            stored: Vec::new(),
+            origin: None,
+            largest_piece: 0,
+            open: None,
+            receiving: None,
+            fail: Fail::Nowhere,
+            failures: 0,
+            failures_max: u32::MAX,
+        }
+    }
 }
 
 /// Where the rim fails.
@@ -125,6 +143,15 @@ impl Rim<SmtpSession> for SmtpRim {
             Ask::Abort => {
                 assert!(self.open.take().is_some(), "Abort of nothing");
                 self.receiving = None;
+                Answer::Accepted
+            }
+            Ask::Failed(failures) => {
+                assert!(failures > 0, "nothing failed");
+                self.failures += failures;
+                if self.failures > self.failures_max {
+                    self.open = None;
+                    return Answer::Refused(SmtpReply::new(421, (4, 7, 0), "Too much of your network"));
+                }
                 Answer::Accepted
             }
         }

@@ -1,17 +1,22 @@
-//! `[smtp.inbound]`: how mail from other servers is verified.
+//! `[smtp]`: how peers are treated; `[smtp.inbound]`: how mail from other servers is verified.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+use yubin_frontend::Tarpit;
 use yubin_types::{DomainName, Network, limits};
 
 use super::queue::Switch;
 
 /// What SMTP servers are told.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Smtp {
+    /// How long each failure of a stranger waits for its reply, seconds; 0: not at all.
+    pub(crate) tarpit_seconds: u64,
+    /// Failures of a connection that are answered at once.
+    pub(crate) tarpit_after: u32,
     /// Mail from other servers.
     pub(crate) inbound: Inbound,
 }
@@ -88,6 +93,29 @@ pub(crate) enum ReverseDns {
     Accept,
     /// One that leads back to its address.
     Require,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        Smtp { tarpit_seconds: 0, tarpit_after: 5, inbound: Inbound::default() }
+    }
+}
+
+impl Smtp {
+    /// Refuses what can't work.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let most = limits::TARPIT_SECONDS_MAX;
+        ensure!(self.tarpit_seconds <= most, "smtp.tarpit_seconds: at most {most}");
+        self.inbound.check()
+    }
+
+    /// As a front end is told.
+    pub(crate) const fn tarpit(&self) -> Option<Tarpit> {
+        match self.tarpit_seconds {
+            0 => None,
+            seconds => Some(Tarpit { after: self.tarpit_after, seconds }),
+        }
+    }
 }
 
 impl Default for Inbound {

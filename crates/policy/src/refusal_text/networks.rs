@@ -1,0 +1,37 @@
+//! What a network is told that asks for more than its share: temporary in every protocol, and said before or in place of anything else.
+
+use yubin_types::{ResponseText, SmtpReply};
+
+use crate::networks::{NetworkDenial, NetworkId};
+
+/// An SMTP greeting, or the end of a session.
+#[must_use]
+pub fn smtp_network(denial: NetworkDenial, network: NetworkId) -> SmtpReply {
+    SmtpReply::new(421, (4, 7, 0), &text(denial, network))
+}
+
+/// An IMAP greeting: what goes after `* BYE ` (RFC 9051 §7.1.5, RFC 5530).
+#[must_use]
+pub fn imap_network(denial: NetworkDenial, network: NetworkId) -> ResponseText {
+    ResponseText::new(Some("UNAVAILABLE"), &text(denial, network))
+}
+
+/// A POP3 greeting: what goes after `-ERR ` (RFC 3206).
+#[must_use]
+pub fn pop3_network(denial: NetworkDenial, network: NetworkId) -> ResponseText {
+    ResponseText::new(Some("SYS/TEMP"), &text(denial, network))
+}
+
+fn text(denial: NetworkDenial, network: NetworkId) -> String {
+    match denial {
+        NetworkDenial::Connections => {
+            format!("Too many connections from {network}; close some, or try again when they have ended")
+        }
+        NetworkDenial::ConnectionRate => {
+            format!("Too many new connections from {network}; try again in a minute")
+        }
+        NetworkDenial::Failures => format!(
+            "Too many failed commands and refused recipients from {network}; check the addresses you send to, and try again in an hour"
+        ),
+    }
+}
