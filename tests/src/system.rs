@@ -353,5 +353,5 @@ pub fn smart_host(address: SocketAddr, destinations: &[&str]) -> String {
 }
 
 /// The services of a process with every role, as configuration and `--print-ports` name them.
-pub const SERVICES: [&str; 9] =
-    ["smtp", "submission", "submissions", "pop3", "pop3s", "imap", "imaps", "admin", "http"];
+pub const SERVICES: [&str; 10] =
+    ["smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "imap", "imaps", "admin", "http"];

@@ -32,6 +32,10 @@ pub struct FrontendConfig {
     pub message_bytes_max: u64,
     /// Proxies and load balancers: each of their connections begins with a PROXY header that names the client. Nobody else's does.
     pub proxies: Vec<Network>,
+    /// Own machines that may bring mail by LMTP, which is taken as it is.
+    pub lmtp: Vec<Network>,
+    /// Own machines that may say by XCLIENT, on every SMTP listener, whose client they speak for.
+    pub xclient: Vec<Network>,
     /// How much one network may have.
     pub networks: NetworksConfig,
     /// Slow answers for SMTP peers that ask much in vain, if any.
@@ -131,6 +135,8 @@ pub enum Protocol {
     Mx,
     /// SMTP from users (ports 587 and 465).
     Submission,
+    /// LMTP from own machines.
+    Lmtp,
     /// POP3 (ports 110 and 995).
     Pop3,
     /// IMAP (ports 143 and 993).
@@ -142,6 +148,8 @@ impl Protocol {
     pub(crate) const fn alpn(self) -> &'static [u8] {
         match self {
             Protocol::Mx | Protocol::Submission => b"smtp",
+            // Not registered: no client of another protocol means it.
+            Protocol::Lmtp => b"lmtp",
             Protocol::Pop3 => b"pop3",
             Protocol::Imap => b"imap",
         }
@@ -152,6 +160,7 @@ impl Protocol {
         match self {
             Protocol::Mx => "smtp",
             Protocol::Submission => "submission",
+            Protocol::Lmtp => "lmtp",
             Protocol::Pop3 => "pop3",
             Protocol::Imap => "imap",
         }

@@ -17,7 +17,7 @@ use yubin_proto::{Caller, StoreClient};
 use yubin_session::imap::ImapSession;
 use yubin_session::pop3::Pop3Session;
 use yubin_session::sasl::Credentials;
-use yubin_session::smtp::SmtpSession;
+use yubin_session::smtp::{SmtpSession, Xclient};
 use yubin_session::{Security, Session, imap, pop3, smtp};
 use yubin_types::{Address, TraceId};
 
@@ -113,6 +113,7 @@ impl Service {
             protocol = self.listener.protocol.name(),
             peer.addr = tracing::field::Empty,
             proxy.addr = tracing::field::Empty,
+            xclient.addr = tracing::field::Empty,
             trace.id = %trace,
         );
         async {
@@ -149,6 +150,11 @@ impl Service {
         let peer = self.peer(&mut stream, connected).await?;
         tracing::Span::current().record("peer.addr", tracing::field::display(peer));
         let protocol = self.listener.protocol;
+        if protocol == Protocol::Lmtp && !contains(&self.shared.config.lmtp, peer.ip()) {
+            tracing::info!("not one of our own machines");
+            dismiss(&stream, &refusal_text::not_our_own(peer.ip()).to_string());
+            return Err(SessionResult::Refused);
+        }
         match self.shared.networks.admit(peer.ip(), protocol) {
             Ok(admitted) => Ok(Entered { stream, peer, admitted }),
             Err((network, denied)) => {
@@ -159,7 +165,9 @@ impl Service {
                 } else {
                     tracing::debug!(%network, result = ?denied.why, "network refused");
                 }
-                self.dismiss(&stream, network, denied.why);
+                if let Some(line) = self.denial_line(network, denied.why) {
+                    dismiss(&stream, &line);
+                }
                 Err(SessionResult::Refused)
             }
         }
@@ -186,18 +194,16 @@ impl Service {
         }
     }
 
-    /// Says why and closes, without waiting for anybody: whoever has too many connections is not worth a TLS handshake.
-    fn dismiss(&self, stream: &TcpStream, network: NetworkId, denial: NetworkDenial) {
-        let line = match (self.listener.tls, self.listener.protocol) {
-            (ListenerTls::Implicit, _) => return,
-            (_, Protocol::Mx | Protocol::Submission) => {
-                format!("{}\r\n", refusal_text::smtp_network(denial, network))
+    /// What is said in place of a greeting; nothing where TLS comes first: whoever has too many connections is not worth a handshake.
+    fn denial_line(&self, network: NetworkId, denial: NetworkDenial) -> Option<String> {
+        match (self.listener.tls, self.listener.protocol) {
+            (ListenerTls::Implicit, _) => None,
+            (_, Protocol::Mx | Protocol::Submission | Protocol::Lmtp) => {
+                Some(refusal_text::smtp_network(denial, network).to_string())
             }
-            (_, Protocol::Pop3) => format!("-ERR {}\r\n", refusal_text::pop3_network(denial, network)),
-            (_, Protocol::Imap) => format!("* BYE {}\r\n", refusal_text::imap_network(denial, network)),
-        };
-        // It fits into the empty buffer of the socket, or the peer is gone.
-        let _ = stream.try_write(line.as_bytes());
+            (_, Protocol::Pop3) => Some(format!("-ERR {}", refusal_text::pop3_network(denial, network))),
+            (_, Protocol::Imap) => Some(format!("* BYE {}", refusal_text::imap_network(denial, network))),
+        }
     }
 
     async fn run(&self, entered: Entered, trace: TraceId) -> Ended {
@@ -220,6 +226,7 @@ impl Service {
             Protocol::Submission => {
                 Box::pin(self.smtp(smtp::Listener::Submission, security, connection, transport)).await
             }
+            Protocol::Lmtp => Box::pin(self.smtp(smtp::Listener::Lmtp, security, connection, transport)).await,
             Protocol::Pop3 => Box::pin(self.pop3(security, connection, transport)).await,
             Protocol::Imap => Box::pin(self.imap(security, connection, transport)).await,
         }
@@ -232,7 +239,9 @@ impl Service {
         connection: Connection,
         transport: Transport<TcpStream>,
     ) -> Ended {
+        let trusted = contains(&self.shared.config.xclient, connection.peer_ip());
         let session = SmtpSession::new(smtp::Config {
+            xclient: if trusted { Xclient::Offered } else { Xclient::Off },
             listener,
             hostname: self.shared.config.hostname.clone(),
             security,
@@ -270,6 +279,11 @@ impl Service {
         Rim::<S>::close(&mut rim).await;
         ended
     }
+}
+
+/// Says why and closes, without waiting for anybody: the line fits into the empty buffer of the socket, or the peer is gone.
+fn dismiss(stream: &TcpStream, line: &str) {
+    let _ = stream.try_write(format!("{line}\r\n").as_bytes());
 }
 
 /// A rim whose answers are timed.

@@ -85,5 +85,6 @@ const fn service(protocol: Protocol) -> Option<Service> {
         Protocol::Submission => Some(Service::Submission),
         Protocol::Pop3 => Some(Service::Pop3),
         Protocol::Imap => Some(Service::Imap),
+        Protocol::Lmtp => None,
     }
 }

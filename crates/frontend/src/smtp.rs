@@ -7,17 +7,20 @@
 //! - [`envelope`]: who may send, who may receive.
 //! - [`deliver`]: storing the message; [`submit`]: queueing it; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
-//! - [`failures`]: what is asked in vain.
+//! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
+//! - [`lmtp`]: an outcome for each recipient.
 //! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says.
 
 mod completion;
 mod deliver;
 mod envelope;
 mod failures;
+mod lmtp;
 mod stranger;
 mod submit;
 mod trace;
 mod verification;
+mod xclient;
 
 use std::sync::Arc;
 
@@ -61,9 +64,9 @@ struct Transaction {
     size: Option<u64>,
     /// As declared in MAIL.
     encoding: AddressEncoding,
-    /// The one domain of all recipients that are delivered to at once.
-    hosted: Option<Arc<Hosted>>,
     recipients: Vec<Invited>,
+    /// For each RCPT that was told 250, its place among them.
+    accepted: Vec<usize>,
     /// RET and ENVID.
     dsn: DsnEnvelope,
     incoming: Option<Incoming>,
@@ -72,8 +75,17 @@ struct Transaction {
 /// A recipient that was told 250.
 struct Invited {
     admission: Admission,
+    /// Its domain's place, if it is delivered to at once.
+    hosted: Option<Arc<Hosted>>,
     notify: NotifySet,
     orcpt: Option<Bytes>,
+}
+
+impl Transaction {
+    /// The domain of recipients that are delivered to at once; from other servers it is that of all.
+    fn hosted(&self) -> Option<&Arc<Hosted>> {
+        self.recipients.iter().find_map(|invited| invited.hosted.as_ref())
+    }
 }
 
 /// In whose name the message comes.
@@ -107,9 +119,15 @@ struct Incoming {
 
 impl SmtpRim {
     pub(crate) fn new(listener: Listener, connection: Connection) -> Self {
-        let inbound = connection.shared.config.inbound.as_ref().filter(|_| listener == Listener::Mx);
-        let stranger = inbound.filter(|inbound| !inbound.is_exempt(connection.peer_ip())).map(|_| Stranger::new());
-        SmtpRim { listener, connection, identity: None, stranger, transaction: None, failures: 0 }
+        let mut rim = SmtpRim { listener, connection, identity: None, stranger: None, transaction: None, failures: 0 };
+        rim.stranger = rim.as_stranger();
+        rim
+    }
+
+    /// The peer, if its mail is to be verified.
+    fn as_stranger(&self) -> Option<Stranger> {
+        let inbound = self.connection.shared.config.inbound.as_ref().filter(|_| self.listener == Listener::Mx)?;
+        (!inbound.is_exempt(self.connection.peer_ip())).then(Stranger::new)
     }
 
     async fn authenticate(&mut self, credentials: &Credentials) -> Result<Answer, SmtpReply> {
@@ -143,9 +161,8 @@ impl SmtpRim {
     async fn finish(&mut self, last: Bytes, facts: MessageFacts) -> Result<Answer, SmtpReply> {
         let mut transaction = self.transaction.take().ok_or_else(out_of_order)?;
         let incoming = transaction.incoming.take().ok_or_else(out_of_order)?;
-        let id = self.connection.trace;
-        let span = tracing::debug_span!("message", trace.id = %id);
-        self.store(transaction, incoming, last, facts).instrument(span).await.map(|()| Answer::Stored { id })
+        let span = tracing::debug_span!("message", trace.id = %self.connection.trace);
+        self.store(transaction, incoming, last, facts).instrument(span).await
     }
 
     fn open(&mut self) -> Result<&mut Transaction, SmtpReply> {
@@ -186,6 +203,7 @@ impl Rim<SmtpSession> for SmtpRim {
             Ask::Begin(origin) => self.begin(origin),
             Ask::Chunk(piece) => self.chunk(piece).await,
             Ask::Finish { last, facts } => self.finish(last, facts).await,
+            Ask::Client(claim) => self.speaks_for(claim),
             Ask::Failed(failures) => self.failed(failures).await,
             Ask::Abort => {
                 self.transaction = None;

@@ -3,7 +3,7 @@
 //! From other servers mail goes to hosted domains only: there is no way to be a relay by accident, since a [`DeliverPermit`] names a
 //! recipient of a hosted domain and a [`RelayPermit`] is given to users who are logged in alone. One delivery goes to one hosted domain
 //! (one command of one group, all or nothing): from other servers recipients of a second domain are asked to come in a transaction of
-//! their own; what a user sends beyond the own domain goes through the queue, together with everything else in the same transaction.
+//! their own, own machines get an outcome for each; what a user sends beyond the own domain goes through the queue, together with everything else in the same transaction.
 
 use yubin_types::{Address, DomainName, Refusal};
 
@@ -15,6 +15,8 @@ pub enum Origin<'a> {
         /// The domain of the recipients that the transaction has already.
         transaction: Option<&'a DomainName>,
     },
+    /// From a machine of our own, by LMTP, which tells each recipient its own outcome.
+    Lmtp,
     /// From a user who is logged in.
     Submission {
         /// The user's own domain.
@@ -105,7 +107,7 @@ pub enum RecipientDenial {
 pub fn admit(facts: RecipientFacts<'_>) -> Result<Admission, RecipientDenial> {
     let recipient = facts.recipient.clone();
     match (facts.hosting, facts.origin) {
-        (Hosting::Elsewhere, Origin::Mx { .. }) => Err(Refusal::NoSuchDomain.into()),
+        (Hosting::Elsewhere, Origin::Mx { .. } | Origin::Lmtp) => Err(Refusal::NoSuchDomain.into()),
         (Hosting::Hosted, Origin::Mx { transaction: Some(domain) }) if *domain != recipient.domain => {
             Err(RecipientDenial::OtherDomain)
         }
@@ -137,6 +139,9 @@ mod tests {
         assert_eq!(decide(Hosting::Hosted, mx(None)), Ok("deliver"));
         assert_eq!(decide(Hosting::Hosted, mx(Some(&same))), Ok("deliver"));
         assert_eq!(decide(Hosting::Hosted, mx(Some(&other))), Err(RecipientDenial::OtherDomain));
+        assert_eq!(decide(Hosting::Hosted, Origin::Lmtp), Ok("deliver"));
+        let refused = Err(RecipientDenial::Refused(Refusal::NoSuchDomain));
+        assert_eq!(decide(Hosting::Elsewhere, Origin::Lmtp), refused);
         for transaction in [None, Some(&same), Some(&other)] {
             let refused = Err(RecipientDenial::Refused(Refusal::NoSuchDomain));
             assert_eq!(decide(Hosting::Elsewhere, mx(transaction)), refused);

@@ -18,7 +18,7 @@ use yubin_types::{QuotaScope, Refusal, ResponseText, SendingLimit, SmtpReply, Su
 use crate::login::LoginDenial;
 use crate::recipient::RecipientDenial;
 
-pub use networks::{imap_network, pop3_network, smtp_network};
+pub use networks::{imap_network, not_our_own, pop3_network, smtp_network};
 pub use strangers::{header_too_long, inbound, peer};
 
 /// When in a transaction a refusal is told.

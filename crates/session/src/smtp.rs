@@ -1,13 +1,14 @@
-//! SMTP server sessions (RFC 5321, RFC 6409): MX and submission listeners.
+//! SMTP server sessions (RFC 5321, RFC 6409, RFC 2033): MX, submission and LMTP listeners.
 //!
 //! Offered, and nothing else: SIZE (RFC 1870), PIPELINING (RFC 2920), STARTTLS (RFC 3207), AUTH PLAIN and LOGIN (RFC 4954, submission
 //! only, only over TLS unless configured), ENHANCEDSTATUSCODES (RFC 2034), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), CHUNKING
-//! (RFC 3030). Not BINARYMIME: message text has lines. Only CRLF.CRLF ends DATA.
+//! (RFC 3030), LIMITS (RFC 9422), DSN (RFC 3461, submission only), XCLIENT (trusted peers only). Not BINARYMIME: message text has lines. Only CRLF.CRLF ends DATA.
 //!
 //! - [`contract`]: what a session is told, asks and is answered.
 //! - [`session`]: the phases; `commands`, `answers` and `receive` hold what happens in them.
 //! - `command`, `path`, `content`: command lines, addresses, message data.
 //! - [`client`]: the other side.
+//! - `greeting`: what is said of both sides; `xclient`: whom a trusted peer speaks for.
 //! - `violation`: what a peer can do wrong, and the reply that the RFC names.
 
 mod answers;
@@ -16,13 +17,15 @@ mod command;
 mod commands;
 mod content;
 pub mod contract;
+mod greeting;
 mod path;
 mod receive;
 pub mod session;
 mod violation;
+mod xclient;
 
 pub use contract::{
-    AddressEncoding, Answer, Ask, BodyType, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient,
-    Verdict,
+    AddressEncoding, Answer, Ask, BodyType, ClientClaim, Config, ForwardPath, Listener, Mail, MessageFacts, Origin,
+    Recipient, Verdict, Xclient,
 };
 pub use session::SmtpSession;

@@ -357,6 +357,8 @@ pub const NETWORKS_REMEMBERED_MAX: usize = 65_536;
 /// Longest wait before failed commands of a group are answered, seconds: well below the five minutes that clients wait for a reply
 /// (RFC 5321 §4.5.3.2).
 pub const TARPIT_SECONDS_MAX: u64 = 60;
+/// How often a message that came by LMTP is stored anew for recipients who are not to blame that others were refused.
+pub const LMTP_ROUNDS_MAX: usize = 3;
 /// How long a proxy may take to say whose connection it passes on, seconds (proxy-protocol.txt section 2: at least 3).
 pub const PROXY_HEADER_SECONDS_MAX: u64 = 10;
 /// Longest rest of a PROXY header of version 2, octets: addresses, and what load balancers append, a client's certificate included.

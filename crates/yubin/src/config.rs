@@ -75,6 +75,8 @@ pub(crate) struct Listen {
     pub(crate) submission: Vec<SocketAddr>,
     /// Submission over TLS (RFC 8314, port 465).
     pub(crate) submissions: Vec<SocketAddr>,
+    /// LMTP for own machines (RFC 2033), with STARTTLS.
+    pub(crate) lmtp: Vec<SocketAddr>,
     /// POP3 with STLS (RFC 1939, port 110).
     pub(crate) pop3: Vec<SocketAddr>,
     /// POP3 over TLS (RFC 8314, port 995).
@@ -225,6 +227,7 @@ impl Default for Listen {
             smtp: local(2525),
             submission: local(2587),
             submissions: local(2465),
+            lmtp: Vec::new(),
             pop3: local(2110),
             pop3s: local(2995),
             imap: local(2143),
@@ -380,6 +383,8 @@ mod tests {
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
             ("[smtp.inbound]\njunk_score = 0", "smtp.inbound.junk_score"),
             ("[smtp]\ntarpit_seconds = 61", "smtp.tarpit_seconds"),
+            ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
+            ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),
             ("[limits]\nipv6_prefix = 129", "limits.ipv6_prefix"),
             ("[telemetry]\nlog_filter = 'yubin=loud'", "telemetry.log_filter"),

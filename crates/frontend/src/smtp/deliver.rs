@@ -9,7 +9,7 @@ use yubin_policy::inbound::Disposition;
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
-use yubin_session::smtp::{Listener, MessageFacts, Origin};
+use yubin_session::smtp::{Answer, Listener, MessageFacts, Origin};
 use yubin_state::command::{Login, MailCommand, NewMessage, Recipient};
 use yubin_state::{Command, DedupeClass, Reply};
 use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
@@ -30,7 +30,7 @@ impl SmtpRim {
         incoming: Incoming,
         last: Bytes,
         facts: MessageFacts,
-    ) -> Result<(), SmtpReply> {
+    ) -> Result<Answer, SmtpReply> {
         if facts.hops > limits::HOPS_MAX {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
@@ -38,7 +38,12 @@ impl SmtpRim {
         let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
         // On the heap: every connection has room for its largest future, and few are verifying.
         complete.verified = Box::pin(self.verify(&transaction, &mut complete)).await?;
-        let outcome = match (&transaction.hosted, deliverable(&transaction.recipients)) {
+        if self.listener == Listener::Lmtp {
+            let answer = self.deliver_each(&transaction, &complete).await;
+            log(&transaction, &complete, &answer);
+            return Ok(answer);
+        }
+        let outcome = match (transaction.hosted(), deliverable(&transaction.recipients)) {
             (Some(hosted), Some(permits)) => {
                 let command = self.delivery(&transaction, &permits, &complete);
                 self.propose(hosted, &command, &complete.spooled).await
@@ -52,23 +57,21 @@ impl SmtpRim {
             Err(_) => DeliveryResult::Unavailable,
         };
         self.connection.shared.metrics.delivery(result);
-        tracing::info!(
-            from = %transaction.sender.path(),
-            to = transaction.recipients.first().map(|first| tracing::field::display(first.admission.recipient())),
-            recipients = transaction.recipients.len(),
-            bytes = complete.spooled.bytes,
-            result = ?result,
-            "message"
-        );
+        log(&transaction, &complete, &result);
         match outcome.map_err(|error| unavailable(&error))? {
-            Reply::Delivered(_) | Reply::Done => Ok(()),
+            Reply::Delivered(_) | Reply::Done => Ok(Answer::Stored { id: self.connection.trace }),
             Reply::DeliveryRefused(refusals) => Err(self.late_refusal(&transaction, refusals)),
             Reply::Refused(refusal) => Err(self.refused(&refusal, Stage::Message)),
             _ => Err(out_of_order()),
         }
     }
 
-    fn delivery(&self, transaction: &Transaction, permits: &[&DeliverPermit], complete: &Complete) -> Command {
+    pub(super) fn delivery(
+        &self,
+        transaction: &Transaction,
+        permits: &[&DeliverPermit],
+        complete: &Complete,
+    ) -> Command {
         let received = now();
         let prefixes = self.trace_fields(transaction, complete, received).prefixes(permits);
         let special_use = match complete.verified.as_ref().map(|verified| verified.disposition) {
@@ -142,6 +145,7 @@ impl SmtpRim {
     fn principal(&self) -> String {
         match (&self.identity, self.listener) {
             (Some(identity), Listener::Submission) => identity.address.to_string(),
+            (_, Listener::Lmtp) => "lmtp".to_owned(),
             _ => "mx".to_owned(),
         }
     }
@@ -152,6 +156,18 @@ impl SmtpRim {
         self.connection.shared.metrics.reject(blamed.first().map_or("other", reason));
         refusal_text::delivery(transaction.recipients.len(), &blamed)
     }
+}
+
+/// The message's line in the log.
+fn log(transaction: &Transaction, complete: &Complete, result: &dyn std::fmt::Debug) {
+    tracing::info!(
+        from = %transaction.sender.path(),
+        to = transaction.recipients.first().map(|first| tracing::field::display(first.admission.recipient())),
+        recipients = transaction.recipients.len(),
+        bytes = complete.spooled.bytes,
+        result = ?result,
+        "message"
+    );
 }
 
 /// A message whose octets have all come.

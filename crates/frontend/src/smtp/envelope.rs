@@ -36,7 +36,7 @@ impl SmtpRim {
             stranger.ask(inbound, self.connection.peer_ip());
         }
         let (sender, allowance) = match self.listener {
-            Listener::Mx => (Sender::Claimed(mail.sender), None),
+            Listener::Mx | Listener::Lmtp => (Sender::Claimed(mail.sender), None),
             Listener::Submission => {
                 self.own_sender(&mail.sender).await.map(|(sender, allowed)| (sender, Some(allowed)))?
             }
@@ -47,8 +47,8 @@ impl SmtpRim {
             size: mail.size,
             encoding: mail.encoding,
             dsn: mail.dsn,
-            hosted: None,
             recipients: Vec::new(),
+            accepted: Vec::new(),
             incoming: None,
         });
         Ok(())
@@ -125,14 +125,15 @@ impl SmtpRim {
         let Some(transaction) = &self.transaction else { return Err(out_of_order()) };
         let store = &self.connection.shared.store;
         let resolved = match self.listener {
-            Listener::Mx => store.resolve(name).await,
+            Listener::Mx | Listener::Lmtp => store.resolve(name).await,
             // Nobody is refused because of it: the queue looks again.
             Listener::Submission => store.resolve_destination(name).await,
         };
         let resolved = resolved.map_err(|error| unavailable(&error))?;
         let hosting = if resolved.is_some() { Hosting::Hosted } else { Hosting::Elsewhere };
         let origin = match (self.listener, &self.identity) {
-            (Listener::Mx, _) => Origin::Mx { transaction: transaction.hosted.as_ref().map(|hosted| &hosted.name) },
+            (Listener::Mx, _) => Origin::Mx { transaction: transaction.hosted().map(|hosted| &hosted.name) },
+            (Listener::Lmtp, _) => Origin::Lmtp,
             (Listener::Submission, Some(identity)) => Origin::Submission { home: &identity.address.domain },
             (Listener::Submission, None) => return Err(out_of_order()),
         };
@@ -149,26 +150,13 @@ impl SmtpRim {
         for ((outcome, barred), named) in outcomes.into_iter().zip(barred).zip(named) {
             verdicts.push(match (outcome, barred) {
                 (Ok(_), Some(reply)) | (Err(reply), _) => Verdict::Refused(reply),
-                (Ok((hosted, admission)), None) => {
-                    if let (Some(hosted), Admission::Deliver(_)) = (hosted, &admission) {
-                        transaction.hosted = Some(hosted);
+                (Ok((hosted, admission)), None) => match transaction.invite(named, hosted, admission) {
+                    Ok(()) => Verdict::Accepted,
+                    Err(refusal) => {
+                        metrics.reject(reason(&refusal));
+                        Verdict::Refused(refusal_text::smtp(&refusal, Stage::Envelope))
                     }
-                    // Named twice it is still one delivery.
-                    let again =
-                        transaction.recipients.iter().any(|known| known.admission.recipient() == &named.address);
-                    match transaction.one_more() {
-                        _ if again => Verdict::Accepted,
-                        Err(refusal) => {
-                            metrics.reject(reason(&refusal));
-                            Verdict::Refused(refusal_text::smtp(&refusal, Stage::Envelope))
-                        }
-                        Ok(()) => {
-                            let Named { notify, orcpt, .. } = named.clone();
-                            transaction.recipients.push(Invited { admission, notify, orcpt });
-                            Verdict::Accepted
-                        }
-                    }
-                }
+                },
             });
         }
         Ok(verdicts)
@@ -229,6 +217,23 @@ impl SmtpRim {
 }
 
 impl Transaction {
+    /// Takes a recipient in. Named twice it is still one delivery.
+    fn invite(&mut self, named: &Named, hosted: Option<Arc<Hosted>>, admission: Admission) -> Result<(), Refusal> {
+        let known = self.recipients.iter().position(|known| known.admission.recipient() == &named.address);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                self.one_more()?;
+                let hosted = hosted.filter(|_| matches!(admission, Admission::Deliver(_)));
+                let Named { notify, orcpt, .. } = named.clone();
+                self.recipients.push(Invited { admission, hosted, notify, orcpt });
+                self.recipients.len() - 1
+            }
+        };
+        self.accepted.push(place);
+        Ok(())
+    }
+
     /// May the sender name another recipient?
     fn one_more(&self) -> Result<(), Refusal> {
         let Some(allowance) = &self.allowance else { return Ok(()) };

@@ -91,7 +91,7 @@ fn sole(transaction: &Transaction) -> Option<String> {
 /// One delivery for each domain.
 fn deliveries(transaction: &Transaction) -> Vec<NewDelivery> {
     let mut by_destination: BTreeMap<DestinationName, Vec<NewQueuedRecipient>> = BTreeMap::new();
-    for Invited { admission, notify, orcpt } in &transaction.recipients {
+    for Invited { admission, notify, orcpt, .. } in &transaction.recipients {
         let address = admission.recipient();
         by_destination.entry(address.domain.clone().into()).or_default().push(NewQueuedRecipient {
             local: address.local.clone(),

@@ -168,7 +168,7 @@ fn judge<'a>(
     let forwarder = |set: &'a ArcSet| Forwarder { sealer: &set.sealer, dmarc_pass: set.dmarc_pass.as_ref() };
     let dmarc: Vec<DmarcFact<'a>> = found.dmarc.iter().map(fact).collect();
     let forwarders: Vec<Forwarder<'a>> = found.checks.arc.sets.iter().map(forwarder).collect();
-    let handling = transaction.hosted.as_ref().map(|hosted| inbound.rules(&hosted.name).dmarc).unwrap_or_default();
+    let handling = transaction.hosted().map(|hosted| inbound.rules(&hosted.name).dmarc).unwrap_or_default();
     let facts = InboundFacts {
         author: header.author,
         dmarc: &dmarc,

@@ -77,6 +77,7 @@ impl World {
             listeners: vec![
                 listener("mx", Protocol::Mx, ListenerTls::Upgrade, PlaintextLogin::Refuse),
                 listener("submission", Protocol::Submission, ListenerTls::Upgrade, PlaintextLogin::Allow),
+                listener("lmtp", Protocol::Lmtp, ListenerTls::Upgrade, PlaintextLogin::Refuse),
                 listener("pop3", Protocol::Pop3, ListenerTls::Upgrade, PlaintextLogin::Allow),
                 listener("imap", Protocol::Imap, ListenerTls::Upgrade, PlaintextLogin::Allow),
                 listener("imaps", Protocol::Imap, ListenerTls::Implicit, PlaintextLogin::Refuse),
@@ -90,6 +91,8 @@ impl World {
             connections_max: 100,
             message_bytes_max: 20 << 20,
             proxies: Vec::new(),
+            lmtp: vec!["127.0.0.0/8".parse().unwrap()],
+            xclient: Vec::new(),
             networks: NetworksConfig {
                 width: NetworkWidth { ipv4_bits: 32, ipv6_bits: 64 },
                 limits: NetworkLimits::default(),

@@ -1,5 +1,7 @@
 //! What a network is told that asks for more than its share: temporary in every protocol, and said before or in place of anything else.
 
+use std::net::IpAddr;
+
 use yubin_types::{ResponseText, SmtpReply};
 
 use crate::networks::{NetworkDenial, NetworkId};
@@ -20,6 +22,16 @@ pub fn imap_network(denial: NetworkDenial, network: NetworkId) -> ResponseText {
 #[must_use]
 pub fn pop3_network(denial: NetworkDenial, network: NetworkId) -> ResponseText {
     ResponseText::new(Some("SYS/TEMP"), &text(denial, network))
+}
+
+/// An LMTP greeting for a stranger.
+#[must_use]
+pub fn not_our_own(peer: IpAddr) -> SmtpReply {
+    SmtpReply::new(
+        554,
+        (5, 7, 1),
+        &format!("LMTP is for this system's own machines, and {peer} is none of them; use SMTP"),
+    )
 }
 
 fn text(denial: NetworkDenial, network: NetworkId) -> String {

@@ -9,8 +9,9 @@ use yubin_types::{SmtpReply, TraceId, limits};
 
 use super::contract::{Answer, Mail, Recipient, Verdict};
 use super::receive::{Message, Reason};
-use super::session::{Afterwards, Envelope, Phase, SmtpSession, Transaction, Transfer};
+use super::session::{Afterwards, Envelope, Phase, Replies, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
+use super::xclient::Claimed;
 
 impl SmtpSession {
     pub(super) fn authenticated(&mut self, answer: Answer) {
@@ -92,20 +93,29 @@ impl SmtpSession {
         }
     }
 
-    pub(super) fn begun(&mut self, transfer: Transfer, answer: Answer) {
+    /// XCLIENT.
+    pub(super) fn client_named(&mut self, claimed: Claimed, answer: &Answer) {
+        match answer {
+            Answer::Accepted => self.claimed(claimed),
+            Answer::Refused(reply) => self.back_to_commands(reply),
+            _ => self.unexpected(),
+        }
+    }
+
+    pub(super) fn begun(&mut self, transfer: Transfer, replies: Replies, answer: Answer) {
         let bytes_max = self.config.message_bytes_max;
         match (transfer, answer) {
             (Transfer::Data, Answer::Accepted) => {
                 self.say("354 End data with <CR><LF>.<CR><LF>");
-                self.phase = Phase::Receiving(Message::data(bytes_max));
+                self.phase = Phase::Receiving(Message::data(bytes_max, replies));
             }
             (Transfer::Data, Answer::Refused(reply)) => self.back_to_commands(&reply),
             (Transfer::Chunk(chunk), Answer::Accepted) => {
-                self.phase = Phase::Receiving(Message::chunked(chunk, bytes_max));
+                self.phase = Phase::Receiving(Message::chunked(chunk, bytes_max, replies));
             }
             // The octets of the chunk are on their way all the same.
             (Transfer::Chunk(chunk), Answer::Refused(reply)) => {
-                self.phase = Phase::Receiving(Message::unwanted(chunk, Reason::Rim(reply), bytes_max));
+                self.phase = Phase::Receiving(Message::unwanted(chunk, Reason::Rim(reply), bytes_max, replies));
             }
             _ => self.unexpected(),
         }
@@ -121,19 +131,50 @@ impl SmtpSession {
         }
     }
 
-    pub(super) fn finished(&mut self, answer: Answer) {
+    pub(super) fn finished(&mut self, replies: Replies, answer: Answer) {
+        self.phase = Phase::Command(Envelope::None);
         match answer {
-            Answer::Stored { id } => self.stored(id),
-            Answer::Refused(reply) => self.back_to_commands(&reply),
+            Answer::Stored { id } => {
+                self.forgive();
+                (0..replies.0).for_each(|_| self.say_stored(id));
+            }
+            Answer::Outcomes { id, verdicts } => self.settled(replies, id, &verdicts),
+            Answer::Refused(reply) => self.refused_each(replies, &reply),
             _ => self.unexpected(),
         }
     }
 
-    fn stored(&mut self, id: TraceId) {
+    /// One reply for each recipient; a verdict that is missing is the rim's failure.
+    fn settled(&mut self, replies: Replies, id: TraceId, verdicts: &[Verdict]) {
+        if verdicts.contains(&Verdict::Accepted) {
+            self.forgive();
+        }
+        for place in 0..replies.0 {
+            match verdicts.get(place) {
+                Some(Verdict::Accepted) => self.say_stored(id),
+                Some(Verdict::Refused(reply)) => self.refused(reply),
+                None => self.say("451 4.3.0 Temporary failure; try again later"),
+            }
+        }
+    }
+
+    /// The same refusal for each recipient; a 421 is said once, since it is the last word.
+    pub(super) fn refused_each(&mut self, replies: Replies, reply: &SmtpReply) {
+        for _ in 0..replies.0 {
+            if !matches!(self.phase, Phase::Closed) {
+                self.refused(reply);
+            }
+        }
+    }
+
+    fn say_stored(&mut self, id: TraceId) {
+        let _ = write!(self.output, "250 2.0.0 Message stored as {id}\r\n");
+    }
+
+    /// Whoever brings mail may make mistakes anew.
+    fn forgive(&mut self) {
         self.tally.errors = 0;
         self.tally.idle_commands = 0;
-        let _ = write!(self.output, "250 2.0.0 Message stored as {id}\r\n");
-        self.phase = Phase::Command(Envelope::None);
     }
 
     /// A refusal that ends the transaction.

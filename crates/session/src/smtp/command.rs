@@ -16,6 +16,9 @@ use crate::sasl::Mechanism;
 pub(crate) enum Command {
     Ehlo(String),
     Helo(String),
+    Lhlo(String),
+    /// Its arguments, which are read only if it is offered.
+    Xclient(Bytes),
     Mail(Mail),
     /// Who, and what its address is written in; MAIL has declared SMTPUTF8 or not.
     Recipient(Recipient, AddressEncoding),
@@ -69,6 +72,8 @@ pub(crate) fn parse(line: &Bytes) -> Result<Command, Violation> {
     match verb.unwrap_or_default() {
         b"EHLO" => helo(arguments).map(Command::Ehlo),
         b"HELO" => helo(arguments).map(Command::Helo),
+        b"LHLO" => helo(arguments).map(Command::Lhlo),
+        b"XCLIENT" => Ok(Command::Xclient(Bytes::copy_from_slice(arguments))),
         b"MAIL" => mail(arguments).map(Command::Mail),
         b"RCPT" => recipient(arguments),
         b"DATA" => bare(arguments, Command::Data),
@@ -98,12 +103,17 @@ fn helo(arguments: &[u8]) -> Result<String, Violation> {
     if arguments.is_empty() || arguments.contains(&b' ') {
         return Err(Violation::Arguments);
     }
+    Ok(harmless_name(arguments))
+}
+
+/// Only letters, digits and `.-_:[]`, others replaced by `?`.
+pub(super) fn harmless_name(name: &[u8]) -> String {
     let harmless = |&byte: &u8| match byte {
         b'.' | b'-' | b'_' | b':' | b'[' | b']' => char::from(byte),
         _ if byte.is_ascii_alphanumeric() => char::from(byte),
         _ => '?',
     };
-    Ok(arguments.iter().take(HELO_BYTES_MAX).map(harmless).collect())
+    name.iter().take(HELO_BYTES_MAX).map(harmless).collect()
 }
 
 fn mail(arguments: &[u8]) -> Result<Mail, Violation> {
@@ -174,7 +184,7 @@ fn original_recipient(value: &[u8]) -> Result<Bytes, Violation> {
 }
 
 /// `KEYWORD` and `KEYWORD=value`, separated by spaces (RFC 5321 §4.1.2 esmtp-param).
-fn parameters_of(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+pub(super) fn parameters_of(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).map(|word| {
         match word.iter().position(|&byte| byte == b'=') {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),

@@ -10,7 +10,7 @@ use yubin_types::{DsnEnvelope, Timestamp, limits};
 use super::command::{self, Chunk, Command};
 use super::contract::{AddressEncoding, Ask, Listener, Mail, Recipient};
 use super::receive::{Message, Reason};
-use super::session::{Afterwards, Envelope, Hello, Phase, SmtpSession, Transaction, Transfer};
+use super::session::{Afterwards, Envelope, Hello, Phase, Replies, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
 use crate::line::Line;
 use crate::sasl::{Exchange, Mechanism, Progress, SaslError};
@@ -51,8 +51,16 @@ impl SmtpSession {
 
     fn obey(&mut self, command: Command, envelope: Envelope) -> Option<Ask> {
         match command {
-            Command::Ehlo(name) => self.hello(Hello::Ehlo(name), envelope),
+            // RFC 2033 §4.1: each protocol has its own greeting.
+            Command::Ehlo(_) | Command::Helo(_) if self.config.listener == Listener::Lmtp => {
+                self.misplaced(envelope, Violation::UnknownCommand)
+            }
+            Command::Lhlo(_) if self.config.listener != Listener::Lmtp => {
+                self.misplaced(envelope, Violation::UnknownCommand)
+            }
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Hello::Ehlo(name), envelope),
             Command::Helo(name) => self.hello(Hello::Helo(name), envelope),
+            Command::Xclient(arguments) => self.xclient(&arguments, envelope),
             Command::Mail(mail) => self.mail(mail, envelope),
             Command::Recipient(recipient, encoding) => self.recipients(recipient, encoding, envelope),
             Command::Data => self.data(envelope),
@@ -97,7 +105,7 @@ impl SmtpSession {
     }
 
     /// A command out of place: nothing changes.
-    fn misplaced(&mut self, envelope: Envelope, violation: Violation) -> Option<Ask> {
+    pub(super) fn misplaced(&mut self, envelope: Envelope, violation: Violation) -> Option<Ask> {
         self.phase = Phase::Command(envelope);
         self.violated(violation);
         None
@@ -151,7 +159,7 @@ impl SmtpSession {
         initial: Option<Bytes>,
         envelope: Envelope,
     ) -> Option<Ask> {
-        let violation = if self.config.listener == Listener::Mx {
+        let violation = if self.config.listener != Listener::Submission {
             Violation::NotImplemented
         } else if matches!(self.client.hello, Hello::Not) {
             Violation::NeedEhlo
@@ -273,15 +281,27 @@ impl SmtpSession {
         match envelope {
             Envelope::Open(transaction) if transaction.recipients > 0 => self.begin(transaction, Transfer::Data),
             Envelope::Open(Transaction { tried: 0, .. }) => self.misplaced(envelope, Violation::NeedRecipient),
-            Envelope::Open(_) => self.misplaced(envelope, Violation::NoValidRecipients),
+            Envelope::Open(_) => self.misplaced(envelope, self.no_valid_recipients()),
             Envelope::None => self.misplaced(envelope, Violation::NeedMail),
             Envelope::Chunked(_) => self.misplaced(envelope, Violation::InTransaction),
         }
     }
 
+    /// RFC 2033 §4.2 wants 503 where RFC 5321 §3.3 leaves the choice.
+    const fn no_valid_recipients(&self) -> Violation {
+        match self.config.listener {
+            Listener::Lmtp => Violation::NeedRecipient,
+            Listener::Mx | Listener::Submission => Violation::NoValidRecipients,
+        }
+    }
+
     fn begin(&mut self, transaction: Transaction, transfer: Transfer) -> Option<Ask> {
         let origin = self.origin(&transaction.mail);
-        self.phase = Phase::Beginning(transfer);
+        let replies = match self.config.listener {
+            Listener::Lmtp => Replies(transaction.recipients),
+            Listener::Mx | Listener::Submission => Replies(1),
+        };
+        self.phase = Phase::Beginning(transfer, replies);
         Some(Ask::Begin(origin))
     }
 
@@ -297,10 +317,10 @@ impl SmtpSession {
                 return self.begin(transaction, Transfer::Chunk(chunk));
             }
             Envelope::Open(Transaction { tried: 0, .. }) => (Violation::NeedRecipient, Some(Ask::Abort)),
-            Envelope::Open(_) => (Violation::NoValidRecipients, Some(Ask::Abort)),
+            Envelope::Open(_) => (self.no_valid_recipients(), Some(Ask::Abort)),
             Envelope::None => (Violation::NeedMail, None),
         };
-        let message = Message::unwanted(chunk, Reason::Violation(violation), bytes_max);
+        let message = Message::unwanted(chunk, Reason::Violation(violation), bytes_max, Replies(1));
         self.phase = if ask.is_some() { Phase::Handing(message) } else { Phase::Receiving(message) };
         ask
     }
@@ -317,7 +337,7 @@ fn admit(
     if encoding == AddressEncoding::Utf8 && transaction.mail.encoding == AddressEncoding::Ascii {
         return Err(Violation::Utf8Address);
     }
-    if listener == Listener::Mx && (recipient.notify.is_given() || recipient.orcpt.is_some()) {
+    if listener != Listener::Submission && (recipient.notify.is_given() || recipient.orcpt.is_some()) {
         return Err(Violation::UnknownParameter);
     }
     if transaction.admitted >= limits::SMTP_RECIPIENTS_MAX {

@@ -6,6 +6,8 @@
 //!
 //! Every question gets exactly one answer: [`Answer::Refused`] with the reply to send, or the one named with the question.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use yubin_types::{Address, DsnEnvelope, NotifySet, ReversePath, SmtpReply, TraceId};
 
@@ -20,6 +22,17 @@ pub enum Listener {
     Mx,
     /// From the users of hosted domains (RFC 6409, RFC 8314; ports 587 and 465). AUTH before MAIL.
     Submission,
+    /// From own machines, for hosted domains: LMTP (RFC 2033), with a reply for each recipient. No AUTH.
+    Lmtp,
+}
+
+/// May the peer say whose client it speaks for?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Xclient {
+    /// It is trusted.
+    Offered,
+    /// There is no such command.
+    Off,
 }
 
 /// What a session needs to know of its listener.
@@ -33,6 +46,8 @@ pub struct Config {
     pub security: Security,
     /// May AUTH be used without TLS?
     pub plaintext_login: PlaintextLogin,
+    /// XCLIENT.
+    pub xclient: Xclient,
     /// Largest message that this listener takes, bytes; the SIZE of EHLO (RFC 1870).
     pub message_bytes_max: u64,
 }
@@ -50,7 +65,7 @@ pub enum Ask {
     Begin(Origin),
     /// A piece of the message. → [`Answer::Accepted`].
     Chunk(Bytes),
-    /// The message is complete with this last piece: make it durable. → [`Answer::Stored`].
+    /// The message is complete with this last piece: make it durable. → [`Answer::Stored`], of LMTP [`Answer::Outcomes`] too.
     Finish {
         /// The rest of the message; may be empty.
         last: Bytes,
@@ -59,9 +74,20 @@ pub enum Ask {
     },
     /// Drop the transaction. → [`Answer::Accepted`].
     Abort,
+    /// The peer, which is trusted, speaks for this client from now on. Outside transactions. → [`Answer::Accepted`].
+    Client(ClientClaim),
     /// So many commands failed, or recipients were refused for good, since this was asked last. Comes between any two commands, with
     /// their replies still held back, and once more before the session closes. → [`Answer::Accepted`], at once or later.
     Failed(u32),
+}
+
+/// What a trusted peer says of its client; what it doesn't say stays as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientClaim {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: Option<u16>,
 }
 
 /// MAIL with its parameters.
@@ -157,6 +183,13 @@ pub enum Answer {
     Stored {
         /// Names it in the reply and in our logs.
         id: TraceId,
+    },
+    /// The message is durable for some recipients.
+    Outcomes {
+        /// Names it in the replies and in our logs.
+        id: TraceId,
+        /// For each recipient that was accepted, in order, those named twice twice.
+        verdicts: Vec<Verdict>,
     },
     /// No, and this is what the peer is told. A reply of code 421 also closes the connection.
     Refused(SmtpReply),

@@ -13,7 +13,7 @@ use yubin_types::{SmtpReply, Timestamp, limits};
 use super::command::{Chunk, Last};
 use super::content::{Content, End, Fault, Framing};
 use super::contract::{Answer, Ask};
-use super::session::{Envelope, Phase, SmtpSession};
+use super::session::{Envelope, Phase, Replies, SmtpSession};
 use super::violation::Violation;
 use crate::step::Step;
 
@@ -33,6 +33,8 @@ pub(super) struct Message {
     fate: Fate,
     started: Option<Timestamp>,
     bytes_max: u64,
+    /// At its end.
+    replies: Replies,
 }
 
 /// Where the data ends.
@@ -63,19 +65,18 @@ pub(super) enum Reason {
 
 impl Message {
     /// DATA was answered with 354.
-    pub(super) fn data(bytes_max: u64) -> Message {
-        Message::new(Content::new(Framing::Dots, bytes_max), Feed::Dots(End::Open), Fate::Wanted, bytes_max)
+    pub(super) fn data(bytes_max: u64, replies: Replies) -> Message {
+        Message::new(Framing::Dots, Feed::Dots(End::Open), Fate::Wanted, bytes_max, replies)
     }
 
     /// The first BDAT.
-    pub(super) fn chunked(chunk: Chunk, bytes_max: u64) -> Message {
-        Message::new(Content::new(Framing::Counted, bytes_max), Feed::of(chunk), Fate::Wanted, bytes_max)
+    pub(super) fn chunked(chunk: Chunk, bytes_max: u64, replies: Replies) -> Message {
+        Message::new(Framing::Counted, Feed::of(chunk), Fate::Wanted, bytes_max, replies)
     }
 
     /// A BDAT that is refused, with octets that must be skipped.
-    pub(super) fn unwanted(chunk: Chunk, reason: Reason, bytes_max: u64) -> Message {
-        let content = Content::new(Framing::Counted, bytes_max);
-        Message::new(content, Feed::of(chunk), Fate::Unwanted(reason), bytes_max)
+    pub(super) fn unwanted(chunk: Chunk, reason: Reason, bytes_max: u64, replies: Replies) -> Message {
+        Message::new(Framing::Counted, Feed::of(chunk), Fate::Unwanted(reason), bytes_max, replies)
     }
 
     /// The next BDAT of the same message.
@@ -84,8 +85,9 @@ impl Message {
         self
     }
 
-    fn new(content: Content, feed: Feed, fate: Fate, bytes_max: u64) -> Message {
-        Message { content, body: BytesMut::new(), feed, fate, started: None, bytes_max }
+    fn new(framing: Framing, feed: Feed, fate: Fate, bytes_max: u64, replies: Replies) -> Message {
+        let content = Content::new(framing, bytes_max);
+        Message { content, body: BytesMut::new(), feed, fate, started: None, bytes_max, replies }
     }
 
     /// Memory in use.
@@ -192,21 +194,22 @@ impl SmtpSession {
     /// The data, or a chunk of it, is complete.
     fn conclude(&mut self, message: Message) -> Option<Ask> {
         let ends_message = message.ends_message();
+        let replies = if ends_message { message.replies } else { Replies(1) };
         match (message.fate, &message.feed) {
             (Fate::Unwanted(reason), _) => {
                 self.phase = Phase::Command(Envelope::None);
                 match reason {
                     Reason::Violation(violation) => self.violated(violation),
                     Reason::Fault(fault) => {
-                        self.say(fault.reply());
+                        (0..replies.0).for_each(|_| self.say(fault.reply()));
                         self.count_error();
                     }
-                    Reason::Rim(reply) => self.refused(&reply),
+                    Reason::Rim(reply) => self.refused_each(replies, &reply),
                 }
                 None
             }
             (Fate::Wanted, _) if ends_message => {
-                self.phase = Phase::Finishing;
+                self.phase = Phase::Finishing(replies);
                 Some(Ask::Finish { last: message.body.freeze(), facts: message.content.facts() })
             }
             (Fate::Wanted, Feed::Chunk { announced, .. }) => {

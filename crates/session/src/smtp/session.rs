@@ -2,7 +2,7 @@
 //!
 //! A phase owns what belongs to it: a transaction exists only inside [`Phase`], so that RSET, a refusal or a lost connection drops all
 //! of it at once. Replies are held back until the session waits for the peer, so that a pipelined group is answered in one write.
-//! Commands are in [`super::commands`], answers in [`super::answers`], message data in [`super::receive`].
+//! Commands are in [`super::commands`], greetings in [`super::greeting`], answers in [`super::answers`], message data in [`super::receive`].
 //!
 //! Bounds: one command line or one piece of a message of input, `OUTPUT_BYTES_MAX` of replies; errors, refused recipients, idle
 //! commands and transactions are counted (`limits`). A peer that is silent, or slower than it may be, gets `421 4.4.2`.
@@ -13,9 +13,10 @@ use bytes::BytesMut;
 use yubin_types::{SmtpReply, Timestamp, limits};
 
 use super::command::Chunk;
-use super::contract::{AddressEncoding, Answer, Ask, Config, Listener, Mail, Origin, Recipient};
+use super::contract::{Answer, Ask, Config, Mail, Recipient};
 use super::receive::Message;
 use super::violation::{Then, Violation};
+use super::xclient::Claimed;
 use crate::line::Input;
 use crate::sasl::Exchange;
 use crate::security::Security;
@@ -29,6 +30,8 @@ const OUTPUT_BYTES_MAX: usize = 16 * 1024;
 pub struct SmtpSession {
     pub(super) config: Config,
     pub(super) client: Client,
+    /// What a trusted peer said of its client.
+    pub(super) claimed: Option<Claimed>,
     pub(super) phase: Phase,
     pub(super) input: Input,
     pub(super) tally: Tally,
@@ -70,14 +73,16 @@ pub(super) enum Phase {
     Opening(Mail),
     /// Asked: Recipients.
     Inviting(Transaction, Vec<Result<Recipient, Violation>>),
+    /// Asked: Client.
+    Claiming(Claimed),
     /// Asked: Begin.
-    Beginning(Transfer),
+    Beginning(Transfer, Replies),
     /// Message data comes in.
     Receiving(Message),
     /// Asked: Chunk or Abort, and message data comes in afterwards.
     Handing(Message),
     /// Asked: Finish.
-    Finishing,
+    Finishing(Replies),
     /// Asked: Abort.
     Aborting,
     /// Asked: Failed.
@@ -127,6 +132,10 @@ pub(super) enum Transfer {
     Chunk(Chunk),
 }
 
+/// How many replies the end of a message gets: one, or in LMTP one for each recipient (RFC 2033 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Replies(pub(super) usize);
+
 /// What a session counts against its limits.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -153,7 +162,7 @@ enum Running {
 }
 
 impl Client {
-    fn new(security: Security) -> Client {
+    pub(super) fn new(security: Security) -> Client {
         Client { security, hello: Hello::Not, user: None }
     }
 }
@@ -165,6 +174,7 @@ impl SmtpSession {
         SmtpSession {
             client: Client::new(config.security.clone()),
             config,
+            claimed: None,
             phase: Phase::Start,
             input: Input::default(),
             tally: Tally::default(),
@@ -221,32 +231,6 @@ impl SmtpSession {
         self.waiting_since = None;
     }
 
-    /// Where the message comes from.
-    pub(super) fn origin(&self, mail: &Mail) -> Origin {
-        use AddressEncoding::{Ascii, Utf8};
-        let (helo, extended) = match &self.client.hello {
-            Hello::Not => (String::new(), false),
-            Hello::Helo(name) => (name.clone(), false),
-            Hello::Ehlo(name) => (name.clone(), true),
-        };
-        let tls = match &self.client.security {
-            Security::Encrypted(facts) => Some(facts.clone()),
-            Security::Clear | Security::Upgradable => None,
-        };
-        let protocol = match (mail.encoding, tls.is_some(), self.client.user.is_some()) {
-            (Ascii, false, false) if !extended => "SMTP",
-            (Ascii, false, false) => "ESMTP",
-            (Ascii, true, false) => "ESMTPS",
-            (Ascii, false, true) => "ESMTPA",
-            (Ascii, true, true) => "ESMTPSA",
-            (Utf8, false, false) => "UTF8SMTP",
-            (Utf8, true, false) => "UTF8SMTPS",
-            (Utf8, false, true) => "UTF8SMTPA",
-            (Utf8, true, true) => "UTF8SMTPSA",
-        };
-        Origin { helo, protocol, tls, user: self.client.user.clone() }
-    }
-
     /// Waits for the peer, if there is anything to wait for. `silence` is how long in all.
     pub(super) fn wait(&mut self, now: Timestamp, deadline: Option<Timestamp>) -> Option<Step<Ask>> {
         let since = *self.waiting_since.get_or_insert(now);
@@ -291,9 +275,10 @@ impl SmtpSession {
             Phase::Authenticating
             | Phase::Opening(_)
             | Phase::Inviting(..)
-            | Phase::Beginning(_)
+            | Phase::Claiming(_)
+            | Phase::Beginning(..)
             | Phase::Handing(_)
-            | Phase::Finishing
+            | Phase::Finishing(_)
             | Phase::Reporting(_)
             | Phase::Aborting => {
                 self.close("421 4.3.0 Internal error; closing connection");
@@ -306,39 +291,6 @@ impl SmtpSession {
     pub(super) fn report(&mut self, afterwards: Afterwards) -> Step<Ask> {
         self.phase = Phase::Reporting(afterwards);
         Step::Ask(Ask::Failed(std::mem::take(&mut self.tally.unreported)))
-    }
-
-    fn greet(&mut self) {
-        let kind = match self.config.listener {
-            Listener::Mx => "ESMTP",
-            Listener::Submission => "ESMTP submission",
-        };
-        let _ = write!(self.output, "220 {} {kind} ready\r\n", self.config.hostname);
-        self.phase = Phase::Command(Envelope::None);
-    }
-
-    /// The lines of EHLO: exactly what works, here and now.
-    pub(super) fn write_extensions(&mut self) {
-        let _ = write!(self.output, "250-{}\r\n250-PIPELINING\r\n", self.config.hostname);
-        let _ = write!(self.output, "250-SIZE {}\r\n", self.config.message_bytes_max);
-        if self.client.security == Security::Upgradable {
-            self.say("250-STARTTLS");
-        }
-        if self.config.listener == Listener::Submission
-            && self.client.user.is_none()
-            && self.client.security.admits_login(self.config.plaintext_login)
-        {
-            self.say("250-AUTH PLAIN LOGIN");
-        }
-        if self.config.listener == Listener::Submission {
-            self.say("250-DSN");
-        }
-        self.say("250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING");
-    }
-
-    /// The name in the reply to HELO.
-    pub(super) fn write_hostname(&mut self) {
-        let _ = write!(self.output, "250 {}\r\n", self.config.hostname);
     }
 }
 
@@ -373,9 +325,10 @@ impl Session for SmtpSession {
             Phase::Authenticating => self.authenticated(answer),
             Phase::Opening(mail) => self.opened(mail, answer),
             Phase::Inviting(transaction, pending) => self.invited(transaction, pending, answer),
-            Phase::Beginning(transfer) => self.begun(transfer, answer),
+            Phase::Claiming(claimed) => self.client_named(claimed, &answer),
+            Phase::Beginning(transfer, replies) => self.begun(transfer, replies, answer),
             Phase::Handing(message) => self.handed(message, answer),
-            Phase::Finishing => self.finished(answer),
+            Phase::Finishing(replies) => self.finished(replies, answer),
             Phase::Aborting => self.phase = Phase::Command(Envelope::None),
             Phase::Reporting(afterwards) => self.reported(afterwards, &answer),
             // Nothing was asked; SMTP has no events.
@@ -410,7 +363,7 @@ mod tests {
 
     use super::{Envelope, Phase, SmtpSession};
     use crate::security::{PlaintextLogin, Security};
-    use crate::smtp::{Answer, Ask, Config, Listener, Verdict};
+    use crate::smtp::{Answer, Ask, Config, Listener, Verdict, Xclient};
     use crate::step::{Session as _, Step};
 
     /// One read of the driver.
@@ -422,6 +375,7 @@ mod tests {
             hostname: "mx.example.jp".into(),
             security: Security::Clear,
             plaintext_login: PlaintextLogin::Allow,
+            xclient: Xclient::Off,
             message_bytes_max: 1_000_000,
         })
     }
@@ -431,7 +385,8 @@ mod tests {
             Ask::Authenticate(credentials) => Answer::Authenticated { user: credentials.user },
             Ask::Recipients(recipients) => Answer::Recipients(vec![Verdict::Accepted; recipients.len()]),
             Ask::Finish { .. } => Answer::Stored { id: TraceId([0; 16]) },
-            Ask::Mail(_) | Ask::Begin(_) | Ask::Chunk(_) | Ask::Abort | Ask::Failed(_) => Answer::Accepted,
+            Ask::Mail(_) | Ask::Begin(_) | Ask::Chunk(_) | Ask::Abort => Answer::Accepted,
+            Ask::Failed(_) | Ask::Client(_) => Answer::Accepted,
         }
     }
 

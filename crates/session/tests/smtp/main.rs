@@ -10,6 +10,7 @@
 )]
 
 mod chunks;
+mod edge;
 mod end_of_data;
 #[path = "../harness/mod.rs"]
 mod harness;

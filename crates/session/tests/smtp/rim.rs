@@ -3,7 +3,8 @@
 
 use yubin_session::sasl::Credentials;
 use yubin_session::smtp::{
-    Answer, Ask, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession, Verdict,
+    Answer, Ask, ClientClaim, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession,
+    Verdict, Xclient,
 };
 use yubin_session::{PlaintextLogin, Security};
 use yubin_types::{ReversePath, SmtpReply, TraceId};
@@ -30,6 +31,10 @@ pub struct SmtpRim {
     /// Of the network, as the session tells them.
     pub failures: u32,
     pub failures_max: u32,
+    /// What a trusted peer said of its client.
+    pub client: Option<ClientClaim>,
+    /// One recipient after the other is refused at the end, the second of each message.
+    pub picky: bool,
 }
 
 impl Default for SmtpRim {
@@ -43,6 +48,8 @@ impl Default for SmtpRim {
             fail: Fail::Nowhere,
             failures: 0,
             failures_max: u32::MAX,
+            client: None,
+            picky: false,
         }
     }
 }
@@ -81,6 +88,16 @@ impl SmtpRim {
             self.receiving = None;
         }
         fails
+    }
+
+    fn failed(&mut self, failures: u32) -> Answer {
+        assert!(failures > 0, "nothing failed");
+        self.failures += failures;
+        if self.failures > self.failures_max {
+            self.open = None;
+            return Answer::Refused(SmtpReply::new(421, (4, 7, 0), "Too much of your network"));
+        }
+        Answer::Accepted
     }
 
     fn take(&mut self, piece: &[u8]) {
@@ -137,7 +154,12 @@ impl Rim<SmtpSession> for SmtpRim {
                 let (mail, recipients) = self.open.take().expect("Finish after Mail");
                 let text = self.receiving.take().expect("Finish after Begin");
                 assert_eq!(facts.bytes, text.len() as u64);
+                let mut verdicts = vec![Verdict::Accepted; recipients.len()];
                 self.stored.push(Stored { sender: mail.sender, recipients, text, facts });
+                if self.picky {
+                    verdicts[1] = Verdict::Refused(SmtpReply::new(552, (5, 2, 2), "Over quota"));
+                    return Answer::Outcomes { id: TraceId([7; 16]), verdicts };
+                }
                 Answer::Stored { id: TraceId([7; 16]) }
             }
             Ask::Abort => {
@@ -145,15 +167,12 @@ impl Rim<SmtpSession> for SmtpRim {
                 self.receiving = None;
                 Answer::Accepted
             }
-            Ask::Failed(failures) => {
-                assert!(failures > 0, "nothing failed");
-                self.failures += failures;
-                if self.failures > self.failures_max {
-                    self.open = None;
-                    return Answer::Refused(SmtpReply::new(421, (4, 7, 0), "Too much of your network"));
-                }
+            Ask::Client(claim) => {
+                assert!(self.open.is_none(), "inside a transaction");
+                self.client = Some(claim);
                 Answer::Accepted
             }
+            Ask::Failed(failures) => self.failed(failures),
         }
     }
 }
@@ -164,12 +183,19 @@ pub fn config(listener: Listener, security: Security) -> Config {
         hostname: "mx.example.jp".into(),
         security,
         plaintext_login: PlaintextLogin::Refuse,
+        xclient: Xclient::Off,
         message_bytes_max: 1_000_000,
     }
 }
 
 pub fn connect(listener: Listener, security: Security) -> Connection<SmtpSession, SmtpRim> {
     Connection::new(SmtpSession::new(config(listener, security)), SmtpRim::default())
+}
+
+/// A connection of a peer that may say whose client it speaks for.
+pub fn trusted(listener: Listener, security: Security) -> Connection<SmtpSession, SmtpRim> {
+    let config = Config { xclient: Xclient::Offered, ..config(listener, security) };
+    Connection::new(SmtpSession::new(config), SmtpRim::default())
 }
 
 /// An MX connection after EHLO.

@@ -4,7 +4,7 @@ use yubin_session::Security;
 use yubin_session::smtp::{Listener, SmtpSession};
 
 use crate::harness::{Connection, play_all, tls_facts};
-use crate::rim::{SmtpRim, connect, greeted};
+use crate::rim::{SmtpRim, connect, greeted, trusted};
 
 type Connect = fn() -> Connection<SmtpSession, SmtpRim>;
 
@@ -14,12 +14,16 @@ fn dialogues_go_as_written() {
     let mx: Connect = || connect(Listener::Mx, Security::Upgradable);
     let submission: Connect = || connect(Listener::Submission, Security::Upgradable);
     let submissions: Connect = || connect(Listener::Submission, Security::Encrypted(tls_facts()));
+    let lmtp: Connect = || connect(Listener::Lmtp, Security::Upgradable);
+    let xclient: Connect = || trusted(Listener::Mx, Security::Clear);
     for (name, transcript, connection) in [
         ("mx", include_str!("transcripts/mx.txt"), mx),
         ("order", include_str!("transcripts/order.txt"), mx_clear),
         ("submission", include_str!("transcripts/submission.txt"), submission),
         ("guessing", include_str!("transcripts/guessing.txt"), submissions),
         ("drain", include_str!("transcripts/drain.txt"), mx_clear),
+        ("lmtp", include_str!("transcripts/lmtp.txt"), lmtp),
+        ("xclient", include_str!("transcripts/xclient.txt"), xclient),
         ("silence", include_str!("transcripts/silence.txt"), mx_clear),
     ] {
         play_all(name, transcript, connection);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use yubin_session::smtp::client::{Outcome, Verdict};
-use yubin_session::smtp::{self, Config, Listener, SmtpSession};
+use yubin_session::smtp::{self, Config, Listener, SmtpSession, Xclient};
 use yubin_session::{PlaintextLogin, Security, Session as _, Step};
 use yubin_types::{Timestamp, TraceId};
 
@@ -16,6 +16,7 @@ fn converse(letters: Vec<Letter>, segment: usize) -> (Vec<Outcome>, Vec<Vec<u8>>
         hostname: "mx.example.com".into(),
         security: Security::Upgradable,
         plaintext_login: PlaintextLogin::Refuse,
+        xclient: Xclient::Off,
         message_bytes_max: 1_000_000,
     });
     let (mut arrived, mut current) = (Vec::new(), Vec::new());

@@ -7,12 +7,17 @@ use serde::{Deserialize, Serialize};
 use yubin_frontend::Tarpit;
 use yubin_types::{DomainName, Network, limits};
 
+use super::edge::networks;
 use super::queue::Switch;
 
 /// What SMTP servers are told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Smtp {
+    /// Own machines that may bring mail by LMTP.
+    pub(crate) lmtp_networks: Vec<String>,
+    /// Own machines that may say by XCLIENT whose client they speak for.
+    pub(crate) xclient_networks: Vec<String>,
     /// How long each failure of a stranger waits for its reply, seconds; 0: not at all.
     pub(crate) tarpit_seconds: u64,
     /// Failures of a connection that are answered at once.
@@ -97,7 +102,13 @@ pub(crate) enum ReverseDns {
 
 impl Default for Smtp {
     fn default() -> Self {
-        Smtp { tarpit_seconds: 0, tarpit_after: 5, inbound: Inbound::default() }
+        Smtp {
+            lmtp_networks: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
+            xclient_networks: Vec::new(),
+            tarpit_seconds: 0,
+            tarpit_after: 5,
+            inbound: Inbound::default(),
+        }
     }
 }
 
@@ -106,7 +117,19 @@ impl Smtp {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let most = limits::TARPIT_SECONDS_MAX;
         ensure!(self.tarpit_seconds <= most, "smtp.tarpit_seconds: at most {most}");
+        self.lmtp()?;
+        self.xclient()?;
         self.inbound.check()
+    }
+
+    /// Who may bring mail by LMTP.
+    pub(crate) fn lmtp(&self) -> anyhow::Result<Vec<Network>> {
+        networks(&self.lmtp_networks, "smtp.lmtp_networks")
+    }
+
+    /// Who may use XCLIENT.
+    pub(crate) fn xclient(&self) -> anyhow::Result<Vec<Network>> {
+        networks(&self.xclient_networks, "smtp.xclient_networks")
     }
 
     /// As a front end is told.
