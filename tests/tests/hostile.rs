@@ -19,6 +19,8 @@ use yubin_tests::tls;
 over_both_transports! {
     smtp_answers_each_malformed_command_as_rfc_5321_says,
     only_crlf_dot_crlf_ends_a_message,
+    no_relay_probe_is_accepted,
+    odd_user_names_are_wrong_user_names,
     pop3_answers_malformed_commands_with_err,
     imap_answers_malformed_commands_with_bad,
     endless_lines_and_deep_mail_do_not_make_the_process_grow,
@@ -96,6 +98,98 @@ fn only_crlf_dot_crlf_ends_a_message(transport: Transport) {
     let mut imap = Imap::login(system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
     imap.ok("SELECT INBOX").unwrap();
     assert_eq!(imap.ok("SEARCH SUBJECT inner").unwrap().text(), ["* SEARCH"]);
+    still_serves(&mut system);
+}
+
+/// Who is nobody's user sends to nobody but ours, however the address is written.
+fn no_relay_probe_is_accepted(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(transport, &folder);
+    let senders = ["a@elsewhere.example", USER, "", "postmaster@hostile.example", "spam@[127.0.0.1]", "root@localhost"];
+    let recipients = [
+        "<x@elsewhere.example>",
+        "<x@elsewhere.example.>",
+        "<x%elsewhere.example@hostile.example>",
+        "<x%elsewhere.example%third.example@hostile.example>",
+        "<elsewhere.example!x@hostile.example>",
+        "<hostile.example!x@elsewhere.example>",
+        "<@hostile.example:x@elsewhere.example>",
+        "<@hostile.example,@b.example:x@elsewhere.example>",
+        "<@elsewhere.example:x%third.example@hostile.example>",
+        "<\"x@elsewhere.example\"@hostile.example>",
+        "<\"x%elsewhere.example\"@hostile.example>",
+        "<\"x@elsewhere.example\">",
+        "<\"x%elsewhere.example\">",
+        "<x@elsewhere.example@hostile.example>",
+        "<x@hostile.example@elsewhere.example>",
+        "<x@[127.0.0.1]>",
+        "<x@[IPv6:::1]>",
+        "<x@[192.0.2.1]>",
+        "<u0@[127.0.0.1]>",
+        "<x%elsewhere.example@[127.0.0.1]>",
+        "<x@127.0.0.1>",
+        "<x@localhost>",
+        "<x@sub.hostile.example>",
+        "<x@hostile.example.elsewhere.example>",
+        "<x@elsewhere.example\0@hostile.example>",
+        "<x>",
+        "<x%elsewhere.example>",
+        "<elsewhere.example!x>",
+        "<u0@hostile.example> <x@elsewhere.example>",
+        "<u0@hostile.example>,<x@elsewhere.example>",
+        "<u0@hostile.example;x@elsewhere.example>",
+        "<u0@hostile.example x@elsewhere.example>",
+        "<x+elsewhere.example@hostile.example>",
+        "<x=elsewhere.example@hostile.example>",
+        "x@elsewhere.example",
+        "\"x@elsewhere.example\"",
+        "<|x@elsewhere.example>",
+        "</dev/null@hostile.example>",
+        "<../u0@hostile.example>",
+        "<*@hostile.example>",
+        "<\"\"@hostile.example>",
+        "<@hostile.example>",
+        "<postmaster@elsewhere.example>",
+        "<abuse@localhost.localdomain>",
+    ];
+    for sender in senders {
+        // A session has a bound of its own on errors.
+        for group in recipients.chunks(10) {
+            let mut smtp = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+            if !smtp.command(&format!("MAIL FROM:<{sender}>")).unwrap().starts_with("250") {
+                break;
+            }
+            for recipient in group {
+                let reply = smtp.command(&format!("RCPT TO:{recipient}")).unwrap();
+                assert!(reply.starts_with('5'), "{sender} to {recipient}: {reply}");
+            }
+            let reply = smtp.command("DATA").unwrap();
+            assert!(reply.starts_with("554") || reply.starts_with("503"), "{reply}");
+        }
+    }
+    assert_eq!(system.admin.ctl(&["queue", "list", "--json"], "").unwrap().matches("elsewhere").count(), 0);
+    still_serves(&mut system);
+}
+
+/// CVE-2025-26794, CVE-2026-24031: nothing that is sent as a name reaches anything that would interpret it.
+fn odd_user_names_are_wrong_user_names(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = start(transport, &folder);
+    for name in [
+        "' OR '1'='1",
+        "u0*@hostile.example",
+        "*)(uid=*",
+        "%u",
+        "../u0@hostile.example",
+        "u0@hostile.example/..",
+        "${u0}",
+        "u0@HOSTILE.example ",
+    ] {
+        let mut imap = Imap::connect(system.port("imaps").unwrap()).unwrap();
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let reply = imap.command(&format!("LOGIN \"{quoted}\" \"wrong password\"")).unwrap();
+        assert!(reply.status.starts_with("NO [AUTHENTICATIONFAILED]"), "{name}: {}", reply.status);
+    }
     still_serves(&mut system);
 }
 

@@ -9,6 +9,7 @@
     reason = "a test binary"
 )]
 
+mod attacks;
 mod chunks;
 mod edge;
 mod end_of_data;
