@@ -4,9 +4,10 @@
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::Histogram;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ use crate::signing::Signers;
 use crate::smtp::SmtpRim;
 use crate::spool::Spooler;
 use crate::transport::Transport;
+
+/// How long it may take to say why a connection is not served.
+const DISMISSAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What all connections of a process share.
 #[derive(Debug)]
@@ -152,7 +156,7 @@ impl Service {
         let protocol = self.listener.protocol;
         if protocol == Protocol::Lmtp && !contains(&self.shared.config.lmtp, peer.ip()) {
             tracing::info!("not one of our own machines");
-            dismiss(&stream, &refusal_text::not_our_own(peer.ip()).to_string());
+            dismiss(&mut stream, &refusal_text::not_our_own(peer.ip()).to_string()).await;
             return Err(SessionResult::Refused);
         }
         match self.shared.networks.admit(peer.ip(), protocol) {
@@ -166,7 +170,7 @@ impl Service {
                     tracing::debug!(%network, result = ?denied.why, "network refused");
                 }
                 if let Some(line) = self.denial_line(network, denied.why) {
-                    dismiss(&stream, &line);
+                    dismiss(&mut stream, &line).await;
                 }
                 Err(SessionResult::Refused)
             }
@@ -281,9 +285,10 @@ impl Service {
     }
 }
 
-/// Says why and closes, without waiting for anybody: the line fits into the empty buffer of the socket, or the peer is gone.
-fn dismiss(stream: &TcpStream, line: &str) {
-    let _ = stream.try_write(format!("{line}\r\n").as_bytes());
+/// Says why. The line fits into the empty buffer of the socket: nobody is waited for who does not read.
+async fn dismiss(stream: &mut TcpStream, line: &str) {
+    // A peer that is gone needs no reason.
+    let _ = tokio::time::timeout(DISMISSAL_TIME_MAX, stream.write_all(format!("{line}\r\n").as_bytes())).await;
 }
 
 /// A rim whose answers are timed.
