@@ -2,15 +2,20 @@
 //!
 //! A file has its final name only when its bytes are durable, and `finish` returns only when its
 //! name is: the file is synced, renamed, and the directory synced, in that order (and new
-//! directories up to the root when they are made). What lies in `tmp/` at start is removed.
+//! directories up to the root when they are made). One sync of a directory serves all whose files
+//! were renamed before it began. What lies in `tmp/` at start is removed.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::ids::GroupId;
 
@@ -57,6 +62,7 @@ pub trait FileSink: Send {
 /// Body files below a directory.
 pub(crate) struct DiskFiles {
     root: PathBuf,
+    names: Mutex<HashMap<GroupId, Arc<NameSync>>>,
 }
 
 impl DiskFiles {
@@ -74,7 +80,7 @@ impl DiskFiles {
                 }
             }
         }
-        Ok(Self { root })
+        Ok(Self { root, names: Mutex::default() })
     }
 
     fn dir(&self, group: GroupId) -> PathBuf {
@@ -96,8 +102,9 @@ impl BodyFiles for DiskFiles {
             sync_dir(&self.root)?;
         }
         let tmp = tmp.join(format!("{id:032x}"));
+        let names = Arc::clone(self.names.lock().entry(group).or_default());
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&tmp)?;
-        Ok(Box::new(DiskSink { file: Some(file), tmp, path: self.path(group, id), dir }))
+        Ok(Box::new(DiskSink { file: Some(file), tmp, path: self.path(group, id), dir, names }))
     }
 
     fn read(&self, group: GroupId, id: u128, range: Range<u64>) -> io::Result<Bytes> {
@@ -149,6 +156,7 @@ struct DiskSink {
     tmp: PathBuf,
     path: PathBuf,
     dir: PathBuf,
+    names: Arc<NameSync>,
 }
 
 impl FileSink for DiskSink {
@@ -164,7 +172,7 @@ impl FileSink for DiskSink {
         file.sync_data()?;
         drop(file);
         fs::rename(&self.tmp, &self.path)?;
-        sync_dir(&self.dir)
+        self.names.sync(&self.dir)
     }
 }
 
@@ -177,6 +185,47 @@ impl Drop for DiskSink {
     }
 }
 
+/// Makes the names in one directory durable, for all at once who wait for it.
+#[derive(Default)]
+struct NameSync {
+    /// Names given so far.
+    given: AtomicU64,
+    synced: Mutex<Synced>,
+}
+
+#[derive(Clone, Copy)]
+enum Synced {
+    /// That many of them are durable.
+    Names(u64),
+    /// A sync failed: what it should have made durable is unknown, and a second one may lie.
+    Failed,
+}
+
+impl Default for Synced {
+    fn default() -> Self {
+        Self::Names(0)
+    }
+}
+
+impl NameSync {
+    /// To be called after the name was given.
+    fn sync(&self, dir: &Path) -> io::Result<()> {
+        let mine = self.given.fetch_add(1, Ordering::SeqCst) + 1;
+        // Whoever comes first syncs for those that queue up here meanwhile.
+        let mut synced = self.synced.lock();
+        match *synced {
+            Synced::Names(names) if names >= mine => return Ok(()),
+            Synced::Names(_) => {}
+            Synced::Failed => return Err(io::Error::other("an earlier sync of the directory failed")),
+        }
+        let given = self.given.load(Ordering::SeqCst);
+        *synced = Synced::Failed;
+        sync_dir(dir)?;
+        *synced = Synced::Names(given);
+        Ok(())
+    }
+}
+
 /// Makes names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
@@ -185,6 +234,20 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_counts_as_durable_only_after_a_sync_that_began_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = NameSync::default();
+        names.sync(dir.path()).unwrap();
+        assert!(matches!(*names.synced.lock(), Synced::Names(1)));
+        // Two were given while somebody else synced; the first of them syncs for both.
+        names.given.fetch_add(1, Ordering::SeqCst);
+        names.sync(dir.path()).unwrap();
+        assert!(matches!(*names.synced.lock(), Synced::Names(3)));
+        assert!(names.sync(&dir.path().join("gone")).is_err());
+        assert!(names.sync(dir.path()).is_err(), "a sync after a failed one was believed");
+    }
 
     #[test]
     fn a_file_exists_only_once_finished_and_tmp_is_emptied_at_start() {
