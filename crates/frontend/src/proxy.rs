@@ -223,10 +223,12 @@ mod tests {
             (binary(0x21, 0x12, &V4), "no internet address"),
             (binary(0x21, 0x11, &[0; 5_000]), "more than"),
             (binary(0x21, 0x11, &[&V4[..], &[3, 0, 4, 1, 2, 3, 4]].concat()), "checksum"),
-            (b"PROXY TCP4 192".to_vec(), "eof"),
         ] {
             let (forwarded, _) = presented(&octets).await;
             assert!(forwarded.unwrap_err().to_string().contains(why), "{why}");
+        }
+        for octets in [&b""[..], b"PROXY", b"PROXY TCP4 192.0.2.9", SIGNATURE] {
+            assert!(matches!(presented(octets).await.0, Err(HeaderError::Lost(_))), "{}", octets.escape_ascii());
         }
     }
 
