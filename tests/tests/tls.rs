@@ -223,7 +223,7 @@ impl<S: Read + Write> Session<S> {
             ("smtp", _) => ("NOOP".to_owned(), "250"),
             (_, Protocol::Smtp) => {
                 let offered = self.ask(door, "EHLO client.example");
-                assert!(offered.contains("AUTH PLAIN") && !offered.contains("STARTTLS"), "{offered}");
+                assert!(offered.contains("AUTH SCRAM-SHA-256-PLUS") && !offered.contains("STARTTLS"), "{offered}");
                 (format!("AUTH PLAIN {}", plain()), "235")
             }
             (_, Protocol::Pop3) => (format!("AUTH PLAIN {}", plain()), "+OK"),

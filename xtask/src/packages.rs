@@ -60,6 +60,11 @@ fn swaks_speaks_tls() -> bool {
     loaded.is_ok_and(|output| output.status.success())
 }
 
+/// mbsync speaks SCRAM only with a plug-in that its package does not ask for.
+fn mbsync_speaks_scram() -> bool {
+    library_folders().into_iter().any(|folder| folder.join("sasl2").join("libscram.so").is_file())
+}
+
 /// Names of Debian packages that are missing; `libclang` stands for a pair whose version apt decides.
 fn missing(needs: &[Need]) -> Vec<&'static str> {
     let mut names = Vec::new();
@@ -79,6 +84,9 @@ fn missing(needs: &[Need]) -> Vec<&'static str> {
         names.extend(absent.map(|(_, package)| *package));
         if !swaks_speaks_tls() {
             names.push("libnet-ssleay-perl");
+        }
+        if !mbsync_speaks_scram() {
+            names.push("libsasl2-modules");
         }
     }
     names

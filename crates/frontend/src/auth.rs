@@ -1,28 +1,32 @@
-//! Logins: who is this, and is it their password?
+//! Passwords: who is this, and is it their password?
 //!
 //! Every login makes one linearizable read of the account's generation and verifiers, so that a changed password or a suspension
-//! counts from the moment that its administrative call returned. The fast verifier is tried first; the first login after a change
-//! takes Argon2id on a bounded pool and writes the fast verifier back for all front ends.
+//! counts from the moment that its administrative call returned. A password is tried with the fast verifier first; the first login
+//! after a change takes Argon2id on a bounded pool and writes the fast verifier back for all front ends. A SCRAM proof costs neither,
+//! and two reads: one for the salt, one when the proof came.
 //!
 //! A login that fails is answered [`FAILURE_TIME`] after it came, whatever it failed for: unknown domain, unknown user, wrong password
-//! with or without Argon2. Time tells nothing about which addresses exist, and guessing costs the guesser, not this machine. That an
-//! account is suspended is told only to who knows its password. Infrastructure that fails is never called a wrong password.
+//! with or without Argon2. Time tells nothing about which addresses exist, and guessing costs the guesser, not this machine; users
+//! that don't exist have a salt for SCRAM, too. That an account is suspended is told only to who knows its password. Infrastructure
+//! that fails is never called a wrong password.
+
+mod slow;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use yubin_password::{FastVerifier, verify_argon2id};
+use yubin_password::{FakeSalts, FastVerifier, verify_scram};
 use yubin_policy::LoginDenial;
 use yubin_proto::{Caller, Hosted, StoreClient, StoreError};
+use yubin_session::sasl::{ScramParameters, ScramProof};
 use yubin_state::command::{DomainCommand, Login};
 use yubin_state::query::Credentials;
 use yubin_state::{Answer, Command, Query};
-use yubin_types::{Address, Secret, limits};
+use yubin_types::{Address, Secret};
 
 use crate::domain;
+use slow::{SlowVerifier, Verified};
 
 /// When a failed login is answered; longer than Argon2id takes on a machine in use.
 const FAILURE_TIME: Duration = Duration::from_secs(1);
@@ -32,10 +36,8 @@ const FAILURE_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct Authenticator {
     store: Arc<StoreClient>,
     fast: FastVerifier,
-    /// Places for Argon2id computations.
-    slow_places: Arc<Semaphore>,
-    /// Computations that run or wait.
-    slow_queue: AtomicUsize,
+    slow: SlowVerifier,
+    fakes: FakeSalts,
 }
 
 /// Who logged in.
@@ -51,42 +53,66 @@ pub(crate) struct Identity {
 
 impl Authenticator {
     pub(crate) fn new(store: Arc<StoreClient>, cluster_secret: &Secret) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Authenticator {
             store,
             fast: FastVerifier::new(cluster_secret),
-            slow_places: Arc::new(Semaphore::new((processors / 2).max(1))),
-            slow_queue: AtomicUsize::new(0),
+            slow: SlowVerifier::new(),
+            fakes: FakeSalts::new(cluster_secret),
         }
     }
 
-    /// Checks a login by full address.
+    /// Checks a login by full address and password.
     ///
     /// # Errors
     /// Why not; a suspension is named only to who knows the password.
     pub(crate) async fn login(&self, user: &str, password: &Secret, caller: &Caller) -> Result<Identity, LoginDenial> {
-        let answered = Instant::now() + FAILURE_TIME;
-        let outcome = match Address::parse(user) {
-            Ok(address) => self.look_up(&address, password, caller).await,
-            Err(_) => Err(LoginDenial::WrongCredentials),
+        let check = async {
+            let (hosted, credentials) = self.look_up(user).await?.ok_or(LoginDenial::WrongCredentials)?;
+            self.verify(&hosted, &credentials, password, caller).await?;
+            admit(hosted, credentials)
         };
-        if matches!(outcome, Err(LoginDenial::WrongCredentials)) {
-            tokio::time::sleep_until(answered).await;
-        }
-        outcome
+        in_even_time(check).await
     }
 
-    async fn look_up(&self, address: &Address, password: &Secret, caller: &Caller) -> Result<Identity, LoginDenial> {
-        let asked = domain::ask(&self.store, &address.domain, Query::Credentials(address.local.clone())).await;
+    /// How a user proves the password by SCRAM; who does not exist gets an answer as well.
+    ///
+    /// # Errors
+    /// [`LoginDenial::Unavailable`].
+    pub(crate) async fn scram_parameters(&self, user: &str) -> Result<ScramParameters, LoginDenial> {
+        let verifier = match self.look_up(user).await? {
+            Some((_, credentials)) => credentials.verifiers.scram_sha_256,
+            None => self.fakes.verifier(&name_key(user)),
+        };
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        Ok(ScramParameters { salt: verifier.salt.to_vec(), iterations: verifier.iterations, nonce })
+    }
+
+    /// Checks a login by full address and SCRAM proof. The verifiers are read again: a password that was changed since the exchange
+    /// began is refused.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub(crate) async fn scram_login(&self, proof: &ScramProof) -> Result<(Identity, [u8; 32]), LoginDenial> {
+        let check = async {
+            let (hosted, credentials) = self.look_up(&proof.user).await?.ok_or(LoginDenial::WrongCredentials)?;
+            let verifier = &credentials.verifiers.scram_sha_256;
+            let signature = verify_scram(verifier, proof.auth_message.as_bytes(), &proof.proof);
+            let signature = signature.ok_or(LoginDenial::WrongCredentials)?;
+            Ok((admit(hosted, credentials)?, signature))
+        };
+        in_even_time(check).await
+    }
+
+    /// What is known of a user; `None`: there is no such user. Who did not show a password yet learns of no suspension.
+    async fn look_up(&self, user: &str) -> Result<Option<(Arc<Hosted>, Credentials)>, LoginDenial> {
+        let Ok(address) = Address::parse(user) else { return Ok(None) };
+        let asked = domain::ask(&self.store, &address.domain, Query::Credentials(address.local)).await;
         match asked.map_err(unavailable)? {
-            None => Err(LoginDenial::WrongCredentials),
-            Some((hosted, Answer::Credentials(credentials))) => {
-                self.verify(hosted, credentials, password, caller).await
-            }
-            // Who did not show a password yet learns of no suspension.
+            None => Ok(None),
+            Some((hosted, Answer::Credentials(credentials))) => Ok(Some((hosted, credentials))),
             Some((_, Answer::Refused(refusal))) => match LoginDenial::from(refusal) {
                 LoginDenial::Unavailable => Err(LoginDenial::Unavailable),
-                _ => Err(LoginDenial::WrongCredentials),
+                _ => Ok(None),
             },
             Some(_) => Err(LoginDenial::Unavailable),
         }
@@ -94,43 +120,25 @@ impl Authenticator {
 
     async fn verify(
         &self,
-        hosted: Arc<Hosted>,
-        credentials: Credentials,
+        hosted: &Hosted,
+        credentials: &Credentials,
         password: &Secret,
         caller: &Caller,
-    ) -> Result<Identity, LoginDenial> {
+    ) -> Result<(), LoginDenial> {
         let login = credentials.login;
         match credentials.fast {
-            Some(mac) if self.fast.verify(credentials.domain, login, password, &mac) => {}
+            Some(mac) if self.fast.verify(credentials.domain, login, password, &mac) => Ok(()),
             // It was made of the one right password of this generation: another one is wrong.
-            Some(_) => return Err(LoginDenial::WrongCredentials),
-            None => match self.verify_slowly(credentials.verifiers.argon2id, password).await {
-                Some(Verified::Right) => self.write_back(&hosted, login, password, caller),
-                Some(Verified::Wrong) => return Err(LoginDenial::WrongCredentials),
-                None => return Err(LoginDenial::Unavailable),
+            Some(_) => Err(LoginDenial::WrongCredentials),
+            None => match self.slow.verify(credentials.verifiers.argon2id.clone(), password).await {
+                Some(Verified::Right) => {
+                    self.write_back(hosted, login, password, caller);
+                    Ok(())
+                }
+                Some(Verified::Wrong) => Err(LoginDenial::WrongCredentials),
+                None => Err(LoginDenial::Unavailable),
             },
         }
-        match credentials.refused {
-            Some(refusal) => Err(LoginDenial::from(refusal)),
-            None => {
-                let address = Address { local: credentials.local, domain: hosted.name.clone() };
-                Ok(Identity { hosted, login, address })
-            }
-        }
-    }
-
-    /// Argon2id outside the runtime; `None`: too many wait already.
-    async fn verify_slowly(&self, phc: String, password: &Secret) -> Option<Verified> {
-        let _queued = Queued::enter(&self.slow_queue)?;
-        let place = Arc::clone(&self.slow_places).acquire_owned().await.ok()?;
-        let password = password.clone();
-        let computed = tokio::task::spawn_blocking(move || {
-            let right = verify_argon2id(&phc, &password);
-            // The place is free when the computation ends, also if nobody waits for it any more.
-            drop(place);
-            if right { Verified::Right } else { Verified::Wrong }
-        });
-        computed.await.ok()
     }
 
     /// Remembers a verified password for all front ends; the login doesn't wait for it, and without it the next one is slow again.
@@ -147,29 +155,36 @@ impl Authenticator {
     }
 }
 
+/// The user name as lookups compare it, so that all spellings of an address are one; a name that is none, as it came.
+fn name_key(user: &str) -> String {
+    match Address::parse(user) {
+        Ok(address) => format!("{}@{}", address.local.key(), address.domain),
+        Err(_) => user.to_owned(),
+    }
+}
+
+/// The password was right: may the account be used?
+fn admit(hosted: Arc<Hosted>, credentials: Credentials) -> Result<Identity, LoginDenial> {
+    match credentials.refused {
+        Some(refusal) => Err(LoginDenial::from(refusal)),
+        None => {
+            let address = Address { local: credentials.local, domain: hosted.name.clone() };
+            Ok(Identity { hosted, login: credentials.login, address })
+        }
+    }
+}
+
+/// Lets all failures take the same time.
+async fn in_even_time<T>(check: impl Future<Output = Result<T, LoginDenial>>) -> Result<T, LoginDenial> {
+    let answered = Instant::now() + FAILURE_TIME;
+    let outcome = check.await;
+    if matches!(outcome, Err(LoginDenial::WrongCredentials)) {
+        tokio::time::sleep_until(answered).await;
+    }
+    outcome
+}
+
 fn unavailable(error: StoreError) -> LoginDenial {
     tracing::warn!(%error, "the store is out of reach");
     LoginDenial::Unavailable
-}
-
-enum Verified {
-    Right,
-    Wrong,
-}
-
-/// A place in the queue for slow verification.
-struct Queued<'a>(&'a AtomicUsize);
-
-impl<'a> Queued<'a> {
-    fn enter(queue: &'a AtomicUsize) -> Option<Self> {
-        let before = queue.fetch_add(1, Ordering::Relaxed);
-        let queued = Queued(queue);
-        (before < limits::SLOW_LOGINS_QUEUED_MAX).then_some(queued)
-    }
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -13,21 +13,20 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use yubin_policy::networks::{NetworkDenial, NetworkId};
-use yubin_policy::{LoginDenial, refusal_text};
+use yubin_policy::refusal_text;
 use yubin_proto::{Caller, StoreClient};
 use yubin_session::imap::ImapSession;
 use yubin_session::pop3::Pop3Session;
-use yubin_session::sasl::Credentials;
 use yubin_session::smtp::{SmtpSession, Xclient};
 use yubin_session::{Security, Session, imap, pop3, smtp};
 use yubin_types::{Address, TraceId};
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::Authenticator;
 use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol, contains};
 use crate::driver::{Ended, Rim, drive};
 use crate::imap::ImapRim;
 use crate::listener::Accepted;
-use crate::metrics::{LoginResult, Metrics, SessionResult};
+use crate::metrics::{Metrics, SessionResult};
 use crate::networks::{Admitted, Networks};
 use crate::pop3::Pop3Rim;
 use crate::proxy::{self, Forwarded, HeaderError};
@@ -88,21 +87,6 @@ impl Connection {
     /// Who calls the store, for its records.
     pub(crate) fn caller(&self, principal: &str) -> Caller {
         Caller { principal: principal.to_owned(), peer: Some(self.peer_ip()), trace: self.trace }
-    }
-
-    /// Checks a login, counts it and says so in the log.
-    pub(crate) async fn login(&self, credentials: &Credentials) -> Result<Identity, LoginDenial> {
-        let caller = self.caller(&credentials.user);
-        let outcome = self.shared.authenticator.login(&credentials.user, &credentials.password, &caller).await;
-        let result = match &outcome {
-            Ok(_) => LoginResult::Accepted,
-            Err(LoginDenial::WrongCredentials) => LoginResult::Rejected,
-            Err(LoginDenial::Suspended { .. } | LoginDenial::Locked) => LoginResult::Refused,
-            Err(LoginDenial::Unavailable) => LoginResult::Unavailable,
-        };
-        self.shared.metrics.login(self.protocol.name(), result);
-        tracing::info!(user = credentials.user, result = ?result, "login");
-        outcome
     }
 }
 

@@ -14,18 +14,20 @@ mod octets;
 use yubin_policy::LoginDenial;
 use yubin_policy::refusal_text::{self, Mailbox};
 use yubin_session::imap::{Answer, Ask, ImapSession, ask};
-use yubin_session::sasl::Credentials;
+use yubin_session::sasl::{Claim, Question};
 use yubin_types::ResponseText;
 
 use crate::account::{Account, Trouble, unexpected};
 use crate::connection::Connection;
 use crate::driver::Rim;
+use crate::logins::Logins;
 use append::Appending;
 use news::News;
 
 /// Answers one IMAP session.
 pub(crate) struct ImapRim {
     connection: Connection,
+    logins: Logins,
     user: Option<User>,
 }
 
@@ -39,20 +41,22 @@ struct User {
 
 impl ImapRim {
     pub(crate) fn new(connection: Connection) -> Self {
-        ImapRim { connection, user: None }
+        ImapRim { connection, logins: Logins::default(), user: None }
     }
 
-    async fn authenticate(&mut self, credentials: &Credentials) -> Answer {
-        match self.connection.login(credentials).await {
+    async fn sasl(&mut self, question: Question) -> Answer {
+        self.logins.ask(&self.connection, question).await.map_or_else(|denial| denied(&denial), Answer::Sasl)
+    }
+
+    async fn authenticate(&mut self, claim: Claim) -> Answer {
+        match self.logins.claim(&self.connection, claim).await {
             Ok(identity) => {
                 let account = Account::new(&self.connection, identity);
                 let news = News::of(&account);
                 self.user = Some(User { connection: self.connection.clone(), account, news, appending: None });
                 Answer::LoggedIn
             }
-            Err(LoginDenial::WrongCredentials) => Answer::AuthenticationFailed,
-            Err(LoginDenial::Unavailable) => Answer::Unavailable,
-            Err(denial) => Answer::Refused(response(refusal_text::imap_login(&denial))),
+            Err(denial) => denied(&denial),
         }
     }
 }
@@ -93,7 +97,7 @@ impl User {
                 Ok(Answer::Done)
             }
             // Answered before login too, by the rim itself.
-            Ask::Authenticate(_) | Ask::ClientId(_) => Err(unexpected()),
+            Ask::Sasl(_) | Ask::Authenticate(_) | Ask::ClientId(_) => Err(unexpected()),
         }
     }
 }
@@ -101,7 +105,8 @@ impl User {
 impl Rim<ImapSession> for ImapRim {
     async fn ask(&mut self, ask: Ask) -> Answer {
         match (ask, &mut self.user) {
-            (Ask::Authenticate(credentials), _) => self.authenticate(&credentials).await,
+            (Ask::Sasl(question), _) => self.sasl(question).await,
+            (Ask::Authenticate(claim), _) => self.authenticate(claim).await,
             (Ask::ClientId(fields), _) => {
                 tracing::debug!(?fields, "the client names itself");
                 Answer::Done
@@ -123,6 +128,14 @@ impl Rim<ImapSession> for ImapRim {
 
     async fn close(&mut self) {
         self.user = None;
+    }
+}
+
+fn denied(denial: &LoginDenial) -> Answer {
+    match denial {
+        LoginDenial::WrongCredentials => Answer::AuthenticationFailed,
+        LoginDenial::Unavailable => Answer::Unavailable,
+        denial => Answer::Refused(response(refusal_text::imap_login(denial))),
     }
 }
 

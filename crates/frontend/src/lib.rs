@@ -6,7 +6,7 @@
 //! - [`server`]: start and shutdown; [`config`]: what it is told.
 //! - [`listener`], [`connection`], [`driver`]: from accept to close; [`transport`], [`outgoing`], [`tls`]: its bytes.
 //! - [`proxy`]: whose connection a load balancer passes on; [`networks`]: how much one network may have.
-//! - [`auth`]: logins; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
+//! - [`auth`]: passwords; [`logins`]: the login of a connection; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
 //! - [`spool`]: incoming messages; [`header`]: their header and body again; [`signing`]: what users send, signed.
 //! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
 //!
@@ -21,6 +21,7 @@ mod driver;
 mod header;
 mod imap;
 mod listener;
+mod logins;
 mod metrics;
 mod networks;
 mod outgoing;

@@ -7,7 +7,7 @@ mod lock;
 
 use yubin_policy::{LoginDenial, refusal_text};
 use yubin_session::pop3::{Answer, Ask, Entry, Pop3Session};
-use yubin_session::sasl::Credentials;
+use yubin_session::sasl::{Claim, Question};
 use yubin_state::command::{ExpungeWhich, MailCommand};
 use yubin_state::query::RowDetail;
 use yubin_state::{Answer as StoreAnswer, Command, Query, Reply};
@@ -16,11 +16,13 @@ use yubin_types::{MailboxId, MailboxName, Refusal, Uid, UidSet};
 use crate::account::{Account, Trouble, unexpected};
 use crate::connection::Connection;
 use crate::driver::Rim;
+use crate::logins::Logins;
 use lock::Lock;
 
 /// Answers one POP3 session.
 pub(crate) struct Pop3Rim {
     connection: Connection,
+    logins: Logins,
     maildrop: Option<Maildrop>,
 }
 
@@ -35,14 +37,17 @@ struct Maildrop {
 
 impl Pop3Rim {
     pub(crate) fn new(connection: Connection) -> Self {
-        Pop3Rim { connection, maildrop: None }
+        Pop3Rim { connection, logins: Logins::default(), maildrop: None }
     }
 
-    async fn login(&mut self, credentials: &Credentials) -> Result<Answer, Answer> {
-        let denied = |denial| Answer::Refused(refusal_text::pop3_login(&denial));
-        let identity = self.connection.login(credentials).await.map_err(denied)?;
+    async fn sasl(&mut self, question: Question) -> Result<Answer, Answer> {
+        self.logins.ask(&self.connection, question).await.map(Answer::Sasl).map_err(|denial| denied(&denial))
+    }
+
+    async fn login(&mut self, claim: Claim) -> Result<Answer, Answer> {
+        let identity = self.logins.claim(&self.connection, claim).await.map_err(|denial| denied(&denial))?;
         let mut account = Account::new(&self.connection, identity);
-        let lock = Lock::take(&account).await.map_err(answer)?.ok_or_else(|| denied(LoginDenial::Locked))?;
+        let lock = Lock::take(&account).await.map_err(answer)?.ok_or_else(|| denied(&LoginDenial::Locked))?;
         let select = Query::Select { login: account.login(), name: MailboxName::inbox() };
         let selected = match account.query(select).await {
             Ok(StoreAnswer::Selected(selected)) => selected,
@@ -101,7 +106,8 @@ impl Pop3Rim {
 impl Rim<Pop3Session> for Pop3Rim {
     async fn ask(&mut self, ask: Ask) -> Answer {
         let answered = match ask {
-            Ask::Login(credentials) => self.login(&credentials).await,
+            Ask::Sasl(question) => self.sasl(question).await,
+            Ask::Login(claim) => self.login(claim).await,
             Ask::Listing { from } => self.listing(from).await,
             Ask::Body { uid, offset, bytes_max } => self.body(uid, offset, bytes_max).await,
             Ask::Commit { uids } => self.commit(uids).await,
@@ -128,6 +134,10 @@ impl Rim<Pop3Session> for Pop3Rim {
             maildrop.lock.release().await;
         }
     }
+}
+
+fn denied(denial: &LoginDenial) -> Answer {
+    Answer::Refused(refusal_text::pop3_login(denial))
 }
 
 fn lost() -> Answer {

@@ -31,7 +31,7 @@ use yubin_dns_auth::verify::SpfChecks;
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{Admission, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
-use yubin_session::sasl::Credentials;
+use yubin_session::sasl::Claim;
 use yubin_session::smtp::{AddressEncoding, Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
 use yubin_state::sending::SendingAllowance;
 use yubin_types::{DsnEnvelope, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
@@ -39,6 +39,7 @@ use yubin_types::{DsnEnvelope, NotifySet, QuotaScope, Refusal, ReversePath, Smtp
 use crate::auth::Identity;
 use crate::connection::Connection;
 use crate::driver::Rim;
+use crate::logins::Logins;
 use crate::spool::Spool;
 use completion::{Completed, Completion, HeaderFacts};
 use stranger::Stranger;
@@ -47,6 +48,7 @@ use stranger::Stranger;
 pub(crate) struct SmtpRim {
     listener: Listener,
     connection: Connection,
+    logins: Logins,
     identity: Option<Identity>,
     /// The peer, if its mail is verified.
     stranger: Option<Stranger>,
@@ -119,7 +121,9 @@ struct Incoming {
 
 impl SmtpRim {
     pub(crate) fn new(listener: Listener, connection: Connection) -> Self {
-        let mut rim = SmtpRim { listener, connection, identity: None, stranger: None, transaction: None, failures: 0 };
+        let logins = Logins::default();
+        let mut rim =
+            SmtpRim { listener, connection, logins, identity: None, stranger: None, transaction: None, failures: 0 };
         rim.stranger = rim.as_stranger();
         rim
     }
@@ -130,8 +134,9 @@ impl SmtpRim {
         (!inbound.is_exempt(self.connection.peer_ip())).then(Stranger::new)
     }
 
-    async fn authenticate(&mut self, credentials: &Credentials) -> Result<Answer, SmtpReply> {
-        let identity = self.connection.login(credentials).await.map_err(|denial| refusal_text::smtp_login(&denial))?;
+    async fn authenticate(&mut self, claim: Claim) -> Result<Answer, SmtpReply> {
+        let claimed = self.logins.claim(&self.connection, claim).await;
+        let identity = claimed.map_err(|denial| refusal_text::smtp_login(&denial))?;
         let user = identity.address.to_string();
         self.identity = Some(identity);
         Ok(Answer::Authenticated { user })
@@ -197,7 +202,11 @@ impl Incoming {
 impl Rim<SmtpSession> for SmtpRim {
     async fn ask(&mut self, ask: Ask) -> Answer {
         let answered = match ask {
-            Ask::Authenticate(credentials) => self.authenticate(&credentials).await,
+            Ask::Sasl(question) => {
+                let reply = self.logins.ask(&self.connection, question).await;
+                reply.map(Answer::Sasl).map_err(|denial| refusal_text::smtp_login(&denial))
+            }
+            Ask::Authenticate(claim) => self.authenticate(claim).await,
             Ask::Mail(mail) => self.mail(mail).await.map(|()| Answer::Accepted),
             Ask::Recipients(recipients) => self.recipients(recipients).await.map(Answer::Recipients),
             Ask::Begin(origin) => self.begin(origin),

@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustls::{ProtocolVersion, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use yubin_session::TlsFacts;
+use yubin_session::{ChannelBinding, TlsFacts};
 
 /// How long a handshake may take.
 pub(crate) const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -46,7 +47,17 @@ fn facts<T>(stream: &TlsStream<T>) -> TlsFacts {
     // rustls writes TLSv1_3 where everybody else writes TLSv1.3.
     let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS").replace('_', ".");
     let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
-    TlsFacts { version, cipher: cipher.to_owned(), server_name: connection.server_name().map(str::to_owned) }
+    let server_name = connection.server_name().map(str::to_owned);
+    TlsFacts { version, cipher: cipher.to_owned(), server_name, channel_binding: channel_binding(connection) }
+}
+
+/// RFC 9266 §4.2. TLS 1.2 would need the extended master secret, and rustls does not tell whether it is in use.
+fn channel_binding(connection: &ServerConnection) -> Option<ChannelBinding> {
+    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    let exported = connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]));
+    exported.ok().map(ChannelBinding::new)
 }
 
 fn broken<T>() -> Poll<io::Result<T>> {

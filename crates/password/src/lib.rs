@@ -3,6 +3,7 @@
 //! [`derive`] makes what the store keeps: an Argon2id hash, and the SCRAM-SHA-256 keys that need the password itself and so can't be
 //! made later. [`verify_argon2id`] checks a password slowly and on purpose so. [`FastVerifier`] checks one that was verified before:
 //! an HMAC under a secret of the cluster that is not in the store, so that whoever steals the store has only Argon2 to attack.
+//! [`verify_scram`] checks the proof of a client that sends no password.
 //!
 //! Used by both edges that see passwords (`frontend` checks, `admin` sets). Salts are inputs; nothing is read from a clock or a random
 //! source. Computing takes tens of milliseconds and 19 MiB: callers do it outside the async runtime, and few at a time.
@@ -18,6 +19,7 @@ use yubin_state::record::Verifiers;
 use yubin_types::Secret;
 
 pub use fast::FastVerifier;
+pub use scram::{FakeSalts, verify_scram};
 
 /// Memory of one Argon2id computation, KiB (RFC 9106 allows less than its first choices; these are OWASP's figures).
 pub const ARGON2_MEMORY_KIB: u32 = 19_456;

@@ -1,4 +1,7 @@
-//! SCRAM-SHA-256 verifiers (RFC 5802 §3, RFC 7677).
+//! SCRAM-SHA-256 verifiers and proofs (RFC 5802 §3, RFC 7677).
+//!
+//! [`verify_scram`] checks a proof with what is stored, which costs three hashes; a client that can answer has the password, or has
+//! stolen ClientKey, which is not stored. Users that don't exist have a salt too ([`FakeSalts`]): the same each time, as theirs would be.
 //!
 //! The password is prepared as SASLprep says (RFC 4013 §2.1, §2.2: characters mapped to nothing or to space, NFKC); characters that
 //! §2.3 prohibits are kept, because the password is set already when it comes here. Octets that aren't UTF-8 are taken as they are.
@@ -16,6 +19,48 @@ const ITERATIONS: NonZeroU32 = match NonZeroU32::new(16_384) {
     Some(iterations) => iterations,
     None => NonZeroU32::MIN,
 };
+
+/// Is this ClientProof right for this AuthMessage? Then the ServerSignature, which proves to the client that we know its password
+/// too. Takes the same time wherever the difference lies.
+#[must_use]
+pub fn verify_scram(verifier: &ScramVerifier, auth_message: &[u8], proof: &Secret) -> Option<[u8; 32]> {
+    let sign = |key: &[u8; 32]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), auth_message);
+    let signature = sign(&verifier.stored_key);
+    let client_key: Vec<u8> = proof.expose().iter().zip(signature.as_ref()).map(|(proof, key)| proof ^ key).collect();
+    let client_key = Secret::new(client_key);
+    let stored_key = Secret::new(digest::digest(&digest::SHA256, client_key.expose()).as_ref());
+    let right = proof.expose().len() == 32 && stored_key == Secret::new(verifier.stored_key);
+    right.then(|| array(sign(&verifier.server_key).as_ref()))
+}
+
+/// The verifiers of users that don't exist.
+pub struct FakeSalts {
+    key: hmac::Key,
+}
+
+impl std::fmt::Debug for FakeSalts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeSalts(..)")
+    }
+}
+
+impl FakeSalts {
+    /// Under the cluster's secret, so that every front end has the same.
+    #[must_use]
+    pub fn new(cluster_secret: &Secret) -> Self {
+        FakeSalts { key: hmac::Key::new(hmac::HMAC_SHA256, cluster_secret.expose()) }
+    }
+
+    /// What a user of this name would have: salt and iterations are plausible, and no proof is right.
+    #[must_use]
+    pub fn verifier(&self, user: &str) -> ScramVerifier {
+        let made = |what: &[u8]| array(hmac::sign(&self.key, &[what, user.as_bytes()].concat()).as_ref());
+        let mut salt = [0; 16];
+        salt.iter_mut().zip(made(b"yubin fake scram salt 1\0")).for_each(|(to, from)| *to = from);
+        let stored_key = made(b"yubin fake scram key 1\0");
+        ScramVerifier { salt, iterations: ITERATIONS.get(), stored_key, server_key: stored_key }
+    }
+}
 
 /// Makes StoredKey and ServerKey of a password.
 pub(crate) fn derive(password: &Secret, salt: [u8; 16]) -> ScramVerifier {
@@ -70,7 +115,7 @@ mod tests {
     use ring::{digest, hmac};
     use yubin_types::Secret;
 
-    use super::{derive_with, prepare};
+    use super::{FakeSalts, derive, derive_with, prepare, verify_scram};
 
     /// The exchange of RFC 7677 §3: user `user`, password `pencil`.
     #[test]
@@ -95,6 +140,27 @@ mod tests {
         let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &verifier.stored_key), message.as_bytes());
         let client_key: Vec<u8> = proof.iter().zip(signature.as_ref()).map(|(a, b)| a ^ b).collect();
         assert_eq!(digest::digest(&digest::SHA256, &client_key).as_ref(), verifier.stored_key);
+
+        let accepted = verify_scram(&verifier, message.as_bytes(), &Secret::new(proof));
+        assert_eq!(accepted, Some(expected));
+        let other = derive_with(&Secret::new("pencils"), salt, NonZeroU32::new(4_096).unwrap());
+        let mut wrong = proof;
+        wrong[31] ^= 1;
+        assert_eq!(verify_scram(&other, message.as_bytes(), &Secret::new(proof)), None);
+        assert_eq!(verify_scram(&verifier, message.as_bytes(), &Secret::new(wrong)), None);
+        assert_eq!(verify_scram(&verifier, &message.as_bytes()[1..], &Secret::new(proof)), None);
+        assert_eq!(verify_scram(&verifier, message.as_bytes(), &Secret::new(&proof[..31])), None);
+        assert_eq!(verify_scram(&verifier, message.as_bytes(), &Secret::new("")), None);
+    }
+
+    #[test]
+    fn who_does_not_exist_has_a_salt_of_its_own_that_stays() {
+        let salts = |secret: u8| FakeSalts::new(&Secret::new([secret; 32]));
+        let fake = salts(1).verifier("nobody@example.jp");
+        assert_eq!(fake.salt, salts(1).verifier("nobody@example.jp").salt);
+        assert_ne!(fake.salt, salts(1).verifier("noone@example.jp").salt);
+        assert_ne!(fake.salt, salts(2).verifier("nobody@example.jp").salt);
+        assert_eq!(fake.iterations, derive(&Secret::new("x"), [0; 16]).iterations);
     }
 
     /// RFC 4013 §3.

@@ -247,7 +247,7 @@ impl Stream {
         let version =
             session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS").replace('_', ".");
         let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
-        let facts = TlsFacts { version, cipher: cipher.to_owned(), server_name: None };
+        let facts = TlsFacts { version, cipher: cipher.to_owned(), server_name: None, channel_binding: None };
         *self = Stream::Tls(Box::new(stream));
         Ok(facts)
     }

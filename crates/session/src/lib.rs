@@ -18,4 +18,4 @@ pub mod smtp;
 pub mod step;
 
 pub use security::{PlaintextLogin, Security};
-pub use step::{Session, Step, TlsFacts};
+pub use step::{ChannelBinding, Session, Step, TlsFacts};

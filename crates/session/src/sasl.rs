@@ -1,23 +1,39 @@
-//! SASL exchanges of all three protocols (RFC 4422): PLAIN (RFC 4616) and LOGIN (obsolete, and what Outlook speaks).
+//! SASL exchanges of all three protocols (RFC 4422): SCRAM-SHA-256 with and without channel binding (RFC 7677, RFC 9266), PLAIN
+//! (RFC 4616) and LOGIN (obsolete, and what Outlook speaks).
 //!
 //! An [`Exchange`] starts from a mechanism and, if the client sent one, an initial response (RFC 4954 §4, RFC 5034 §4, RFC 4959 §3);
-//! each line of the client consumes it and gives the next challenge, the credentials, or an error. Nothing is checked against
-//! anything here: that is the rim's answer. Whether the mechanism may be used at all (TLS) is the protocol's decision.
+//! each line of the client consumes it and gives the next challenge, a question to the rim, what the client claims, or an error.
+//! Nothing is checked against anything here, and nothing is random: verifiers and nonces are the rim's. Whether anybody may log in
+//! at all (TLS) is the protocol's decision; channel binding is offered where the connection has it ([`Security::channel_binding`]).
 //!
 //! Bounds: the caller bounds the line; the decoded user name and password are bounded by `PATH_BYTES_MAX` and
 //! `PASSWORD_BYTES_MAX`. Decoded octets are wiped when dropped. The authorization identity must be empty or equal to the
 //! authentication identity: there is no acting for others.
 
+mod contract;
+mod scram;
+
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use yubin_types::{Secret, limits};
 
-/// What is offered in EHLO, CAPA and CAPABILITY, in this order.
-pub const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+use crate::security::Security;
+
+pub use contract::{Claim, Credentials, Question, Reply, SaslError, ScramParameters, ScramProof};
+
+/// What is spoken, the best first.
+pub const MECHANISMS: [Mechanism; 4] =
+    [Mechanism::ScramSha256Plus, Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login];
 
 /// A mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
+    /// RFC 7677, bound to the TLS connection.
+    ScramSha256Plus,
+    /// RFC 7677.
+    ScramSha256,
     /// RFC 4616.
     Plain,
     /// `User Name`, then `Password`.
@@ -35,79 +51,60 @@ impl Mechanism {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Mechanism::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Mechanism::ScramSha256 => "SCRAM-SHA-256",
             Mechanism::Plain => "PLAIN",
             Mechanism::Login => "LOGIN",
         }
     }
-}
 
-/// What a client claims; for the rim to verify.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user name as it was sent; valid UTF-8, not empty, without NUL.
-    pub user: String,
-    /// The password; not empty.
-    pub password: Secret,
-}
-
-impl Credentials {
-    /// Checks the bounds.
-    ///
-    /// # Errors
-    /// [`SaslError::Malformed`], [`SaslError::TooLong`].
-    pub fn new(user: &[u8], password: &[u8]) -> Result<Credentials, SaslError> {
-        if user.len() > limits::PATH_BYTES_MAX || password.len() > limits::PASSWORD_BYTES_MAX {
-            return Err(SaslError::TooLong);
-        }
-        let user = std::str::from_utf8(user).map_err(|_| SaslError::Malformed)?;
-        if user.is_empty() || password.is_empty() || user.contains(char::is_control) || password.contains(&0) {
-            return Err(SaslError::Malformed);
-        }
-        Ok(Credentials { user: user.to_owned(), password: Secret::new(password) })
+    /// Is it offered on such a connection, if logins are taken there at all?
+    #[must_use]
+    pub const fn is_offered(self, security: &Security) -> bool {
+        !matches!(self, Mechanism::ScramSha256Plus) || security.channel_binding().is_some()
     }
 }
 
-/// Why an exchange ended without credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SaslError {
-    /// The client sent `*`.
-    #[error("authentication cancelled")]
-    Cancelled,
-    /// Not base64.
-    #[error("invalid base64")]
-    Base64,
-    /// Base64 of something that is not a message of the mechanism.
-    #[error("malformed response")]
-    Malformed,
-    /// A user name or password beyond its bound.
-    #[error("response too long")]
-    TooLong,
-    /// The client asked to act for another user.
-    #[error("authorization identity must be empty or equal to the user name")]
-    Authorization,
+/// The names of what is offered on such a connection, as EHLO and CAPA list them.
+pub(crate) fn offered(security: &Security) -> String {
+    let names: Vec<&str> =
+        MECHANISMS.into_iter().filter(|mechanism| mechanism.is_offered(security)).map(Mechanism::name).collect();
+    names.join(" ")
 }
 
-/// Where an exchange stands after a message of the client.
+/// Where an exchange stands after a message of the client, or an answer of the rim.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Send [`Exchange::challenge`], read a line, feed it.
     Continue(Exchange),
+    /// Ask the rim, go on with what [`Exchange::answer`] makes of its reply; a refusal ends the exchange.
+    Ask(Question, Exchange),
     /// The client has said all.
-    Done(Credentials),
+    Done(Claim),
 }
 
-/// An exchange that waits for the client.
+/// An exchange that waits for the client, or for the rim.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Exchange {
+pub struct Exchange(State);
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
     /// PLAIN without an initial response.
     Plain,
     /// LOGIN waits for the user name.
     LoginUser,
     /// LOGIN waits for the password.
-    LoginPassword {
-        /// The decoded user name.
-        user: Vec<u8>,
-    },
+    LoginPassword { user: Vec<u8> },
+    /// SCRAM waits for the client's first message.
+    ScramFirst(scram::Start),
+    /// The rim was asked for salt and nonce.
+    ScramAsked(scram::First),
+    /// SCRAM waits for the proof.
+    ScramFinal(scram::Challenged),
+    /// The rim was asked about what the client showed.
+    Asked,
+    /// The rim is satisfied; this goes to the client, and it says nothing more.
+    Last(String),
 }
 
 impl Exchange {
@@ -115,11 +112,17 @@ impl Exchange {
     ///
     /// # Errors
     /// See [`SaslError`].
-    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>) -> Result<Progress, SaslError> {
-        let exchange = match mechanism {
-            Mechanism::Plain => Exchange::Plain,
-            Mechanism::Login => Exchange::LoginUser,
-        };
+    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>, security: &Security) -> Result<Progress, SaslError> {
+        if !mechanism.is_offered(security) {
+            return Err(SaslError::NotOffered);
+        }
+        let binding = security.channel_binding().cloned();
+        let exchange = Exchange(match mechanism {
+            Mechanism::ScramSha256Plus => State::ScramFirst(scram::Start::bound(binding)),
+            Mechanism::ScramSha256 => State::ScramFirst(scram::Start::unbound(binding)),
+            Mechanism::Plain => State::Plain,
+            Mechanism::Login => State::LoginUser,
+        });
         match initial {
             None => Ok(Progress::Continue(exchange)),
             Some(b"=") => exchange.decoded(&[]),
@@ -129,11 +132,13 @@ impl Exchange {
 
     /// The challenge in base64, as it goes after `334 ` or `+ `.
     #[must_use]
-    pub const fn challenge(&self) -> &'static str {
-        match self {
-            Exchange::Plain => "",
-            Exchange::LoginUser => "VXNlcm5hbWU6",
-            Exchange::LoginPassword { .. } => "UGFzc3dvcmQ6",
+    pub fn challenge(&self) -> Cow<'static, str> {
+        match &self.0 {
+            State::LoginUser => Cow::Borrowed("VXNlcm5hbWU6"),
+            State::LoginPassword { .. } => Cow::Borrowed("UGFzc3dvcmQ6"),
+            State::ScramFinal(challenged) => Cow::Owned(STANDARD.encode(challenged.message())),
+            State::Last(message) => Cow::Owned(STANDARD.encode(message)),
+            State::Plain | State::ScramFirst(_) | State::ScramAsked(_) | State::Asked => Cow::Borrowed(""),
         }
     }
 
@@ -150,12 +155,38 @@ impl Exchange {
         self.decoded(message.expose())
     }
 
+    /// After the rim's reply to the question: as [`Progress::Continue`]. `None` if it answers another question.
+    #[must_use]
+    pub fn answer(self, reply: Reply) -> Option<Exchange> {
+        match (self.0, reply) {
+            (State::ScramAsked(first), Reply::Scram(parameters)) => {
+                Some(Exchange(State::ScramFinal(first.challenged(&parameters))))
+            }
+            (State::Asked, Reply::Proven { signature }) => {
+                Some(Exchange(State::Last(format!("v={}", STANDARD.encode(signature)))))
+            }
+            _ => None,
+        }
+    }
+
     fn decoded(self, message: &[u8]) -> Result<Progress, SaslError> {
-        match self {
-            Exchange::Plain => plain(message).map(Progress::Done),
-            Exchange::LoginUser if message.len() > limits::PATH_BYTES_MAX => Err(SaslError::TooLong),
-            Exchange::LoginUser => Ok(Progress::Continue(Exchange::LoginPassword { user: message.to_vec() })),
-            Exchange::LoginPassword { user } => Credentials::new(&user, message).map(Progress::Done),
+        match self.0 {
+            State::Plain => plain(message).map(|credentials| Progress::Done(Claim::Password(credentials))),
+            State::LoginUser if message.len() > limits::PATH_BYTES_MAX => Err(SaslError::TooLong),
+            State::LoginUser => Ok(Progress::Continue(Exchange(State::LoginPassword { user: message.to_vec() }))),
+            State::LoginPassword { user } => {
+                Credentials::new(&user, message).map(|credentials| Progress::Done(Claim::Password(credentials)))
+            }
+            State::ScramFirst(start) => {
+                let first = start.first(message)?;
+                let question = Question::Scram { user: first.user().to_owned() };
+                Ok(Progress::Ask(question, Exchange(State::ScramAsked(first))))
+            }
+            State::ScramFinal(challenged) => {
+                Ok(Progress::Ask(Question::Proof(challenged.proof(message)?), Exchange(State::Asked)))
+            }
+            State::Last(_) if message.is_empty() => Ok(Progress::Done(Claim::Proven)),
+            State::Last(_) | State::ScramAsked(_) | State::Asked => Err(SaslError::Malformed),
         }
     }
 }
@@ -181,14 +212,20 @@ mod tests {
     use proptest::prelude::*;
     use yubin_types::Secret;
 
-    use super::{Credentials, Exchange, Mechanism, Progress, SaslError};
+    use super::{Claim, Credentials, Exchange, Mechanism, Progress, SaslError};
+    use crate::security::Security;
+
+    fn start(mechanism: Mechanism, initial: Option<&[u8]>) -> Result<Progress, SaslError> {
+        Exchange::start(mechanism, initial, &Security::Clear)
+    }
 
     fn plain(message: &str) -> Result<Progress, SaslError> {
-        Exchange::start(Mechanism::Plain, Some(STANDARD.encode(message).as_bytes()))
+        start(Mechanism::Plain, Some(STANDARD.encode(message).as_bytes()))
     }
 
     fn done(user: &str, password: &str) -> Result<Progress, SaslError> {
-        Ok(Progress::Done(Credentials { user: user.into(), password: Secret::new(password) }))
+        let credentials = Credentials { user: user.into(), password: Secret::new(password) };
+        Ok(Progress::Done(Claim::Password(credentials)))
     }
 
     #[test]
@@ -205,38 +242,39 @@ mod tests {
 
     #[test]
     fn plain_without_an_initial_response_gets_an_empty_challenge() {
-        let Ok(Progress::Continue(exchange)) = Exchange::start(Mechanism::Plain, None) else { panic!() };
+        let Ok(Progress::Continue(exchange)) = start(Mechanism::Plain, None) else { panic!() };
         assert_eq!(exchange.challenge(), "");
         assert_eq!(exchange.respond(b"AHRpbQB0YW5zdGFhZg=="), done("tim", "tanstaaf"));
     }
 
     #[test]
     fn login_asks_for_user_then_password() {
-        let Ok(Progress::Continue(user)) = Exchange::start(Mechanism::Login, None) else { panic!() };
-        assert_eq!(STANDARD.decode(user.challenge()).unwrap(), b"Username:");
+        let Ok(Progress::Continue(user)) = start(Mechanism::Login, None) else { panic!() };
+        assert_eq!(STANDARD.decode(user.challenge().as_ref()).unwrap(), b"Username:");
         let Ok(Progress::Continue(password)) = user.respond(b"dGlt") else { panic!() };
-        assert_eq!(STANDARD.decode(password.challenge()).unwrap(), b"Password:");
+        assert_eq!(STANDARD.decode(password.challenge().as_ref()).unwrap(), b"Password:");
         assert_eq!(password.respond(b"dGFuc3RhYWY="), done("tim", "tanstaaf"));
 
-        let Ok(Progress::Continue(password)) = Exchange::start(Mechanism::Login, Some(b"dGlt")) else { panic!() };
+        let Ok(Progress::Continue(password)) = start(Mechanism::Login, Some(b"dGlt")) else { panic!() };
         assert_eq!(password.respond(b""), Err(SaslError::Malformed));
     }
 
     #[test]
     fn an_exchange_can_be_cancelled_and_bad_base64_is_told_apart() {
-        for mechanism in super::MECHANISMS {
-            assert_eq!(Exchange::start(mechanism, Some(b"*")), Err(SaslError::Cancelled));
+        for mechanism in [Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login] {
+            assert_eq!(start(mechanism, Some(b"*")), Err(SaslError::Cancelled));
             for bad in [&b"dGlt="[..], b"dG t", b"====", b"dGl", b"\xff", b"=="] {
-                assert_eq!(Exchange::start(mechanism, Some(bad)), Err(SaslError::Base64), "{bad:?}");
+                assert_eq!(start(mechanism, Some(bad)), Err(SaslError::Base64), "{bad:?}");
             }
         }
-        assert_eq!(Exchange::start(Mechanism::Plain, Some(b"=")), Err(SaslError::Malformed));
+        assert_eq!(start(Mechanism::Plain, Some(b"=")), Err(SaslError::Malformed));
     }
 
     #[test]
     fn mechanism_names_ignore_case() {
         assert_eq!(Mechanism::parse(b"plain"), Some(Mechanism::Plain));
         assert_eq!(Mechanism::parse(b"LOGIN"), Some(Mechanism::Login));
+        assert_eq!(Mechanism::parse(b"scram-sha-256-plus"), Some(Mechanism::ScramSha256Plus));
         assert_eq!(Mechanism::parse(b"CRAM-MD5"), None);
     }
 
@@ -244,7 +282,7 @@ mod tests {
         #[test]
         fn no_line_panics(first in prop::collection::vec(any::<u8>(), 0..64), second in ".{0,64}") {
             for mechanism in super::MECHANISMS {
-                if let Ok(Progress::Continue(exchange)) = Exchange::start(mechanism, Some(&first)) {
+                if let Ok(Progress::Continue(exchange)) = start(mechanism, Some(&first)) {
                     let _ = exchange.respond(STANDARD.encode(&second).as_bytes());
                 }
             }

@@ -1,6 +1,7 @@
 //! What protects a connection, and whether a password may be sent over it. The same for all three protocols.
 
 use crate::TlsFacts;
+use crate::step::ChannelBinding;
 
 /// What protects a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,5 +29,14 @@ impl Security {
     #[must_use]
     pub const fn admits_login(&self, plaintext: PlaintextLogin) -> bool {
         matches!((self, plaintext), (Security::Encrypted(_), _) | (_, PlaintextLogin::Allow))
+    }
+
+    /// What logins can be bound to, if the connection has it.
+    #[must_use]
+    pub const fn channel_binding(&self) -> Option<&ChannelBinding> {
+        match self {
+            Security::Encrypted(facts) => facts.channel_binding.as_ref(),
+            Security::Clear | Security::Upgradable => None,
+        }
     }
 }

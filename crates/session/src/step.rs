@@ -43,6 +43,30 @@ pub struct TlsFacts {
     pub cipher: String,
     /// The name that the client asked for (RFC 6066 §3).
     pub server_name: Option<String>,
+    /// What logins can be bound to, where the connection has it.
+    pub channel_binding: Option<ChannelBinding>,
+}
+
+/// What is the same on both ends of this TLS connection and on no other: `tls-exporter` (RFC 9266).
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChannelBinding([u8; 32]);
+
+impl ChannelBinding {
+    /// Of the connection's exported keying material: label `EXPORTER-Channel-Binding`, an empty context, 32 octets.
+    #[must_use]
+    pub const fn new(exported: [u8; 32]) -> ChannelBinding {
+        ChannelBinding(exported)
+    }
+
+    pub(crate) const fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChannelBinding(..)")
+    }
 }
 
 /// A protocol session.

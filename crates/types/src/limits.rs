@@ -248,6 +248,8 @@ pub const TLS_RPT_TARGETS_MAX: usize = 5;
 
 /// Longest password, octets.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Longest nonce of a SCRAM client, octets; clients send 24 to 64.
+pub const SCRAM_NONCE_BYTES_MAX: usize = 256;
 /// Shortest password that can be set, octets.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 /// Targets of one alias.

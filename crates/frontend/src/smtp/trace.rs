@@ -94,6 +94,7 @@ mod tests {
                 version: "TLSv1.3".to_owned(),
                 cipher: "TLS13_AES_128_GCM_SHA256".to_owned(),
                 server_name: None,
+                channel_binding: None,
             }),
             user: None,
         };

@@ -9,6 +9,7 @@ mod imap;
 mod logins;
 mod node;
 mod pop3;
+mod scram;
 mod sending;
 mod shutdown;
 mod signing;

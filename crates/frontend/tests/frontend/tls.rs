@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::world::{Client, PASSWORD, World};
 
-async fn secure(world: &World, stream: TcpStream) -> Client<TlsStream<TcpStream>> {
+pub(crate) async fn secure(world: &World, stream: TcpStream) -> Client<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let certificate = world.directory.path().join("tls/self-signed.crt.pem");
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
     Frontend, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig,
     PlaintextLogin, Protocol, RunningFrontend, TlsSource,
@@ -175,6 +176,14 @@ impl World {
         let reply = client.imap(&format!("LOGIN {user} \"{PASSWORD}\"")).await;
         assert!(reply.contains("a OK"), "{reply}");
         client
+    }
+}
+
+impl Client<TlsStream<TcpStream>> {
+    /// What logins on this connection are bound to (RFC 9266).
+    pub(crate) fn channel_binding(&self) -> [u8; 32] {
+        let (_, connection) = self.stream.get_ref().get_ref();
+        connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[])).unwrap()
     }
 }
 

@@ -16,13 +16,15 @@ use yubin_types::{
     Usage,
 };
 
-use crate::sasl::Credentials;
+use crate::sasl::{self, Claim};
 
 /// A question.
 #[derive(Debug)]
 pub enum Ask {
+    /// In the middle of AUTHENTICATE: [`Answer::Sasl`] or [`Answer::AuthenticationFailed`].
+    Sasl(sasl::Question),
     /// LOGIN or AUTHENTICATE: [`Answer::LoggedIn`] or [`Answer::AuthenticationFailed`].
-    Authenticate(Credentials),
+    Authenticate(Claim),
     /// ID (RFC 2971), for the log and for shedding background downloads: [`Answer::Done`], or refused.
     ClientId(Vec<(String, String)>),
     /// All mailboxes with STATUS data, and subscriptions: [`Answer::Mailboxes`].
@@ -159,6 +161,8 @@ pub enum Answer {
     Changed,
     /// Done; there is nothing to tell.
     Done,
+    /// To a question of a SASL exchange.
+    Sasl(sasl::Reply),
     /// The password is right and the account may log in.
     LoggedIn,
     /// No such account, or not its password: never said which.

@@ -32,6 +32,8 @@ pub(super) enum When {
     TlsOffered,
     /// Before login, where passwords are taken.
     LoginAllowed,
+    /// Before login, where passwords are taken and can be bound to the connection.
+    BindingOffered,
     /// Before login, where they are not.
     LoginDisabled,
 }
@@ -79,6 +81,9 @@ impl When {
             When::Authenticated => !before_login,
             When::TlsOffered => before_login && state.security == Security::Upgradable,
             When::LoginAllowed => before_login && login_allowed(state, config),
+            When::BindingOffered => {
+                before_login && login_allowed(state, config) && state.security.channel_binding().is_some()
+            }
             When::LoginDisabled => before_login && !login_allowed(state, config),
         }
     }

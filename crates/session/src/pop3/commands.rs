@@ -15,11 +15,12 @@ use super::send::{Listing, Scan};
 use super::session::{Phase, Pop3Session};
 use super::stuffing::Extent;
 use crate::line::Line;
-use crate::sasl::{Credentials, Exchange, Progress, SaslError};
+use crate::sasl::{self, Claim, Credentials, Exchange, Progress, SaslError};
 use crate::security::Security;
 use crate::step::Step;
 
 const NO_SUCH_MESSAGE: &str = "-ERR No such message";
+const UNKNOWN_MECHANISM: &str = "-ERR Unrecognized authentication mechanism";
 const NEED_TLS: &str = "-ERR [SYS/PERM] TLS is required before login: use STLS or the POP3S port";
 
 impl Pop3Session {
@@ -48,7 +49,7 @@ impl Pop3Session {
                 }
                 Err(Mistake::Unknown) => "-ERR Unknown command",
                 Err(Mistake::Arguments) => "-ERR Syntax error in arguments",
-                Err(Mistake::Mechanism) => "-ERR Unrecognized authentication mechanism",
+                Err(Mistake::Mechanism) => UNKNOWN_MECHANISM,
             },
             Line::TooLong => "-ERR Line too long",
             Line::Malformed | Line::Partial => "-ERR Lines must end with CRLF and hold no other CR, LF or NUL",
@@ -81,10 +82,13 @@ impl Pop3Session {
                 self.say("+OK Send PASS");
                 self.phase = Phase::Authorization(Some(name));
             }
-            (Command::Pass(password), Some(user)) => return self.log_in(Credentials::new(&user, &password)),
+            (Command::Pass(password), Some(user)) => {
+                return self.log_in(Credentials::new(&user, &password).map(Claim::Password)).map(Step::Ask);
+            }
             (Command::Pass(_), None) => self.mistaken("-ERR Send USER first"),
             (Command::Authenticate { mechanism, initial }, _) => {
-                return self.sasl(Exchange::start(mechanism, initial.as_deref()));
+                let progress = Exchange::start(mechanism, initial.as_deref(), &self.security);
+                return self.sasl(progress).map(Step::Ask);
             }
             _ => self.mistaken("-ERR Log in first"),
         }
@@ -103,18 +107,44 @@ impl Pop3Session {
             Line::Malformed => Err(SaslError::Base64),
         };
         self.heard();
-        self.sasl(progress)
+        self.sasl(progress).map(Step::Ask)
     }
 
-    fn sasl(&mut self, progress: Result<Progress, SaslError>) -> Option<Step<Ask>> {
+    /// The rim's word in the middle of a SASL exchange.
+    pub(super) fn consulted(&mut self, exchange: Exchange, reply: sasl::Reply) {
+        match exchange.answer(reply) {
+            Some(exchange) => self.challenge(exchange),
+            None => self.unexpected(),
+        }
+    }
+
+    /// Sends the challenge; the client owes a line.
+    fn challenge(&mut self, exchange: Exchange) {
+        let _ = write!(self.output, "+ {}\r\n", exchange.challenge());
+        self.phase = Phase::Sasl(exchange);
+    }
+
+    fn sasl(&mut self, progress: Result<Progress, SaslError>) -> Option<Ask> {
         match progress {
             Ok(Progress::Continue(exchange)) => {
-                let _ = write!(self.output, "+ {}\r\n", exchange.challenge());
-                self.phase = Phase::Sasl(exchange);
+                self.challenge(exchange);
                 None
             }
-            Ok(Progress::Done(credentials)) => self.log_in(Ok(credentials)),
+            Ok(Progress::Ask(question, exchange)) => {
+                self.phase = Phase::Consulting(exchange);
+                Some(Ask::Sasl(question))
+            }
+            Ok(Progress::Done(claim)) => self.log_in(Ok(claim)),
             Err(error @ (SaslError::TooLong | SaslError::Authorization)) => self.log_in(Err(error)),
+            Err(error @ (SaslError::BindingType | SaslError::Downgrade | SaslError::Binding)) => {
+                self.login_failed(&ResponseText::new(Some("AUTH"), &error.to_string()));
+                None
+            }
+            Err(SaslError::NotOffered) => {
+                self.phase = Phase::Authorization(None);
+                self.mistaken(UNKNOWN_MECHANISM);
+                None
+            }
             Err(error) => {
                 self.phase = Phase::Authorization(None);
                 self.mistaken(&format!("-ERR {error}"));
@@ -124,11 +154,11 @@ impl Pop3Session {
     }
 
     /// Credentials that can't be right fail as wrong ones do (RFC 3206 AUTH).
-    fn log_in(&mut self, credentials: Result<Credentials, SaslError>) -> Option<Step<Ask>> {
-        match credentials {
-            Ok(credentials) => {
+    fn log_in(&mut self, claim: Result<Claim, SaslError>) -> Option<Ask> {
+        match claim {
+            Ok(claim) => {
                 self.phase = Phase::LoggingIn;
-                Some(Step::Ask(Ask::Login(credentials)))
+                Some(Ask::Login(claim))
             }
             Err(_) => {
                 self.login_failed(&ResponseText::new(Some("AUTH"), "Authentication failed"));
@@ -153,7 +183,7 @@ impl Pop3Session {
         self.say("+OK Capability list follows");
         self.say("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING");
         if self.security.admits_login(self.config.plaintext_login) {
-            self.say("USER\r\nSASL PLAIN LOGIN");
+            let _ = write!(self.output, "USER\r\nSASL {}\r\n", sasl::offered(&self.security));
         }
         if self.security == Security::Upgradable && matches!(self.phase, Phase::Authorization(_)) {
             self.say("STLS");

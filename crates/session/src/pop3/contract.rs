@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use yubin_types::{EmailId, ResponseText, Uid, UidSet};
 
-use crate::sasl::Credentials;
+use crate::sasl::{self, Claim};
 use crate::security::{PlaintextLogin, Security};
 
 /// What a session needs to know of its listener.
@@ -27,8 +27,10 @@ pub struct Config {
 /// What a session asks.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// In the middle of a SASL exchange. → [`Answer::Sasl`].
+    Sasl(sasl::Question),
     /// Verify a login and lock its INBOX. → [`Answer::Listing`] with the first messages.
-    Login(Credentials),
+    Login(Claim),
     /// Messages of the locked maildrop from this UID on. → [`Answer::Listing`].
     Listing {
         /// The lowest UID of interest.
@@ -66,6 +68,8 @@ pub struct Entry {
 /// What the rim answers.
 #[derive(Debug)]
 pub enum Answer {
+    /// To a question of a SASL exchange.
+    Sasl(sasl::Reply),
     /// Messages in UID order; `next` is where to ask on.
     Listing {
         /// At most `ROWS_PER_FRAME_MAX`.

@@ -51,6 +51,8 @@ pub(super) enum Phase {
     Authorization(Option<Bytes>),
     /// The client owes a line of a SASL exchange.
     Sasl(Exchange),
+    /// Asked: Sasl.
+    Consulting(Exchange),
     /// Asked: Login.
     LoggingIn,
     /// Asked: Listing.
@@ -193,7 +195,12 @@ impl Pop3Session {
             }
             Phase::Closed => Some(Step::Close),
             // A question is open: the driver owes the answer.
-            Phase::LoggingIn | Phase::Loading(_) | Phase::Fetching(..) | Phase::Committing { .. } | Phase::Leaving => {
+            Phase::Consulting(_)
+            | Phase::LoggingIn
+            | Phase::Loading(_)
+            | Phase::Fetching(..)
+            | Phase::Committing { .. }
+            | Phase::Leaving => {
                 self.close("-ERR [SYS/TEMP] Internal error; closing connection");
                 None
             }
@@ -217,7 +224,7 @@ impl Pop3Session {
                 self.refuse(&text);
                 self.phase = Phase::Closed;
             }
-            Answer::Body(_) | Answer::Committed | Answer::Released => self.unexpected(),
+            Answer::Sasl(_) | Answer::Body(_) | Answer::Committed | Answer::Released => self.unexpected(),
         }
         None
     }
@@ -245,7 +252,7 @@ impl Pop3Session {
                 self.refuse(&ResponseText::new(text.code, &format!("{}; {what}", text.text())));
                 self.phase = Phase::Closed;
             }
-            Answer::Listing { .. } | Answer::Body(_) | Answer::Released => self.unexpected(),
+            Answer::Sasl(_) | Answer::Listing { .. } | Answer::Body(_) | Answer::Released => self.unexpected(),
         }
         None
     }
@@ -290,7 +297,8 @@ impl Session for Pop3Session {
 
     fn answer(&mut self, answer: Answer) {
         match (std::mem::replace(&mut self.phase, Phase::Closed), answer) {
-            (Phase::LoggingIn, Answer::Refused(text)) => self.login_failed(&text),
+            (Phase::Consulting(exchange), Answer::Sasl(reply)) => self.consulted(exchange, reply),
+            (Phase::Consulting(_) | Phase::LoggingIn, Answer::Refused(text)) => self.login_failed(&text),
             (Phase::LoggingIn, answer) => self.asked = self.listed(Maildrop::default(), answer),
             (Phase::Loading(maildrop), answer) => self.asked = self.listed(maildrop, answer),
             (Phase::Fetching(maildrop, sending), answer) => self.fetched(maildrop, sending, answer),

@@ -12,8 +12,20 @@ use super::receive::{Message, Reason};
 use super::session::{Afterwards, Envelope, Phase, Replies, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
 use super::xclient::Claimed;
+use crate::sasl::Exchange;
 
 impl SmtpSession {
+    /// The rim's word in the middle of a SASL exchange; a refusal is that of the login.
+    pub(super) fn consulted(&mut self, exchange: Exchange, answer: Answer) {
+        match answer {
+            Answer::Sasl(reply) => match exchange.answer(reply) {
+                Some(exchange) => self.challenge(exchange),
+                None => self.unexpected(),
+            },
+            answer => self.authenticated(answer),
+        }
+    }
+
     pub(super) fn authenticated(&mut self, answer: Answer) {
         self.phase = Phase::Command(Envelope::None);
         match answer {

@@ -170,7 +170,8 @@ impl SmtpSession {
         } else if !self.client.security.admits_login(self.config.plaintext_login) {
             Violation::EncryptionRequired
         } else if let Some(mechanism) = mechanism {
-            return self.sasl(Exchange::start(mechanism, initial.as_deref()));
+            let progress = Exchange::start(mechanism, initial.as_deref(), &self.client.security);
+            return self.sasl(progress);
         } else {
             Violation::UnknownMechanism
         };
@@ -195,20 +196,25 @@ impl SmtpSession {
     fn sasl(&mut self, progress: Result<Progress, SaslError>) -> Option<Ask> {
         match progress {
             Ok(Progress::Continue(exchange)) => {
-                self.say_challenge(exchange.challenge());
-                self.phase = Phase::Sasl(exchange);
+                self.challenge(exchange);
                 None
             }
-            Ok(Progress::Done(credentials)) => {
+            Ok(Progress::Ask(question, exchange)) => {
+                self.phase = Phase::Consulting(exchange);
+                Some(Ask::Sasl(question))
+            }
+            Ok(Progress::Done(claim)) => {
                 self.phase = Phase::Authenticating;
-                Some(Ask::Authenticate(credentials))
+                Some(Ask::Authenticate(claim))
             }
             Err(error) => self.misplaced(Envelope::None, Violation::Sasl(error)),
         }
     }
 
-    fn say_challenge(&mut self, challenge: &str) {
-        self.say(&format!("334 {challenge}"));
+    /// Sends the challenge; the client owes a line.
+    pub(super) fn challenge(&mut self, exchange: Exchange) {
+        self.say(&format!("334 {}", exchange.challenge()));
+        self.phase = Phase::Sasl(exchange);
     }
 
     fn mail(&mut self, mail: Mail, envelope: Envelope) -> Option<Ask> {

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use yubin_types::{Address, DsnEnvelope, NotifySet, ReversePath, SmtpReply, TraceId};
 
-use crate::sasl::Credentials;
+use crate::sasl::{self, Claim};
 use crate::security::{PlaintextLogin, Security};
 use crate::step::TlsFacts;
 
@@ -55,8 +55,10 @@ pub struct Config {
 /// What a session asks.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// In the middle of a SASL exchange. → [`Answer::Sasl`].
+    Sasl(sasl::Question),
     /// Verify a login. → [`Answer::Authenticated`].
-    Authenticate(Credentials),
+    Authenticate(Claim),
     /// May a transaction of this sender begin? → [`Answer::Accepted`].
     Mail(Mail),
     /// May the transaction have these recipients? At most `SMTP_RECIPIENTS_PER_QUESTION_MAX`. → [`Answer::Recipients`].
@@ -172,6 +174,8 @@ pub struct MessageFacts {
 pub enum Answer {
     /// Go on.
     Accepted,
+    /// To a question of a SASL exchange.
+    Sasl(sasl::Reply),
     /// The login is good; the user's name as it goes into traces.
     Authenticated {
         /// Canonical address.

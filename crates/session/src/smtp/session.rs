@@ -67,6 +67,8 @@ pub(super) enum Phase {
     Command(Envelope),
     /// The client owes a line of a SASL exchange.
     Sasl(Exchange),
+    /// Asked: Sasl.
+    Consulting(Exchange),
     /// Asked: Authenticate.
     Authenticating,
     /// Asked: Mail.
@@ -272,7 +274,8 @@ impl SmtpSession {
             Phase::Closed if self.tally.unreported > 0 => Some(self.report(Afterwards::Closed)),
             Phase::Closed => Some(Step::Close),
             // A question is open: the driver owes the answer.
-            Phase::Authenticating
+            Phase::Consulting(_)
+            | Phase::Authenticating
             | Phase::Opening(_)
             | Phase::Inviting(..)
             | Phase::Claiming(_)
@@ -322,6 +325,7 @@ impl Session for SmtpSession {
     fn answer(&mut self, answer: Answer) {
         self.heard();
         match std::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Consulting(exchange) => self.consulted(exchange, answer),
             Phase::Authenticating => self.authenticated(answer),
             Phase::Opening(mail) => self.opened(mail, answer),
             Phase::Inviting(transaction, pending) => self.invited(transaction, pending, answer),
@@ -362,6 +366,7 @@ mod tests {
     use yubin_types::{Timestamp, TraceId};
 
     use super::{Envelope, Phase, SmtpSession};
+    use crate::sasl::{Question, Reply, ScramParameters};
     use crate::security::{PlaintextLogin, Security};
     use crate::smtp::{Answer, Ask, Config, Listener, Verdict, Xclient};
     use crate::step::{Session as _, Step};
@@ -382,7 +387,11 @@ mod tests {
 
     fn yes(ask: Ask) -> Answer {
         match ask {
-            Ask::Authenticate(credentials) => Answer::Authenticated { user: credentials.user },
+            Ask::Sasl(Question::Scram { .. }) => {
+                Answer::Sasl(Reply::Scram(ScramParameters { salt: vec![0; 16], iterations: 4_096, nonce: "n".into() }))
+            }
+            Ask::Sasl(Question::Proof(_)) => Answer::Sasl(Reply::Proven { signature: [0; 32] }),
+            Ask::Authenticate(_) => Answer::Authenticated { user: "t".into() },
             Ask::Recipients(recipients) => Answer::Recipients(vec![Verdict::Accepted; recipients.len()]),
             Ask::Finish { .. } => Answer::Stored { id: TraceId([0; 16]) },
             Ask::Mail(_) | Ask::Begin(_) | Ask::Chunk(_) | Ask::Abort => Answer::Accepted,
@@ -413,6 +422,7 @@ mod tests {
             "EHLO x\r\n",
             "AUTH LOGIN\r\n",
             "AUTH PLAIN AHQAdA==\r\n",
+            "AUTH SCRAM-SHA-256 biwsbj10LHI9YQ==\r\n",
             "dA==\r\n",
             "MAIL FROM:<a@b.example>\r\n",
             "RCPT TO:<a@b.example>\r\n",

@@ -113,6 +113,14 @@ impl Violation {
             Violation::Sasl(SaslError::Malformed) => "501 5.5.2 Malformed authentication response",
             Violation::Sasl(SaslError::TooLong) => "500 5.5.6 Authentication response too long",
             Violation::Sasl(SaslError::Authorization) => "535 5.7.8 Acting for another user is not allowed",
+            Violation::Sasl(SaslError::NotOffered) => Violation::UnknownMechanism.reply(),
+            Violation::Sasl(SaslError::BindingType) => {
+                "535 5.7.8 Unsupported channel binding; use SCRAM-SHA-256-PLUS with tls-exporter"
+            }
+            Violation::Sasl(SaslError::Downgrade) => {
+                "535 5.7.8 Refused: SCRAM-SHA-256-PLUS is offered here, and the client was not told so"
+            }
+            Violation::Sasl(SaslError::Binding) => "535 5.7.8 Channel binding does not match this connection",
         }
     }
 

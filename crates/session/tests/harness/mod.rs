@@ -7,7 +7,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use yubin_session::{Session, Step, TlsFacts};
+use yubin_session::{ChannelBinding, Session, Step, TlsFacts};
 use yubin_types::Timestamp;
 
 /// Answers questions.
@@ -90,7 +90,17 @@ impl<S: Session, R: Rim<S>> Connection<S, R> {
 }
 
 pub fn tls_facts() -> TlsFacts {
-    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), server_name: None }
+    TlsFacts {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: None,
+        channel_binding: None,
+    }
+}
+
+/// The same, on a connection that logins can be bound to.
+pub fn bound_facts() -> TlsFacts {
+    TlsFacts { channel_binding: Some(ChannelBinding::new([9; 32])), ..tls_facts() }
 }
 
 fn unescape(text: &str) -> Vec<u8> {

@@ -33,7 +33,12 @@ pub(crate) fn config() -> Config {
 }
 
 fn tls_facts() -> TlsFacts {
-    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), server_name: None }
+    TlsFacts {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: None,
+        channel_binding: None,
+    }
 }
 
 impl Client {

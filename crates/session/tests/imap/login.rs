@@ -1,7 +1,7 @@
 //! Greeting, capabilities, TLS, LOGIN and AUTHENTICATE.
 
 use yubin_session::imap::{Answer, Config};
-use yubin_session::{PlaintextLogin, Security, Session};
+use yubin_session::{ChannelBinding, PlaintextLogin, Security, Session, TlsFacts};
 use yubin_types::limits;
 
 use crate::client::{Client, Phase, config};
@@ -24,7 +24,7 @@ fn capabilities_follow_the_state() {
          C: d STARTTLS
          S: d OK Begin TLS negotiation now
          C: e CAPABILITY
-         S: * CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=PLAIN AUTH=LOGIN ENABLE
+         S: * CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN ENABLE
          S: e OK Capability completed
          C: f STARTTLS
          S: f BAD TLS is active already
@@ -116,12 +116,52 @@ fn an_exchange_can_be_cancelled_or_broken() {
     assert_eq!(client.rim.asked, [""; 0]);
 }
 
+/// The exchange of RFC 7677 §3, with and without an initial response, and a wrong proof.
+#[test]
+fn a_password_is_proven_without_being_sent() {
+    let mut client = Client::connect(config());
+    client.take();
+    client.play(
+        "C: a AUTHENTICATE SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=
+         S: + cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=
+         C: Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD1BQUFBWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==
+         S: a NO [AUTHENTICATIONFAILED] Invalid user name or password
+         C: b AUTHENTICATE SCRAM-SHA-256-PLUS cD10bHMtZXhwb3J0ZXIsLG49dXNlcixyPWFiYw==
+         S: b NO [CANNOT] Unsupported authentication mechanism
+         C: c AUTHENTICATE SCRAM-SHA-256 cD10bHMtdW5pcXVlLCxuPXVzZXIscj1hYmM=
+         S: c NO [AUTHENTICATIONFAILED] unsupported channel binding; use SCRAM-SHA-256-PLUS with tls-exporter",
+    );
+    client.send("d AUTHENTICATE SCRAM-SHA-256\r\n");
+    assert_eq!(client.take(), "+ \r\n");
+    client.play(
+        "C: biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=
+         S: + cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=
+         C: Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==
+         S: + dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==",
+    );
+    client.send("\r\n");
+    assert!(client.take().starts_with("d OK [CAPABILITY "));
+}
+
+#[test]
+fn binding_is_announced_where_the_connection_has_it_and_nobody_may_take_it_out() {
+    let Security::Encrypted(facts) = config().security else { panic!() };
+    let facts = TlsFacts { channel_binding: Some(ChannelBinding::new([9; 32])), ..facts };
+    let mut client = Client::connect(Config { security: Security::Encrypted(facts), ..config() });
+    client.play(
+        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN ...
+         C: a AUTHENTICATE SCRAM-SHA-256 eSwsbj11c2VyLHI9YWJj
+         S: a NO [AUTHENTICATIONFAILED] channel binding is offered here, and the client was not told so",
+    );
+    assert_eq!(client.rim.asked, [""; 0]);
+}
+
 #[test]
 fn passwords_in_clear_are_taken_where_the_listener_says_so() {
     let mut client =
         Client::connect(Config { security: Security::Clear, plaintext_login: PlaintextLogin::Allow, ..config() });
     client.play(
-        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=PLAIN AUTH=LOGIN ENABLE] mail.example.jp ready
+        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN ENABLE] mail.example.jp ready
          C: a STARTTLS
          S: a BAD TLS is not available
          C: b LOGIN u@example.jp secret

@@ -10,6 +10,8 @@ mod login;
 mod mailboxes;
 mod rim;
 mod robustness;
+#[path = "../harness/scram.rs"]
+mod scram;
 mod searching;
 mod selecting;
 mod storing;

@@ -9,11 +9,14 @@ use yubin_session::imap::ask::{
     Ask, ChangedMessage, Changes, ColdFacts, ExpungeWhich, FlagOperation, MailboxFacts, MessageRow, NewMessage,
     Refusal, RowDetail, SelectedFacts, Subscription,
 };
+use yubin_session::sasl::Claim;
 use yubin_types::search::SearchKey;
 use yubin_types::{
     EmailId, Flag, FlagSet, Limit, MailboxId, MailboxName, ModSeq, Quota, SpecialUse, Timestamp, Uid, UidSet,
     UidValidity, Usage,
 };
+
+use crate::scram;
 
 pub(crate) struct Rim {
     pub(crate) mailboxes: BTreeMap<MailboxName, Mailbox>,
@@ -148,7 +151,11 @@ impl Rim {
             return self.faults.remove(at).1;
         }
         match ask {
-            Ask::Authenticate(credentials) if credentials.password.expose() == b"secret" => Answer::LoggedIn,
+            Ask::Sasl(question) => scram::answer(question).map_or(Answer::AuthenticationFailed, Answer::Sasl),
+            Ask::Authenticate(Claim::Proven) => Answer::LoggedIn,
+            Ask::Authenticate(Claim::Password(credentials)) if credentials.password.expose() == b"secret" => {
+                Answer::LoggedIn
+            }
             Ask::Authenticate(_) => Answer::AuthenticationFailed,
             Ask::Mailboxes => Answer::Mailboxes {
                 mailboxes: self.mailboxes.iter().map(|(name, mailbox)| mailbox.facts(name)).collect(),

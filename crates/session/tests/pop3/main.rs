@@ -12,5 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 mod rim;
+#[path = "../harness/scram.rs"]
+mod scram;
 mod streams;
 mod transcripts;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use yubin_session::pop3::{Answer, Ask, Config, Entry, Pop3Session};
-use yubin_session::sasl::Credentials;
+use yubin_session::sasl::{Claim, Credentials};
 use yubin_session::{PlaintextLogin, Security};
 use yubin_types::{EmailId, ResponseText, Uid};
 
 use crate::harness::{Connection, Rim};
+use crate::scram;
 
 /// Rows in one answer: small, so that listings come in several.
 const FRAME: usize = 3;
@@ -46,7 +47,12 @@ impl Pop3Rim {
 impl Rim<Pop3Session> for Pop3Rim {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Login(Credentials { user, password }) => match (user.as_str(), password.expose()) {
+            Ask::Sasl(question) => match scram::answer(question) {
+                Some(reply) => Answer::Sasl(reply),
+                None => refused("AUTH", "Wrong user name or password"),
+            },
+            Ask::Login(Claim::Proven) => self.listing(1),
+            Ask::Login(Claim::Password(Credentials { user, password })) => match (user.as_str(), password.expose()) {
                 ("tim@example.jp", b"tanstaaf") => self.listing(1),
                 ("busy@example.jp", _) => refused("IN-USE", "Another session has the mailbox"),
                 ("down@example.jp", _) => refused("SYS/TEMP", "Try again later"),

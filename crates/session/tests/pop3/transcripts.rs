@@ -21,6 +21,7 @@ fn dialogues_go_as_written() {
     for (name, transcript, connection) in [
         ("session", include_str!("transcripts/session.txt"), clear),
         ("logins", include_str!("transcripts/logins.txt"), tls),
+        ("scram", include_str!("transcripts/scram.txt"), tls),
         ("deletion", include_str!("transcripts/deletion.txt"), tls),
         ("malformed", include_str!("transcripts/malformed.txt"), tls),
         ("timeout", include_str!("transcripts/timeout.txt"), tls),

@@ -94,7 +94,7 @@ fn nobody_speaks_for_another_client_after_logging_in() {
     let mut connection = trusted(Listener::Submission, Security::Encrypted(tls_facts()));
     connection.say("EHLO webmail.example\r\n");
     assert!(connection.say("XCLIENT ADDR=192.0.2.9\r\n").starts_with("220 "));
-    assert!(connection.say("EHLO webmail.example\r\n").contains("AUTH PLAIN LOGIN"));
+    assert!(connection.say("EHLO webmail.example\r\n").contains("AUTH SCRAM-SHA-256 PLAIN LOGIN"));
     assert!(connection.say("AUTH PLAIN AHRpbUBleGFtcGxlLmpwAHRhbnN0YWFm\r\n").starts_with("235 "));
     assert!(!connection.say("EHLO webmail.example\r\n").contains("XCLIENT"));
     assert!(connection.say("XCLIENT ADDR=192.0.2.10\r\n").starts_with("503 "));

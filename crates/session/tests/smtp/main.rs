@@ -18,4 +18,6 @@ mod harness;
 mod malformed;
 mod model;
 mod rim;
+#[path = "../harness/scram.rs"]
+mod scram;
 mod transcripts;

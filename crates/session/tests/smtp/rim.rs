@@ -1,7 +1,7 @@
 //! A rim for SMTP tests: hosts `example.jp` with `tim` (password `tanstaaf`), `ann`, `full` (over quota) and `flaky` (temporary
 //! failure), keeps what it stored, and checks the order of the questions.
 
-use yubin_session::sasl::Credentials;
+use yubin_session::sasl::{Claim, Credentials};
 use yubin_session::smtp::{
     Answer, Ask, ClientClaim, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession,
     Verdict, Xclient,
@@ -10,6 +10,7 @@ use yubin_session::{PlaintextLogin, Security};
 use yubin_types::{ReversePath, SmtpReply, TraceId};
 
 use crate::harness::{Connection, Rim};
+use crate::scram;
 
 /// A message that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,12 @@ impl SmtpRim {
 impl Rim<SmtpSession> for SmtpRim {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Authenticate(Credentials { user, password }) => {
+            Ask::Sasl(question) => match scram::answer(question) {
+                Some(reply) => Answer::Sasl(reply),
+                None => Answer::Refused(SmtpReply::new(535, (5, 7, 8), "Authentication credentials invalid")),
+            },
+            Ask::Authenticate(Claim::Proven) => Answer::Authenticated { user: "tim@example.jp".into() },
+            Ask::Authenticate(Claim::Password(Credentials { user, password })) => {
                 if (user.as_str(), password.expose()) == ("tim@example.jp", b"tanstaaf") {
                     Answer::Authenticated { user }
                 } else {

@@ -3,7 +3,7 @@
 use yubin_session::Security;
 use yubin_session::smtp::{Listener, SmtpSession};
 
-use crate::harness::{Connection, play_all, tls_facts};
+use crate::harness::{Connection, bound_facts, play_all, tls_facts};
 use crate::rim::{SmtpRim, connect, greeted, trusted};
 
 type Connect = fn() -> Connection<SmtpSession, SmtpRim>;
@@ -16,10 +16,13 @@ fn dialogues_go_as_written() {
     let submissions: Connect = || connect(Listener::Submission, Security::Encrypted(tls_facts()));
     let lmtp: Connect = || connect(Listener::Lmtp, Security::Upgradable);
     let xclient: Connect = || trusted(Listener::Mx, Security::Clear);
+    let bound: Connect = || connect(Listener::Submission, Security::Encrypted(bound_facts()));
     for (name, transcript, connection) in [
         ("mx", include_str!("transcripts/mx.txt"), mx),
         ("order", include_str!("transcripts/order.txt"), mx_clear),
         ("submission", include_str!("transcripts/submission.txt"), submission),
+        ("scram", include_str!("transcripts/scram.txt"), submissions),
+        ("bound", include_str!("transcripts/bound.txt"), bound),
         ("guessing", include_str!("transcripts/guessing.txt"), submissions),
         ("drain", include_str!("transcripts/drain.txt"), mx_clear),
         ("lmtp", include_str!("transcripts/lmtp.txt"), lmtp),

@@ -75,7 +75,12 @@ pub fn letter(recipients: &[&str]) -> Letter {
 }
 
 pub fn tls_facts() -> TlsFacts {
-    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), server_name: None }
+    TlsFacts {
+        version: "TLSv1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: None,
+        channel_binding: None,
+    }
 }
 
 /// A client with its letters, and what it wrote since the last look.

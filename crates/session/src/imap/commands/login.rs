@@ -4,13 +4,13 @@
 //! count as a failure. Without TLS neither command is taken (`PRIVACYREQUIRED`) unless the listener allows it; `Allowed::Login` sees
 //! to that before a literal with a password is asked for.
 
-use crate::imap::ask::{Answer, Ask};
+use crate::imap::ask::{Answer, Ask, Refusal};
 use crate::imap::command::{Allowed, Command, Completion, Context, Parse, Reject, Running, Turn};
 use crate::imap::output::Output;
 use crate::imap::parser::{Parsed, Parser};
 use crate::imap::registry::{self, Capability, Family, When};
 use crate::imap::state::{Condstore, User};
-use crate::sasl::{Credentials, Exchange, Mechanism, Progress, SaslError};
+use crate::sasl::{Claim, Credentials, Exchange, Mechanism, Progress, SaslError};
 
 pub(in crate::imap) const FAMILY: Family = Family {
     commands: &[
@@ -20,6 +20,8 @@ pub(in crate::imap) const FAMILY: Family = Family {
     capabilities: &[
         Capability { name: "SASL-IR", when: When::Always },
         Capability { name: "LOGINDISABLED", when: When::LoginDisabled },
+        Capability { name: "AUTH=SCRAM-SHA-256-PLUS", when: When::BindingOffered },
+        Capability { name: "AUTH=SCRAM-SHA-256", when: When::LoginAllowed },
         Capability { name: "AUTH=PLAIN", when: When::LoginAllowed },
         Capability { name: "AUTH=LOGIN", when: When::LoginAllowed },
     ],
@@ -35,10 +37,10 @@ struct Login {
 enum LoginStep {
     /// The exchange before its first message.
     Start(Mechanism, Option<Vec<u8>>),
-    /// The exchange waits for a line.
+    /// The exchange waits for a line, or for the rim.
     Exchange(Exchange),
     /// Complete.
-    Credentials(Credentials),
+    Claim(Claim),
     /// Asked, or over.
     Spent,
 }
@@ -49,14 +51,13 @@ fn parse_login(parser: &mut Parser<'_>) -> Parsed<Box<dyn Running>> {
     parser.space()?;
     let password = parser.astring()?;
     // Credentials that can't be anyone's are wrong, not malformed.
-    let step = Credentials::new(&user, &password).map_or(LoginStep::Spent, LoginStep::Credentials);
+    let step = Credentials::new(&user, &password).map(Claim::Password).map_or(LoginStep::Spent, LoginStep::Claim);
     Ok(Box::new(Login { step }))
 }
 
 fn parse_authenticate(parser: &mut Parser<'_>) -> Parsed<Box<dyn Running>> {
     parser.space()?;
-    let unknown = || Reject::Refused(Completion::no(Some("CANNOT"), "Unsupported authentication mechanism"));
-    let mechanism = Mechanism::parse(parser.atom()?.as_bytes()).ok_or_else(unknown)?;
+    let mechanism = Mechanism::parse(parser.atom()?.as_bytes()).ok_or_else(|| Reject::Refused(not_offered()))?;
     parser.skip_spaces();
     let initial = parser.take_while(|byte| byte.is_ascii_graphic());
     let initial = (!initial.is_empty()).then(|| initial.to_vec());
@@ -67,11 +68,20 @@ impl Login {
     fn go_on(&mut self, progress: Result<Progress, SaslError>, out: &mut Output) -> Turn {
         match progress {
             Ok(Progress::Continue(exchange)) => {
-                out.text("+ ").text(exchange.challenge()).text("\r\n");
+                out.text("+ ").text(&exchange.challenge()).text("\r\n");
                 self.step = LoginStep::Exchange(exchange);
                 Turn::Line
             }
-            Ok(Progress::Done(credentials)) => Turn::Ask(Ask::Authenticate(credentials)),
+            Ok(Progress::Ask(question, exchange)) => {
+                self.step = LoginStep::Exchange(exchange);
+                Turn::Ask(Ask::Sasl(question))
+            }
+            Ok(Progress::Done(claim)) => Turn::Ask(Ask::Authenticate(claim)),
+            Err(SaslError::NotOffered) => Turn::Finish(not_offered()),
+            Err(error @ (SaslError::BindingType | SaslError::Downgrade | SaslError::Binding)) => {
+                let code = Some("AUTHENTICATIONFAILED".to_owned());
+                Turn::Finish(Completion::refused(Refusal { code, text: error.to_string() }))
+            }
             Err(SaslError::Cancelled) => Turn::Finish(Completion::bad("Authentication cancelled")),
             Err(SaslError::Base64) => Turn::Finish(Completion::bad("Invalid base64")),
             Err(SaslError::Malformed) => Turn::Finish(Completion::bad("Malformed response")),
@@ -83,6 +93,10 @@ impl Login {
     }
 }
 
+fn not_offered() -> Completion {
+    Completion::no(Some("CANNOT"), "Unsupported authentication mechanism")
+}
+
 fn failed(cx: &mut Context<'_>) -> Turn {
     cx.state.login_failures += 1;
     Turn::Finish(Completion::no(Some("AUTHENTICATIONFAILED"), "Invalid user name or password"))
@@ -91,8 +105,11 @@ fn failed(cx: &mut Context<'_>) -> Turn {
 impl Running for Login {
     fn start(&mut self, cx: &mut Context<'_>) -> Turn {
         match std::mem::replace(&mut self.step, LoginStep::Spent) {
-            LoginStep::Start(mechanism, initial) => self.go_on(Exchange::start(mechanism, initial.as_deref()), cx.out),
-            LoginStep::Credentials(credentials) => Turn::Ask(Ask::Authenticate(credentials)),
+            LoginStep::Start(mechanism, initial) => {
+                let progress = Exchange::start(mechanism, initial.as_deref(), &cx.state.security);
+                self.go_on(progress, cx.out)
+            }
+            LoginStep::Claim(claim) => Turn::Ask(Ask::Authenticate(claim)),
             LoginStep::Exchange(_) | LoginStep::Spent => failed(cx),
         }
     }
@@ -106,6 +123,13 @@ impl Running for Login {
 
     fn answer(&mut self, answer: Answer, cx: &mut Context<'_>) -> Turn {
         match answer {
+            Answer::Sasl(reply) => match std::mem::replace(&mut self.step, LoginStep::Spent) {
+                LoginStep::Exchange(exchange) => match exchange.answer(reply) {
+                    Some(exchange) => self.go_on(Ok(Progress::Continue(exchange)), cx.out),
+                    None => Turn::broken(),
+                },
+                _ => Turn::broken(),
+            },
             Answer::LoggedIn => {
                 cx.state.user = Some(User { condstore: Condstore::Off, selected: None });
                 let mut line = Output::default();

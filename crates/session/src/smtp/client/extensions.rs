@@ -2,7 +2,7 @@
 //!
 //! Keywords in any case; `AUTH=PLAIN`, an old spelling of some servers, is understood. A parameter that can't be read counts as absent.
 
-use crate::sasl::{MECHANISMS, Mechanism};
+use crate::sasl::Mechanism;
 
 /// An extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ const KEYWORDS: [(&str, Extension); 9] = [
     ("AUTH", Extension::Auth),
 ];
 
+/// What this client logs in with, the best first.
+const SPOKEN: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+
 /// What a server offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
@@ -64,7 +67,7 @@ impl Extensions {
     /// A mechanism of ours that the server offers, the best first.
     #[must_use]
     pub fn mechanism(&self) -> Option<Mechanism> {
-        MECHANISMS.into_iter().enumerate().find(|(index, _)| self.mechanisms & (1 << index) != 0).map(|found| found.1)
+        SPOKEN.into_iter().enumerate().find(|(index, _)| self.mechanisms & (1 << index) != 0).map(|found| found.1)
     }
 
     /// Out of the lines of a reply to EHLO; the first is the server's name.
@@ -89,7 +92,7 @@ impl Extensions {
             }
             Extension::Auth => {
                 for mechanism in words.filter_map(Mechanism::parse) {
-                    let index = MECHANISMS.iter().position(|&ours| ours == mechanism);
+                    let index = SPOKEN.iter().position(|&ours| ours == mechanism);
                     self.mechanisms |= index.map_or(0, |index| 1 << index);
                 }
             }

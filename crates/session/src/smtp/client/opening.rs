@@ -153,7 +153,7 @@ impl SmtpClient {
                 self.command("AUTH LOGIN");
                 self.phase = Phase::Opening(Opening::Auth(AuthStep::User));
             }
-            None => self.no_login("the server offers neither AUTH PLAIN nor AUTH LOGIN"),
+            _ => self.no_login("the server offers neither AUTH PLAIN nor AUTH LOGIN"),
         }
     }
 

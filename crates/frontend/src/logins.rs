@@ -1,0 +1,67 @@
+//! The login of a connection: what its session asks in the middle of a SASL exchange, and what a client claims in the end, answered,
+//! counted and written to the log.
+//!
+//! SCRAM proves a password before the exchange is over; who was proven is kept here until the client has taken our proof in return.
+//! Between its question for the salt and the proof nothing is kept: the proof is checked against what the store says then.
+
+use yubin_policy::LoginDenial;
+use yubin_session::sasl::{Claim, Question, Reply};
+
+use crate::auth::Identity;
+use crate::connection::Connection;
+use crate::metrics::LoginResult;
+
+/// What one connection has proven.
+#[derive(Debug, Default)]
+pub(crate) struct Logins {
+    proven: Option<Identity>,
+}
+
+impl Logins {
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// The login is refused.
+    pub(crate) async fn ask(&mut self, connection: &Connection, question: Question) -> Result<Reply, LoginDenial> {
+        let authenticator = &connection.shared.authenticator;
+        match question {
+            Question::Scram { user } => authenticator.scram_parameters(&user).await.map(Reply::Scram),
+            Question::Proof(proof) => {
+                let outcome = authenticator.scram_login(&proof).await;
+                self.proven = None;
+                let (identity, signature) = settled(connection, &proof.user, outcome)?;
+                self.proven = Some(identity);
+                Ok(Reply::Proven { signature })
+            }
+        }
+    }
+
+    /// Decides a claim.
+    ///
+    /// # Errors
+    /// The login is refused.
+    pub(crate) async fn claim(&mut self, connection: &Connection, claim: Claim) -> Result<Identity, LoginDenial> {
+        match claim {
+            Claim::Password(credentials) => {
+                let caller = connection.caller(&credentials.user);
+                let authenticator = &connection.shared.authenticator;
+                let outcome = authenticator.login(&credentials.user, &credentials.password, &caller).await;
+                settled(connection, &credentials.user, outcome)
+            }
+            Claim::Proven => self.proven.take().ok_or(LoginDenial::WrongCredentials),
+        }
+    }
+}
+
+/// Counts an outcome and writes it to the log.
+fn settled<T>(connection: &Connection, user: &str, outcome: Result<T, LoginDenial>) -> Result<T, LoginDenial> {
+    let result = match &outcome {
+        Ok(_) => LoginResult::Accepted,
+        Err(LoginDenial::WrongCredentials) => LoginResult::Rejected,
+        Err(LoginDenial::Suspended { .. } | LoginDenial::Locked) => LoginResult::Refused,
+        Err(LoginDenial::Unavailable) => LoginResult::Unavailable,
+    };
+    connection.shared.metrics.login(connection.protocol.name(), result);
+    tracing::info!(user, result = ?result, "login");
+    outcome
+}
