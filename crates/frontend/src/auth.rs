@@ -8,8 +8,9 @@
 //! A login that fails is answered [`FAILURE_TIME`] after it came, whatever it failed for: unknown domain, unknown user, wrong password
 //! with or without Argon2. Time tells nothing about which addresses exist, and guessing costs the guesser, not this machine; users
 //! that don't exist have a salt for SCRAM, too. That an account is suspended is told only to who knows its password. Infrastructure
-//! that fails is never called a wrong password.
+//! that fails is never called a wrong password. Who guesses waits ([`guard`]), and is told so after the same time.
 
+mod guard;
 mod slow;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use yubin_password::{FakeSalts, FastVerifier, verify_scram};
 use yubin_policy::LoginDenial;
+use yubin_policy::guessing::GuessingRule;
 use yubin_proto::{Caller, Hosted, StoreClient, StoreError};
 use yubin_session::sasl::{ScramParameters, ScramProof};
 use yubin_state::command::{DomainCommand, Login};
@@ -26,6 +28,7 @@ use yubin_state::{Answer, Command, Query};
 use yubin_types::{Address, Secret};
 
 use crate::domain;
+use guard::{Guard, Guess};
 use slow::{SlowVerifier, Verified};
 
 /// When a failed login is answered; longer than Argon2id takes on a machine in use.
@@ -38,6 +41,7 @@ pub(crate) struct Authenticator {
     fast: FastVerifier,
     slow: SlowVerifier,
     fakes: FakeSalts,
+    guard: Guard,
 }
 
 /// Who logged in.
@@ -52,12 +56,13 @@ pub(crate) struct Identity {
 }
 
 impl Authenticator {
-    pub(crate) fn new(store: Arc<StoreClient>, cluster_secret: &Secret) -> Self {
+    pub(crate) fn new(store: Arc<StoreClient>, cluster_secret: &Secret, guessing: Option<GuessingRule>) -> Self {
         Authenticator {
             store,
             fast: FastVerifier::new(cluster_secret),
             slow: SlowVerifier::new(),
             fakes: FakeSalts::new(cluster_secret),
+            guard: Guard::new(guessing),
         }
     }
 
@@ -69,19 +74,22 @@ impl Authenticator {
         let check = async {
             let (hosted, credentials) = self.look_up(user).await?.ok_or(LoginDenial::WrongCredentials)?;
             self.verify(&hosted, &credentials, password, caller).await?;
-            admit(hosted, credentials)
+            Ok((hosted, credentials))
         };
-        in_even_time(check).await
+        let (hosted, credentials) = self.guarded(user, caller, Some(password), check).await?;
+        admit(hosted, credentials)
     }
 
     /// How a user proves the password by SCRAM; who does not exist gets an answer as well.
     ///
     /// # Errors
-    /// [`LoginDenial::Unavailable`].
-    pub(crate) async fn scram_parameters(&self, user: &str) -> Result<ScramParameters, LoginDenial> {
+    /// [`LoginDenial::Unavailable`], [`LoginDenial::TooManyFailures`].
+    pub(crate) async fn scram_parameters(&self, user: &str, caller: &Caller) -> Result<ScramParameters, LoginDenial> {
+        let key = name_key(user);
+        self.guard.admit(Guess { peer: caller.peer, user: &key })?;
         let verifier = match self.look_up(user).await? {
             Some((_, credentials)) => credentials.verifiers.scram_sha_256,
-            None => self.fakes.verifier(&name_key(user)),
+            None => self.fakes.verifier(&key),
         };
         let nonce = format!("{:032x}", rand::random::<u128>());
         Ok(ScramParameters { salt: verifier.salt.to_vec(), iterations: verifier.iterations, nonce })
@@ -92,15 +100,49 @@ impl Authenticator {
     ///
     /// # Errors
     /// As [`Self::login`].
-    pub(crate) async fn scram_login(&self, proof: &ScramProof) -> Result<(Identity, [u8; 32]), LoginDenial> {
+    pub(crate) async fn scram_login(
+        &self,
+        proof: &ScramProof,
+        caller: &Caller,
+    ) -> Result<(Identity, [u8; 32]), LoginDenial> {
         let check = async {
             let (hosted, credentials) = self.look_up(&proof.user).await?.ok_or(LoginDenial::WrongCredentials)?;
             let verifier = &credentials.verifiers.scram_sha_256;
             let signature = verify_scram(verifier, proof.auth_message.as_bytes(), &proof.proof);
-            let signature = signature.ok_or(LoginDenial::WrongCredentials)?;
-            Ok((admit(hosted, credentials)?, signature))
+            Ok((hosted, credentials, signature.ok_or(LoginDenial::WrongCredentials)?))
         };
-        in_even_time(check).await
+        let (hosted, credentials, signature) = self.guarded(&proof.user, caller, None, check).await?;
+        Ok((admit(hosted, credentials)?, signature))
+    }
+
+    /// Checks a password unless its guesser has to wait, and counts what came of it. All failures take the same time.
+    async fn guarded<T>(
+        &self,
+        user: &str,
+        caller: &Caller,
+        password: Option<&Secret>,
+        check: impl Future<Output = Result<T, LoginDenial>>,
+    ) -> Result<T, LoginDenial> {
+        let answered = Instant::now() + FAILURE_TIME;
+        let key = name_key(user);
+        let guess = Guess { peer: caller.peer, user: &key };
+        let outcome = match self.guard.admit(guess) {
+            Ok(()) => check.await,
+            Err(denial) => Err(denial),
+        };
+        let outcome = match outcome {
+            Ok(checked) => self.guard.right(guess).map(|()| checked),
+            Err(denial) => {
+                if denial == LoginDenial::WrongCredentials {
+                    self.guard.wrong(guess, password);
+                }
+                Err(denial)
+            }
+        };
+        if matches!(outcome, Err(LoginDenial::WrongCredentials | LoginDenial::TooManyFailures { .. })) {
+            tokio::time::sleep_until(answered).await;
+        }
+        outcome
     }
 
     /// What is known of a user; `None`: there is no such user. Who did not show a password yet learns of no suspension.
@@ -172,16 +214,6 @@ fn admit(hosted: Arc<Hosted>, credentials: Credentials) -> Result<Identity, Logi
             Ok(Identity { hosted, login: credentials.login, address })
         }
     }
-}
-
-/// Lets all failures take the same time.
-async fn in_even_time<T>(check: impl Future<Output = Result<T, LoginDenial>>) -> Result<T, LoginDenial> {
-    let answered = Instant::now() + FAILURE_TIME;
-    let outcome = check.await;
-    if matches!(outcome, Err(LoginDenial::WrongCredentials)) {
-        tokio::time::sleep_until(answered).await;
-    }
-    outcome
 }
 
 fn unavailable(error: StoreError) -> LoginDenial {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use yubin_dns_auth::verify::{DnsList, Verifier};
+use yubin_policy::guessing::GuessingRule;
 use yubin_policy::inbound::DmarcHandling;
 use yubin_policy::networks::{NetworkLimits, NetworkWidth};
 use yubin_policy::peer::{ListRule, ReverseDnsRule};
@@ -42,6 +43,8 @@ pub struct FrontendConfig {
     pub tarpit: Option<Tarpit>,
     /// How mail from other servers is verified; none: it isn't.
     pub inbound: Option<InboundConfig>,
+    /// How much guessing of passwords is suffered; none: any.
+    pub guessing: Option<GuessingRule>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
     pub postmaster: Option<Address>,
 }

@@ -39,6 +39,7 @@ pub use config::{
 };
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
+pub use yubin_policy::guessing::GuessingRule;
 pub use yubin_policy::inbound::DmarcHandling;
 pub use yubin_policy::networks::{NetworkLimits, NetworkWidth, ServiceLimits};
 pub use yubin_policy::peer::{ListRule, ReverseDnsRule};

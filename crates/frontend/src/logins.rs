@@ -25,9 +25,15 @@ impl Logins {
     pub(crate) async fn ask(&mut self, connection: &Connection, question: Question) -> Result<Reply, LoginDenial> {
         let authenticator = &connection.shared.authenticator;
         match question {
-            Question::Scram { user } => authenticator.scram_parameters(&user).await.map(Reply::Scram),
+            Question::Scram { user } => {
+                let asked = authenticator.scram_parameters(&user, &connection.caller(&user)).await;
+                match asked {
+                    Ok(parameters) => Ok(Reply::Scram(parameters)),
+                    Err(denial) => settled(connection, &user, Err(denial)),
+                }
+            }
             Question::Proof(proof) => {
-                let outcome = authenticator.scram_login(&proof).await;
+                let outcome = authenticator.scram_login(&proof, &connection.caller(&proof.user)).await;
                 self.proven = None;
                 let (identity, signature) = settled(connection, &proof.user, outcome)?;
                 self.proven = Some(identity);
@@ -59,6 +65,7 @@ fn settled<T>(connection: &Connection, user: &str, outcome: Result<T, LoginDenia
         Ok(_) => LoginResult::Accepted,
         Err(LoginDenial::WrongCredentials) => LoginResult::Rejected,
         Err(LoginDenial::Suspended { .. } | LoginDenial::Locked) => LoginResult::Refused,
+        Err(LoginDenial::TooManyFailures { .. }) => LoginResult::Throttled,
         Err(LoginDenial::Unavailable) => LoginResult::Unavailable,
     };
     connection.shared.metrics.login(connection.protocol.name(), result);

@@ -68,6 +68,8 @@ pub(crate) enum LoginResult {
     Accepted,
     /// No such account, or another password.
     Rejected,
+    /// Too many wrong ones came before; not looked at.
+    Throttled,
     /// The right password, and no admittance.
     Refused,
     /// The store could not be asked.
@@ -143,6 +145,7 @@ impl LoginResult {
         match self {
             LoginResult::Accepted => "accepted",
             LoginResult::Rejected => "rejected",
+            LoginResult::Throttled => "throttled",
             LoginResult::Refused => "refused",
             LoginResult::Unavailable => "unavailable",
         }

@@ -85,7 +85,7 @@ impl Frontend {
         };
         let listeners = config.listeners.clone();
         let shared = Arc::new(Shared {
-            authenticator: Authenticator::new(Arc::clone(&store), cluster_secret),
+            authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, config.guessing.clone()),
             signers: Signers::new(Arc::clone(&store), cluster_secret),
             store,
             spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),

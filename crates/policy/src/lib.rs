@@ -8,7 +8,7 @@
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
 //! - [`sender`]: whom a user may send as.
 //! - [`networks`]: how much one network may ask of a front end.
-//! - [`login`]: why a login fails, and who is told what.
+//! - [`login`]: why a login fails, and who is told what; [`guessing`]: how long who guesses passwords waits.
 //! - [`srs`]: senders of forwarded mail, rewritten and back.
 //! - [`refusal_text`]: the table.
 //! - [`retry`]: when outbound mail is tried again, and when it is given up.
@@ -16,6 +16,7 @@
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
 pub mod auto_reply;
+pub mod guessing;
 pub mod inbound;
 pub mod login;
 pub mod networks;

@@ -17,6 +17,12 @@ pub enum LoginDenial {
         /// The operator's words, where there are any.
         reason: Option<String>,
     },
+    /// Too many wrong passwords came from there; this one was not looked at.
+    #[error("too many failed logins")]
+    TooManyFailures {
+        /// Until the next one may be tried, seconds.
+        wait_seconds: u64,
+    },
     /// Another session holds the maildrop (POP3).
     #[error("another session has the mailbox")]
     Locked,

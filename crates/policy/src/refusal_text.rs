@@ -135,6 +135,9 @@ pub fn smtp_login(denial: &LoginDenial) -> SmtpReply {
             SmtpReply::new(535, (5, 7, 8), "Wrong user name or password; the user name is the full mail address")
         }
         LoginDenial::Suspended { reason } => SmtpReply::new(525, (5, 7, 13), &suspended(reason.as_deref())),
+        LoginDenial::TooManyFailures { wait_seconds } => {
+            SmtpReply::new(454, (4, 7, 0), &too_many_failures(*wait_seconds))
+        }
         LoginDenial::Locked | LoginDenial::Unavailable => {
             SmtpReply::new(454, (4, 7, 0), "Temporary authentication failure; try again later")
         }
@@ -187,6 +190,10 @@ pub fn imap_login(denial: &LoginDenial) -> ResponseText {
     match denial {
         LoginDenial::WrongCredentials => ResponseText::new(Some("AUTHENTICATIONFAILED"), "Wrong user name or password"),
         LoginDenial::Suspended { reason } => ResponseText::new(Some("CONTACTADMIN"), &suspended(reason.as_deref())),
+        // To a client it is what UNAVAILABLE is: come again, and don't ask for another password.
+        LoginDenial::TooManyFailures { wait_seconds } => {
+            ResponseText::new(Some("UNAVAILABLE"), &too_many_failures(*wait_seconds))
+        }
         LoginDenial::Locked => ResponseText::new(Some("INUSE"), "Another session has the mailbox"),
         LoginDenial::Unavailable => imap_unavailable(),
     }
@@ -216,11 +223,22 @@ pub fn pop3_login(denial: &LoginDenial) -> ResponseText {
     match denial {
         LoginDenial::WrongCredentials => ResponseText::new(Some("AUTH"), "Wrong user name or password"),
         LoginDenial::Suspended { reason } => ResponseText::new(Some("SYS/PERM"), &suspended(reason.as_deref())),
+        LoginDenial::TooManyFailures { wait_seconds } => {
+            ResponseText::new(Some("SYS/TEMP"), &too_many_failures(*wait_seconds))
+        }
         LoginDenial::Locked => {
             ResponseText::new(Some("IN-USE"), "Another session has the mailbox; close it or try again in a minute")
         }
         LoginDenial::Unavailable => pop3_unavailable(),
     }
+}
+
+fn too_many_failures(wait_seconds: u64) -> String {
+    let minutes = wait_seconds.div_ceil(60).max(1);
+    let plural = if minutes == 1 { "" } else { "s" };
+    format!(
+        "Too many failed logins from your network: correct the saved password on your devices and try again in {minutes} minute{plural}"
+    )
 }
 
 /// What IMAP and POP3 users read.
@@ -415,6 +433,16 @@ mod tests {
         assert_eq!(super::imap_login(&suspended).code, Some("CONTACTADMIN"));
         assert_eq!(super::pop3_login(&suspended).code, Some("SYS/PERM"));
         assert_eq!(super::pop3_login(&LoginDenial::Locked).code, Some("IN-USE"));
+    }
+
+    /// No client takes it for a wrong password and asks its user for another one.
+    #[test]
+    fn who_guessed_too_often_is_told_to_wait_and_for_how_long() {
+        let denial = LoginDenial::TooManyFailures { wait_seconds: 301 };
+        let words = "Too many failed logins from your network: correct the saved password on your devices and try again in 6 minutes";
+        assert_eq!(super::smtp_login(&denial).to_string(), format!("454 4.7.0 {words}"));
+        assert_eq!(super::imap_login(&denial).to_string(), format!("[UNAVAILABLE] {words}"));
+        assert_eq!(super::pop3_login(&denial).to_string(), format!("[SYS/TEMP] {words}"));
     }
 
     #[test]

@@ -352,6 +352,12 @@ pub const WRITE_SECONDS_MAX: u64 = 60;
 pub const WRITE_BYTES_PER_SECOND_MIN: u64 = 1_024;
 /// Logins that wait for Argon2id; more are answered that the server is busy.
 pub const SLOW_LOGINS_QUEUED_MAX: usize = 100;
+/// Accounts, each from one network, whose failed logins one front end remembers; and as many networks.
+pub const LOGIN_ENTRIES_MAX: usize = 100_000;
+/// Different wrong passwords that are remembered of one account from one network.
+pub const WRONG_PASSWORDS_REMEMBERED: usize = 4;
+/// How long a network is welcome after a login of an account, seconds.
+pub const LOGIN_WELCOME_SECONDS: u64 = 30 * 86_400;
 /// Concurrent connections of one front end; below the file descriptor limit of a plain machine.
 pub const CONNECTIONS_MAX: usize = 18_000;
 /// Networks whose connections a front end remembers, about 300 bytes each; more than it has connections, which are never forgotten.

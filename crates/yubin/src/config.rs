@@ -6,6 +6,7 @@
 
 pub(crate) mod edge;
 pub(crate) mod inbound;
+pub(crate) mod logins;
 pub(crate) mod queue;
 
 use std::net::SocketAddr;
@@ -39,7 +40,9 @@ pub(crate) struct Config {
     pub(crate) queue: queue::Queue,
     /// SMTP of the front ends.
     pub(crate) smtp: inbound::Smtp,
-    /// Certificates and logins of the front ends.
+    /// Logins at the front ends.
+    pub(crate) logins: logins::Logins,
+    /// Certificates of the front ends.
     pub(crate) tls: Tls,
     /// The secret that all front ends of a cluster share.
     pub(crate) secrets: Secrets,
@@ -211,6 +214,7 @@ impl Default for Config {
             store: Store::default(),
             queue: queue::Queue::default(),
             smtp: inbound::Smtp::default(),
+            logins: logins::Logins::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
             dns: Dns::default(),
@@ -307,6 +311,7 @@ impl Config {
         self.proxy.networks()?;
         self.limits.check()?;
         self.smtp.check()?;
+        self.logins.guessing.check()?;
         if !self.has(Role::Store) {
             ensure!(
                 !self.store.members.is_empty(),
@@ -387,6 +392,8 @@ mod tests {
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),
             ("[limits]\nipv6_prefix = 129", "limits.ipv6_prefix"),
+            ("[logins.guessing]\nfailures_per_account = 0", "logins.guessing.failures_per_account"),
+            ("[logins.guessing]\ntrusted_networks = ['10.0.0.0/99']", "logins.guessing.trusted_networks"),
             ("[telemetry]\nlog_filter = 'yubin=loud'", "telemetry.log_filter"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();

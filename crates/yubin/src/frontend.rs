@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use yubin_dns_auth::verify::{DnsList, Verifier};
 use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
 use yubin_frontend::{
-    CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, InboundConfig, ListRule, ListenerConfig, ListenerTls,
-    PlaintextLogin, Protocol, ReverseDnsRule, TlsSource,
+    CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, GuessingRule, InboundConfig, ListRule,
+    ListenerConfig, ListenerTls, PlaintextLogin, Protocol, ReverseDnsRule, TlsSource,
 };
 use yubin_types::limits;
 
 use crate::config::Config;
 use crate::config::inbound::{self as told, domains};
+use crate::config::logins::Guessing;
 use crate::config::queue::Switch;
 
 /// Memory for incoming messages, all connections together, bytes.
@@ -58,8 +59,22 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         networks: config.limits.settings()?,
         tarpit: config.smtp.tarpit(),
         inbound: inbound(config)?,
+        guessing: guessing(&config.logins.guessing)?,
         postmaster: None,
     })
+}
+
+/// How much guessing of passwords is suffered, if there is a limit.
+fn guessing(told: &Guessing) -> anyhow::Result<Option<GuessingRule>> {
+    let rule = GuessingRule {
+        trusted: told.trusted()?,
+        failures_per_account: told.failures_per_account,
+        failures_per_network: told.failures_per_network,
+        window_seconds: told.window_seconds,
+        ipv4_prefix_bits: told.ipv4_prefix_bits,
+        ipv6_prefix_bits: told.ipv6_prefix_bits,
+    };
+    Ok((told.defence == Switch::On).then_some(rule))
 }
 
 /// How mail from other servers is verified, if it is.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
-    Frontend, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig,
+    Frontend, FrontendConfig, GuessingRule, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig,
     PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
 use yubin_password::{Salts, derive};
@@ -60,11 +60,20 @@ fn listener(name: &str, protocol: Protocol, tls: ListenerTls, plaintext_login: P
 impl World {
     /// `example.jp` with alice, bob and the alias `info` of alice; `example.org` with carol.
     pub(crate) async fn new() -> World {
-        World::verifying(None).await
+        World::ruled(None, None).await
     }
 
     /// The same, with mail from other servers verified so.
     pub(crate) async fn verifying(inbound: Option<InboundConfig>) -> World {
+        World::ruled(inbound, None).await
+    }
+
+    /// The same, with guessing suffered so.
+    pub(crate) async fn guarded(guessing: GuessingRule) -> World {
+        World::ruled(None, Some(guessing)).await
+    }
+
+    async fn ruled(inbound: Option<InboundConfig>, guessing: Option<GuessingRule>) -> World {
         let node = MemoryNode::new();
         let settings = ClientSettings {
             call_timeout: Duration::from_millis(300),
@@ -101,6 +110,7 @@ impl World {
             },
             tarpit: None,
             inbound,
+            guessing,
             postmaster: None,
         };
         let mut registry = Registry::default();
