@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
-    Frontend, FrontendConfig, GuessingRule, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig,
-    PlaintextLogin, Protocol, RunningFrontend, TlsSource,
+    Frontend, FrontendConfig, GuessingRule, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth,
+    NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
