@@ -67,8 +67,6 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
-    /// All addresses that belong to an account: its own and the aliases that lead only to it.
-    Addresses(AccountId),
     /// Mailboxes of an account with STATUS data, and its subscriptions.
     Mailboxes(Login),
     /// One mailbox with everything SELECT tells.
@@ -114,10 +112,12 @@ pub enum Query {
     QueueSuspensions,
     /// The domain's DKIM keys, sealed; front ends and the administration ask.
     DkimKeys,
-    /// What may this login send?
+    /// What may this login send, and in this name?
     Sending {
         /// Who.
         login: Login,
+        /// The sender's local part, if its domain is this one.
+        sender: Option<LocalPart>,
         /// The asker's clock; it counts where the group's is behind it.
         now: Timestamp,
     },
@@ -167,8 +167,6 @@ pub enum Answer {
     Accounts(Vec<AccountRecord>),
     /// Aliases.
     Aliases(Vec<AliasRecord>),
-    /// Local parts.
-    Addresses(Vec<LocalPart>),
     /// Mailboxes.
     Mailboxes {
         /// By name.
@@ -214,7 +212,12 @@ pub enum Answer {
     /// DKIM keys by selector; retired ones may be over.
     DkimKeys(Vec<DkimKey>),
     /// What may be sent.
-    Sending(SendingAllowance),
+    Sending {
+        /// How much.
+        allowance: SendingAllowance,
+        /// The sender's local part, if it belongs to the account alone: its own name, or an alias that leads only to it.
+        own: Option<LocalPart>,
+    },
     /// Nothing may be sent now.
     SendingRefused {
         /// Why.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::{join_all, try_join};
+use futures::future::join_all;
 use yubin_policy::peer::PeerDenial;
 use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, admit};
 use yubin_policy::refusal_text::{self, Stage};
@@ -58,28 +58,27 @@ impl SmtpRim {
     async fn own_sender(&self, path: &ReversePath) -> Result<(Sender, SendingAllowance), SmtpReply> {
         let Some(identity) = &self.identity else { return Err(out_of_order()) };
         let (store, name) = (&self.connection.shared.store, &identity.address.domain);
-        let answers = try_join(
-            domain::ask(store, name, Query::Sending { login: identity.login, now: now() }),
-            domain::ask(store, name, Query::Addresses(identity.login.account)),
-        );
-        match answers.await.map_err(|error| unavailable(&error))? {
-            (Some((_, Answer::Sending(allowance))), Some((_, Answer::Addresses(addresses)))) => {
-                let permit = sender::own(name, &addresses, path);
+        let sender = match path {
+            ReversePath::Address(address) if address.domain == *name => Some(address.local.clone()),
+            ReversePath::Address(_) | ReversePath::Null => None,
+        };
+        let asked = domain::ask(store, name, Query::Sending { login: identity.login, sender, now: now() });
+        match asked.await.map_err(|error| unavailable(&error))? {
+            Some((_, Answer::Sending { allowance, own })) => {
+                let permit = sender::own(name, own.as_slice(), path);
                 let permit = permit.map_err(|refusal| self.refused(&refusal, Stage::Envelope))?;
                 Ok((Sender::Owned(permit), allowance))
             }
-            (Some((home, Answer::SendingRefused { refusal, counting })), _) => {
+            Some((home, Answer::SendingRefused { refusal, counting })) => {
                 let refusal = match counting {
                     Counting::Wanted => self.counted(&home, identity, refusal).await,
                     Counting::NotWanted => refusal,
                 };
                 Err(self.refused(&refusal, Stage::Envelope))
             }
-            (Some((_, Answer::Refused(refusal))), _) | (_, Some((_, Answer::Refused(refusal)))) => {
-                Err(self.refused(&refusal, Stage::Envelope))
-            }
-            (None, _) | (_, None) => Err(self.refused(&Refusal::StaleGeneration, Stage::Envelope)),
-            _ => Err(out_of_order()),
+            Some((_, Answer::Refused(refusal))) => Err(self.refused(&refusal, Stage::Envelope)),
+            None => Err(self.refused(&Refusal::StaleGeneration, Stage::Envelope)),
+            Some(_) => Err(out_of_order()),
         }
     }
 

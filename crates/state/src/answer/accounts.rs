@@ -104,22 +104,19 @@ pub(super) fn aliases<V: View>(
     Ok(Answer::Aliases(found))
 }
 
-/// The account's own name, then every alias that leads to it and to nobody else.
-pub(super) fn addresses<V: View>(reading: &Reading<'_, V>, id: AccountId) -> Outcome<Answer, V::Error> {
-    let account = reading.view.row(&keys::account(reading.id, id))?.ok_or(Refusal::NoSuchAccount)?;
-    let mut found = vec![account.local];
-    let aliases = page(reading, None, usize::MAX, |name| match name {
-        Name::Account(_) => None,
-        Name::Alias { local, .. } => Some(local),
-    })?;
-    for alias in aliases {
-        match resolve::recipient(reading.view, reading.id, &reading.domain, &alias) {
-            Ok(reached) if *reached == [id] => found.push(alias),
-            Ok(_) | Err(crate::stop::Stop::Refused(_)) => {}
-            Err(disk) => return Err(disk),
+/// Is this the account's own name, or an alias that leads to it and to nobody else?
+pub(crate) fn is_own<V: View>(reading: &Reading<'_, V>, id: AccountId, local: &LocalPart) -> Outcome<bool, V::Error> {
+    match resolve::exact(reading.view, reading.id, local)? {
+        None => Ok(false),
+        Some(Name::Account(account)) => Ok(account == id),
+        Some(Name::Alias { local, .. }) => {
+            match resolve::recipient(reading.view, reading.id, &reading.domain, &local) {
+                Ok(reached) => Ok(*reached == [id]),
+                Err(crate::stop::Stop::Refused(_)) => Ok(false),
+                Err(disk) => Err(disk),
+            }
         }
     }
-    Ok(Answer::Addresses(found))
 }
 
 /// The bound of a page.

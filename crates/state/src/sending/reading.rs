@@ -5,7 +5,7 @@ use yubin_types::{AccountId, DomainId, LocalPart, Timestamp, limits};
 use super::admit::{self, Ledger, WHOLE_DOMAIN};
 use super::record::{SendingNotice, SendingReport, SendingSuspension};
 use crate::answer::Reading;
-use crate::answer::accounts::named;
+use crate::answer::accounts::{is_own, named};
 use crate::command::Login;
 use crate::keys::{self, DueKind};
 use crate::kv::View;
@@ -15,14 +15,23 @@ use crate::stop::Outcome;
 use crate::table::Read as _;
 use crate::work::logged_in;
 
-/// What a login may send now.
-pub(crate) fn allowance<V: View>(reading: &Reading<'_, V>, login: Login, now: Timestamp) -> Outcome<Answer, V::Error> {
+/// What a login may send now, and whether the sender's name is its own.
+pub(crate) fn allowance<V: View>(
+    reading: &Reading<'_, V>,
+    login: Login,
+    sender: Option<&LocalPart>,
+    now: Timestamp,
+) -> Outcome<Answer, V::Error> {
     logged_in(reading.view, reading.id, &reading.domain, login)?;
     // A group that rested has an old stamp: the asker's clock opens the next hour.
     let now = reading.view.row(&keys::clock())?.unwrap_or_default().max(now);
     let ledger = Ledger::open(reading.view, reading.id, &reading.domain, login.account, now)?;
+    let own = match sender {
+        Some(sender) if is_own(reading, login.account, sender)? => Some(sender.clone()),
+        _ => None,
+    };
     Ok(match ledger.allowance() {
-        Ok(allowance) => Answer::Sending(allowance),
+        Ok(allowance) => Answer::Sending { allowance, own },
         Err(refusal) => Answer::SendingRefused { counting: admit::counting(&reading.domain, &refusal), refusal },
     })
 }

@@ -170,7 +170,20 @@ fn lists_come_in_pages_and_addresses_know_their_aliases() {
         panic!()
     };
     assert_eq!(aliases[0].local, local("anna"));
-    let ann = lab.login("ann").account;
-    let Answer::Addresses(addresses) = lab.ask(D1, &Query::Addresses(ann)) else { panic!() };
-    assert_eq!(addresses, ["ann", "anna", "annie"].map(local));
+    let (login, now) = (lab.login("ann"), lab.now);
+    for (sender, owned) in [
+        ("Ann", true),
+        ("anna", true),
+        ("annie", true),
+        ("all", false),
+        ("bob", false),
+        ("ann+x", false),
+        ("eve", false),
+    ] {
+        let sender = Some(local(sender));
+        let Answer::Sending { own, .. } = lab.ask(D1, &Query::Sending { login, sender: sender.clone(), now }) else {
+            panic!()
+        };
+        assert_eq!(own, sender.filter(|_| owned));
+    }
 }

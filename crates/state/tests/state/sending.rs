@@ -173,9 +173,9 @@ fn a_front_end_learns_before_the_message_comes_what_would_be_refused() {
     };
     let mut lab = Lab::with_plan(with_sending(sending));
     let ann = lab.account("ann");
-    let ask = |lab: &Lab, now| lab.ask(D1, &Query::Sending { login: ann, now });
+    let ask = |lab: &Lab, now| lab.ask(D1, &Query::Sending { login: ann, sender: None, now });
     let left = |answer| match answer {
-        Answer::Sending(allowance) => {
+        Answer::Sending { allowance, .. } => {
             assert_eq!(allowance.recipients_per_message, Limit::AtMost(9));
             allowance.recipients.map(|(left, _)| left)
         }
@@ -244,7 +244,7 @@ fn whoever_goes_on_against_limits_is_stopped_with_the_evidence() {
         assert!(matches!(refused(&lab.submit(ann, 2, &["x@b.example"])), Refusal::SendingLimit { .. }));
     }
     let count = SendingCommand::CountRefusal(ann);
-    let asked = lab.ask(D1, &Query::Sending { login: ann, now: lab.now });
+    let asked = lab.ask(D1, &Query::Sending { login: ann, sender: None, now: lab.now });
     assert!(matches!(asked, Answer::SendingRefused { counting: Counting::Wanted, .. }));
     assert!(matches!(refused(&lab.sending(count.clone())), Refusal::SendingLimit { .. }));
     assert_eq!(lab.cause("ann"), None);
