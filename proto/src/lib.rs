@@ -7,11 +7,13 @@
 //!
 //! - [`contract`]: the trait, its requests and its errors.
 //! - [`membership`]: steps by which replicas come and go; [`nodes`]: the nodes as the directory lists them.
-//! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`watch`]: wake-ups for sessions.
+//! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`courier`]:
+//!   queueing where the worker is at hand; [`watch`]: wake-ups for sessions.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
 pub mod client;
 pub mod contract;
+pub mod courier;
 pub mod r#gen;
 pub mod grpc;
 pub mod membership;
@@ -25,5 +27,6 @@ pub use contract::{
     Body, BodyStream, GroupStatus, LargeBody, LockAction, MessagePiece, MessageSource, NodeStatus, Proposal, Scope,
     SearchOutcome, SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
 };
+pub use courier::{Commission, Content, Courier};
 pub use placement::Hosted;
 pub use watch::Subscription;

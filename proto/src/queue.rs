@@ -81,7 +81,7 @@ impl StoreClient {
         done(reply)
     }
 
-    /// What of a group is due, in the order of time, and when the next one behind it is due.
+    /// What of a group is due, in the order of time; as many as `limit`: there may be more.
     ///
     /// # Errors
     /// The store.
@@ -91,9 +91,20 @@ impl StoreClient {
         until: Timestamp,
         after: Option<DueItem>,
         limit: u32,
-    ) -> Result<(Vec<DueItem>, Option<Timestamp>), QueueError> {
+    ) -> Result<Vec<DueItem>, QueueError> {
         match self.ask_queue(whole_group(group), QueueQuery::Due { until, after, limit }).await? {
-            QueueAnswer::Due { items, next } => Ok((items, next)),
+            QueueAnswer::Due(items) => Ok(items),
+            other => Err(strange(other)),
+        }
+    }
+
+    /// When the next delivery of a group is due after this time; `None`: nothing waits. Dearer than [`StoreClient::queue_due`].
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn queue_next_due(&self, group: GroupNumber, then: Timestamp) -> Result<Option<Timestamp>, QueueError> {
+        match self.ask_queue(whole_group(group), QueueQuery::NextDue(then)).await? {
+            QueueAnswer::NextDue(next) => Ok(next),
             other => Err(strange(other)),
         }
     }

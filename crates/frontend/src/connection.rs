@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use yubin_policy::networks::{NetworkDenial, NetworkId};
 use yubin_policy::refusal_text;
-use yubin_proto::{Caller, StoreClient};
+use yubin_proto::{Caller, Courier, StoreClient};
 use yubin_session::imap::ImapSession;
 use yubin_session::pop3::Pop3Session;
 use yubin_session::smtp::{SmtpSession, Xclient};
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     /// Who gets mail for `<postmaster>`.
     pub(crate) postmaster: Address,
     pub(crate) store: Arc<StoreClient>,
+    /// Who delivers queued mail in this process.
+    pub(crate) courier: Option<Arc<dyn Courier>>,
     pub(crate) authenticator: Authenticator,
     pub(crate) signers: Signers,
     pub(crate) spooler: Arc<Spooler>,

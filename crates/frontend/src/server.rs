@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use yubin_proto::StoreClient;
+use yubin_proto::{Courier, StoreClient};
 use yubin_types::{Address, AddressError, Secret, limits};
 
 use crate::auth::Authenticator;
@@ -65,13 +65,14 @@ pub struct RunningFrontend {
 
 impl Frontend {
     /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers and opens DKIM keys; it
-    /// is the same on all front ends of a cluster and where keys are made.
+    /// is the same on all front ends of a cluster and where keys are made. `courier` delivers queued mail in this process, if somebody does.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
     pub async fn start(
         config: FrontendConfig,
         store: Arc<StoreClient>,
+        courier: Option<Arc<dyn Courier>>,
         cluster_secret: &Secret,
         registry: &mut Registry,
     ) -> Result<RunningFrontend, StartError> {
@@ -88,6 +89,7 @@ impl Frontend {
             authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, config.guessing.clone()),
             signers: Signers::new(Arc::clone(&store), cluster_secret),
             store,
+            courier,
             spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),
             postmaster: postmaster(&config)?,
             metrics: Metrics::register(registry),

@@ -18,8 +18,9 @@ use yubin_session::smtp::client::{
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
 use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, RemoteReply, Smtputf8};
-use yubin_types::{DomainId, EnhancedStatus, GroupNumber, ReversePath};
+use yubin_types::{DomainId, EnhancedStatus, ReversePath};
 
+use crate::assignment::Assignment;
 use crate::body::{Handed, QueuedBody};
 use crate::config::QueueConfig;
 use crate::connect::{Cause, Connector};
@@ -90,7 +91,8 @@ struct Attempt<'a> {
 
 impl Engine {
     /// Tries a delivery to a destination that is not hosted here.
-    pub(crate) async fn attempt(&self, group: GroupNumber, leased: &Leased, handed: &Handed) -> Tried {
+    pub(crate) async fn attempt(&self, assignment: &Assignment, handed: &Handed) -> Tried {
+        let leased = &assignment.leased;
         let count = leased.delivery.recipients.len();
         let sender = match &leased.message.sender {
             ReversePath::Null => None,
@@ -118,7 +120,7 @@ impl Engine {
         let mut attempt = Attempt {
             engine: self,
             leased,
-            source: Source::Queued(QueuedBody::of(&self.store, group, leased, handed)),
+            source: Source::Queued(QueuedBody::of(&self.store, assignment, handed)),
             fates: vec![None; count],
             signal: Signal::None,
         };

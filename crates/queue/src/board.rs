@@ -2,7 +2,7 @@
 //!
 //! A pure value. A delivery *waits*, is *asked* for (its lease is under way), is *ready* (leased), is *under way*. Every destination has
 //! its [`Pace`], which says how many may be under way, and is leased some more in advance while it takes mail well: as many as it takes
-//! in half a second, so that no lane waits for a lease. In both [`Line`]s tenants take turns. No tenant has more than half of all
+//! in a second, so that no lane waits for a lease. In both [`Line`]s tenants take turns. No tenant has more than half of all
 //! deliveries under way, or leased in advance, so that a flood to many destinations leaves room. A destination that pauses holds nothing
 //! here: what is offered for it is answered with the time to put it off to, and what it held is given back for the same. Of one that has
 //! too much waiting already, more is put off to when its turn will come. So a hundred thousand messages to a dead host are one pause,
@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, VecDeque};
 use yubin_state::queue::{DeliveryKey, DestinationName};
 use yubin_types::{GroupNumber, Timestamp};
 
-use crate::flow::Flow;
+use crate::lane::Lane;
 use crate::line::{Line, Passage};
-use crate::pace::{Leave, Pace, PaceLimits, Signal};
+use crate::pace::{Leave, PaceLimits, Signal};
 use crate::tally::{Stage, Tally};
 
 /// Bounds of a board.
@@ -91,23 +91,6 @@ enum Phase {
     Closed,
 }
 
-#[derive(Debug)]
-struct Lane {
-    pace: Pace,
-    flow: Flow,
-    waiting: Line,
-    asked: usize,
-    ready: Line,
-    supply: Supply,
-}
-
-/// Are leases being asked for until there are enough? Then not until half of them are used up, so that commands are few and large.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Supply {
-    Growing,
-    Enough,
-}
-
 impl Board {
     pub(crate) fn new(limits: BoardLimits) -> Board {
         Board {
@@ -173,6 +156,31 @@ impl Board {
             asked.push(due);
         }
         asked
+    }
+
+    /// Counts deliveries that are still to be queued as asked for, if all of them would be leased at once: there is room for what
+    /// waits before them, and for them. They are granted or refused like what [`Board::ask`] gave.
+    pub(crate) fn reserve(&mut self, now: Timestamp, keys: &[DeliveryKey]) -> bool {
+        let limits = self.limits;
+        let Some(first) = keys.first() else { return false };
+        let total = self.tally.total();
+        let (ahead, of_tenant) = (total.ahead + keys.len(), self.tally.of(first.domain).ahead + keys.len());
+        if self.phase == Phase::Closed || ahead > limits.ahead_max || of_tenant > (limits.ahead_max / 2).max(1) {
+            return false;
+        }
+        for key in keys {
+            let lane = self.lanes.entry(key.destination.clone()).or_insert_with(|| Lane::new(limits.pace));
+            if !lane.has_room(now) {
+                return false;
+            }
+        }
+        for key in keys {
+            if let Some(lane) = self.lanes.get_mut(&key.destination) {
+                lane.asked += 1;
+            }
+            self.tally.enter(key.clone(), Stage::Ahead);
+        }
+        true
     }
 
     /// What was asked for is leased now. If nothing may begin any more, or its destination pauses, it is given back.
@@ -320,38 +328,6 @@ impl Board {
     }
 }
 
-impl Lane {
-    fn new(limits: PaceLimits) -> Lane {
-        Lane {
-            pace: Pace::new(limits),
-            flow: Flow::default(),
-            waiting: Line::default(),
-            asked: 0,
-            ready: Line::default(),
-            supply: Supply::Growing,
-        }
-    }
-
-    /// Is one more to be leased? As many as there are free lanes, and some in advance while the destination takes mail well.
-    fn asks(&mut self, now: Timestamp) -> bool {
-        if matches!(self.pace.leave(now), Leave::NotBefore(_)) {
-            return false;
-        }
-        let ahead = if self.pace.goes_well() { self.flow.ahead() } else { 0 };
-        let (wanted, there) = (self.pace.lanes_free() + ahead, self.asked + self.ready.count());
-        if there >= wanted {
-            self.supply = Supply::Enough;
-        } else if there <= wanted / 2 {
-            self.supply = Supply::Growing;
-        }
-        self.supply == Supply::Growing
-    }
-
-    fn is_idle(&self) -> bool {
-        self.waiting.count() + self.asked + self.ready.count() == 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use yubin_state::queue::{DeliveryKey, DestinationName};
@@ -490,6 +466,36 @@ mod tests {
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].group, GroupNumber(2));
         assert_eq!(board.waiting(), 1);
+    }
+
+    #[test]
+    fn room_is_made_for_all_deliveries_of_a_message_or_for_none() {
+        let mut board = board(1_000, 100);
+        let key = |number, destination: &str| due(1, number, destination).key;
+        assert!(board.reserve(NOW, &[key(1, "a.example"), key(1, "b.example")]));
+        assert!(board.reserve(NOW, &[key(2, "a.example")]));
+        // Two lanes, and nothing in advance for a destination that has taken nothing yet.
+        assert!(!board.reserve(NOW, &[key(3, "b.example"), key(3, "a.example")]));
+        assert_eq!((board.ahead(), board.offer(NOW, due(1, 1, "a.example"), 0)), (3, Offer::Known));
+        board.refused(&key(2, "a.example"));
+        assert!(board.reserve(NOW, &[key(3, "a.example")]), "the room is there again");
+        for key in [key(1, "a.example"), key(3, "a.example")] {
+            assert_eq!(board.granted(NOW, Due { group: GroupNumber(1), key, age: Age::New }), None);
+        }
+        let begun = [board.begin(NOW).unwrap(), board.begin(NOW).unwrap()];
+        deliver(&mut board, &begun[0]);
+        assert!(board.reserve(NOW, &[key(4, "a.example")]));
+        // Who waits goes first: there is room for 50 in advance and in one lane, of which one is taken.
+        (100..150).for_each(|number| keep(&mut board, due(2, number, "a.example")));
+        assert!(!board.reserve(NOW, &[key(5, "a.example")]));
+        // No tenant has more than half of what may be leased in advance.
+        let room =
+            (10..100).filter(|number| board.reserve(NOW, &[key(*number, &format!("d{number}.example"))])).count();
+        assert_eq!((room, board.ahead()), (18, 20));
+        board.ended(NOW, &begun[1].key, Signal::Unreachable);
+        assert!(!board.reserve(NOW, &[due(3, 5, "a.example").key]), "it pauses");
+        board.close(NOW);
+        assert!(!board.reserve(NOW, &[due(3, 5, "z.example").key]));
     }
 
     fn deliver(board: &mut Board, due: &Due) {

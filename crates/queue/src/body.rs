@@ -1,4 +1,4 @@
-//! The bytes of a queued message, read from the store piece by piece: prefix and body as one sequence.
+//! The bytes of a queued message, at hand or read from the store piece by piece: prefix and body as one sequence.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Bytes, BytesMut};
 use yubin_proto::queue::scope_of;
 use yubin_proto::{Scope, StoreClient};
-use yubin_state::queue::Leased;
-use yubin_types::{GroupNumber, QueueId, limits};
+use yubin_types::{QueueId, limits};
 
+use crate::assignment::{Assignment, AtHand};
 use crate::connection::{Message, Piece};
 
 /// Was a message handed out to its end? Then it may have arrived, whatever is heard of it.
@@ -27,17 +27,20 @@ pub(crate) struct QueuedBody {
     store: Arc<StoreClient>,
     scope: Scope,
     id: QueueId,
+    at_hand: Option<Arc<AtHand>>,
     bytes: u64,
     offset: u64,
     handed: Handed,
 }
 
 impl QueuedBody {
-    pub(crate) fn of(store: &Arc<StoreClient>, group: GroupNumber, leased: &Leased, handed: &Handed) -> QueuedBody {
+    pub(crate) fn of(store: &Arc<StoreClient>, assignment: &Assignment, handed: &Handed) -> QueuedBody {
+        let Assignment { group, leased, content } = assignment;
         QueuedBody {
             store: Arc::clone(store),
-            scope: scope_of(group, leased),
+            scope: scope_of(*group, leased),
             id: leased.message.id,
+            at_hand: content.clone(),
             bytes: leased.message.bytes,
             offset: 0,
             handed: handed.clone(),
@@ -58,8 +61,12 @@ impl QueuedBody {
         self.bytes
     }
 
-    /// Octets from `offset`, at most `BODY_CHUNK_BYTES`; why not, for the log.
+    /// Octets from `offset`, as many as are at hand or at most `BODY_CHUNK_BYTES`; why not, for the log.
     async fn read(&self, offset: u64) -> Result<Bytes, String> {
+        if let Some(bytes) = self.at_hand.as_ref().map(|content| content.from(offset)).filter(|bytes| !bytes.is_empty())
+        {
+            return Ok(bytes);
+        }
         let length = u32::try_from(limits::BODY_CHUNK_BYTES).unwrap_or(u32::MAX);
         match self.store.read_queued(self.scope, self.id, offset, length).await {
             Ok(bytes) if bytes.is_empty() => Err("the message is shorter than it should be".to_owned()),

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use yubin_session::smtp::client::Reply;
 use yubin_state::queue::{Leased, Postponed};
-use yubin_types::{GroupNumber, limits};
+use yubin_types::limits;
 
+use crate::assignment::Assignment;
 use crate::attempt::Tried;
 use crate::body::{Handed, QueuedBody};
 use crate::connection::now;
@@ -19,21 +20,22 @@ use crate::result::Terms;
 use crate::worker::Shared;
 
 /// Delivers, and goes on with what may begin when that has ended.
-pub(crate) async fn deliver(shared: &Arc<Shared>, group: GroupNumber, leased: Box<Leased>) {
-    let mut next = Some((group, leased));
-    while let Some((group, leased)) = next {
-        let signal = deliver_one(shared, group, &leased).await;
-        shared.ended(&leased.key(), signal);
+pub(crate) async fn deliver(shared: &Arc<Shared>, first: Box<Assignment>) {
+    let mut next = Some(first);
+    while let Some(assignment) = next {
+        let signal = deliver_one(shared, &assignment).await;
+        shared.ended(&assignment.leased.key(), signal);
         next = shared.begin();
     }
 }
 
 /// One delivery from its lease to its record; what it says about its destination.
-async fn deliver_one(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased) -> Signal {
+async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
+    let (group, leased) = (assignment.group, &assignment.leased);
     let (key, began, handed) = (leased.key(), now(), Handed::default());
     let tried = tokio::select! {
         biased;
-        tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, group, leased, &handed)) => {
+        tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, assignment, &handed)) => {
             tried.unwrap_or_else(|_| {
                 let reply = Reply::conclusion(451, (4, 4, 2), "the delivery took too long");
                 Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower)
@@ -54,7 +56,7 @@ async fn deliver_one(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased) 
     log(leased, &tried, took);
     let terms = Terms { schedule: shared.schedule(), hostname: shared.engine.config.hostname.as_str(), began, ended };
     let original = if terms.has_news(leased, &tried) {
-        let body = QueuedBody::of(&shared.engine.store, group, leased, &handed);
+        let body = QueuedBody::of(&shared.engine.store, assignment, &handed);
         body.beginning(limits::NOTICE_ORIGINAL_BYTES_MAX).await.ok()
     } else {
         None
@@ -64,7 +66,8 @@ async fn deliver_one(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased) 
     tried.signal
 }
 
-async fn attempt(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased, handed: &Handed) -> Tried {
+async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed) -> Tried {
+    let leased = &assignment.leased;
     let (engine, count) = (&shared.engine, leased.delivery.recipients.len());
     let expired = leased.delivery.expires <= now();
     if expired && shared.board.lock().pauses(now(), &leased.delivery.destination) {
@@ -83,8 +86,8 @@ async fn attempt(shared: &Arc<Shared>, group: GroupNumber, leased: &Leased, hand
         None => Ok(None),
     };
     match hosted {
-        Ok(Some(hosted)) => engine.deliver_hosted(group, leased, &hosted, handed).await,
-        Ok(None) => Box::pin(engine.attempt(group, leased, handed)).await,
+        Ok(Some(hosted)) => engine.deliver_hosted(assignment, &hosted, handed).await,
+        Ok(None) => Box::pin(engine.attempt(assignment, handed)).await,
         Err(error) => Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None),
     }
 }

@@ -8,6 +8,7 @@ use yubin_proto::Caller;
 use yubin_state::queue::{DeliveryKey, Leased};
 use yubin_types::GroupNumber;
 
+use crate::assignment::Assignment;
 use crate::board::Due;
 use crate::delivery::deliver;
 use crate::worker::{SWEEP, Shared};
@@ -50,10 +51,10 @@ pub(crate) async fn dispatch(shared: Arc<Shared>) {
 }
 
 /// Starts all deliveries that may begin.
-fn begin(shared: &Arc<Shared>) {
-    while let Some((group, leased)) = shared.begin() {
+pub(crate) fn begin(shared: &Arc<Shared>) {
+    while let Some(assignment) = shared.begin() {
         let deliverer = Arc::clone(shared);
-        shared.delivering.spawn(async move { deliver(&deliverer, group, leased).await });
+        shared.delivering.spawn(async move { deliver(&deliverer, assignment).await });
     }
 }
 
@@ -72,7 +73,7 @@ async fn lease(shared: &Arc<Shared>, group: GroupNumber, due: Vec<Due>) {
     for due in due {
         match granted.remove(&due.key) {
             Some(leased) => {
-                shared.leases.add(group, leased, asked);
+                shared.leases.add(Assignment { group, leased, content: None }, asked);
                 shared.granted(due);
             }
             // Somebody else has it, or it is gone.

@@ -44,8 +44,8 @@ impl Flow {
         Timestamp(now.millis() + before.saturating_mul(1_000).div_ceil(self.per_second).min(ms_max))
     }
 
-    /// What ends in half a second: a lease command is back long before, and nothing leased waits for longer than it would unleased.
+    /// What ends in a second: a lease command is back long before, and nothing leased waits for longer than it would unleased.
     pub(crate) fn ahead(&self) -> usize {
-        usize::try_from(self.per_second / 2).unwrap_or(usize::MAX)
+        usize::try_from(self.per_second).unwrap_or(usize::MAX)
     }
 }

@@ -15,8 +15,9 @@ use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_state::command::{MailCommand, NewMessage, Recipient};
 use yubin_state::queue::{Leased, QueuedRecipient, RemoteReply};
 use yubin_state::{Command, DedupeClass, Reply as StoreReply};
-use yubin_types::{EmailId, GroupNumber, Refusal, RequestId, ReversePath, limits};
+use yubin_types::{EmailId, Refusal, RequestId, ReversePath, limits};
 
+use crate::assignment::Assignment;
 use crate::attempt::{Engine, Fate, Handing, Tried};
 use crate::body::{Handed, QueuedBody};
 use crate::connection::{Message as _, Piece, now};
@@ -31,15 +32,10 @@ struct Parcel {
 
 impl Engine {
     /// Delivers to a hosted domain.
-    pub(crate) async fn deliver_hosted(
-        &self,
-        group: GroupNumber,
-        leased: &Leased,
-        hosted: &Arc<Hosted>,
-        handed: &Handed,
-    ) -> Tried {
+    pub(crate) async fn deliver_hosted(&self, assignment: &Assignment, hosted: &Arc<Hosted>, handed: &Handed) -> Tried {
+        let leased = &assignment.leased;
         let count = leased.delivery.recipients.len();
-        let parcel = match parcel(QueuedBody::of(&self.store, group, leased, handed)).await {
+        let parcel = match parcel(QueuedBody::of(&self.store, assignment, handed)).await {
             Ok(parcel) => parcel,
             Err(why) => return Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &why), Signal::None),
         };

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use yubin_state::queue::{DeliveryKey, Leased};
+use yubin_state::queue::DeliveryKey;
 use yubin_types::{GroupNumber, limits};
+
+use crate::assignment::Assignment;
 
 /// All leases of a worker.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ struct Held {
     token: u64,
     until: Instant,
     /// Until the delivery begins.
-    leased: Option<Box<Leased>>,
+    waiting: Option<Box<Assignment>>,
 }
 
 impl Leases {
@@ -41,21 +43,21 @@ impl Leases {
     }
 
     /// A lease was granted that was asked for at `asked`.
-    pub(crate) fn add(&self, group: GroupNumber, leased: Leased, asked: Instant) {
-        let held = Held { group, token: leased.token, until: asked + self.duration, leased: Some(Box::new(leased)) };
-        let Some(leased) = &held.leased else { return };
-        self.held.lock().insert(leased.key(), held);
+    pub(crate) fn add(&self, assignment: Assignment, asked: Instant) {
+        let (key, group, token) = (assignment.leased.key(), assignment.group, assignment.leased.token);
+        let held = Held { group, token, until: asked + self.duration, waiting: Some(Box::new(assignment)) };
+        self.held.lock().insert(key, held);
     }
 
     /// The delivery begins; `None` if there is no right to it any more.
-    pub(crate) fn begin(&self, key: &DeliveryKey) -> Option<(GroupNumber, Box<Leased>)> {
+    pub(crate) fn begin(&self, key: &DeliveryKey) -> Option<Box<Assignment>> {
         let mut all = self.held.lock();
         let held = all.get_mut(key)?;
         if held.until <= Instant::now() {
             all.remove(key);
             return None;
         }
-        held.leased.take().map(|leased| (held.group, leased))
+        held.waiting.take()
     }
 
     /// The outcome of this lease is recorded.
@@ -105,6 +107,7 @@ mod tests {
     use yubin_types::{DomainId, Epoch, GroupNumber, QueueId, ReversePath, Timestamp, TraceId};
 
     use super::Leases;
+    use crate::assignment::Assignment;
 
     fn leased(number: u8) -> Leased {
         let message = QueuedMessage {
@@ -136,6 +139,10 @@ mod tests {
         Leased { domain: DomainId(1), epoch: Epoch(1), token: u64::from(number), message, delivery }
     }
 
+    fn assigned(number: u8) -> Assignment {
+        Assignment { group: GroupNumber(1), leased: leased(number), content: None }
+    }
+
     fn worn(leases: &Leases) -> Vec<(DeliveryKey, u64)> {
         leases.worn(GroupNumber(1))
     }
@@ -145,9 +152,9 @@ mod tests {
         let leases = Leases::new(Duration::from_secs(30));
         let asked = Instant::now();
         let keys: Vec<DeliveryKey> = (1..=4).map(|number| leased(number).key()).collect();
-        (1..=4).for_each(|number| leases.add(GroupNumber(1), leased(number), asked));
+        (1..=4).for_each(|number| leases.add(assigned(number), asked));
         assert!(worn(&leases).is_empty());
-        assert_eq!(leases.begin(&keys[0]).unwrap().1.token, 1);
+        assert_eq!(leases.begin(&keys[0]).unwrap().leased.token, 1);
         assert!(leases.begin(&keys[0]).is_none(), "it began already");
 
         tokio::time::advance(Duration::from_secs(10)).await;
@@ -156,7 +163,7 @@ mod tests {
         // The third is somebody else's now; the fourth was not among those that were asked for.
         leases.renewed(&items[..3], &[2], Instant::now());
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert_eq!(leases.begin(&keys[1]).unwrap().1.token, 2);
+        assert_eq!(leases.begin(&keys[1]).unwrap().leased.token, 2);
         assert!(leases.begin(&keys[2]).is_none() && leases.begin(&keys[3]).is_none());
         assert_eq!((leases.remove(&keys[0]), leases.remove(&keys[3])), (Some(1), None));
     }

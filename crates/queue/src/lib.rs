@@ -3,8 +3,9 @@
 //! Workers hold nothing that matters: every delivery is a row in its sender's domain group, a lease fences it, and its outcome is recorded
 //! once. Any number of workers may run; one that dies leaves leases that run out.
 //!
-//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `leases`, `keep`, `delivery`: leases and what is done with them; `scout`, `board`
-//!   with `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when.
+//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `desk`, `leases`, `assignment`, `keep`, `delivery`: leases and what is
+//!   done with them; `scout`, `board`
+//!   with `lane`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when.
 //! - `attempt`: one try at one delivery; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `body`, `source`: the message's bytes.
 //! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
@@ -12,6 +13,7 @@
 //! What it doesn't do: the dialogue (`session`), what replies mean and when to try again (`policy`), the text of notices (`message`), DNS
 //! (`dns-auth`, behind [`MailHosts`]), what is in the queue (`state`).
 
+mod assignment;
 mod attempt;
 mod board;
 mod body;
@@ -20,11 +22,13 @@ mod connect;
 mod connection;
 mod connections;
 mod delivery;
+mod desk;
 mod dispatch;
 pub mod dns;
 mod flow;
 mod hosted;
 mod keep;
+mod lane;
 mod leases;
 mod line;
 mod metrics;

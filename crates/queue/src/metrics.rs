@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     attempt_seconds: Histogram,
     results: Family<ResultLabel, Counter>,
     put_off: Counter,
+    handed_over: Counter,
     commands: Family<CommandLabel, Counter>,
     waiting: Gauge,
     leased_ahead: Gauge,
@@ -58,6 +59,7 @@ impl Metrics {
             attempt_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             results: Family::default(),
             put_off: Counter::default(),
+            handed_over: Counter::default(),
             commands: Family::default(),
             waiting: Gauge::default(),
             leased_ahead: Gauge::default(),
@@ -71,6 +73,11 @@ impl Metrics {
         yubin.register("attempt_duration_seconds", "Time of an attempt", metrics.attempt_seconds.clone());
         yubin.register("results", "Outcomes of deliveries, recorded or too late", metrics.results.clone());
         yubin.register("put_off", "Deliveries put off without an attempt", metrics.put_off.clone());
+        yubin.register(
+            "handed_over",
+            "Deliveries leased as they were queued in this process",
+            metrics.handed_over.clone(),
+        );
         yubin.register("commands", "Commands to the store, each of which is a commit", metrics.commands.clone());
         yubin.register("waiting_deliveries", "Due deliveries that wait in memory", metrics.waiting.clone());
         yubin.register("leased_deliveries", "Deliveries leased that have not begun", metrics.leased_ahead.clone());
@@ -108,6 +115,11 @@ impl Metrics {
     /// A command is proposed: `lease`, `renew`, `postpone` or `record`.
     pub(crate) fn command(&self, command: &'static str) {
         self.commands.get_or_create(&CommandLabel { command }).inc();
+    }
+
+    /// So many came with their leases.
+    pub(crate) fn handed_over(&self, count: usize) {
+        self.handed_over.inc_by(count as u64);
     }
 
     pub(crate) fn put_off(&self, count: usize) {

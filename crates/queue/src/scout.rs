@@ -1,6 +1,7 @@
 //! Looks for what is due in one group and offers it to the board.
 //!
-//! Reads the group's index of due times page by page, wakes on the group's news and at the next due time. What the board does not take
+//! Reads the group's index of due times page by page, wakes on the group's news and at the next due time, which is asked for when there is
+//! no news for a moment: the question passes over all leases that ended early, of which a busy group has many. What the board does not take
 //! because its destination pauses or is crowded is put off in the store, so that the head of the index never fills up with what can't be
 //! tried. New mail has the latest due time: between full rounds only what stands behind the last page, and what is due in its last millisecond, is read.
 //!
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use yubin_policy::retry::RetrySchedule;
+use yubin_proto::Subscription;
 use yubin_state::Topic;
 use yubin_state::queue::{DeliveryKey, DueItem, Postponed};
 use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
@@ -26,9 +28,10 @@ use crate::worker::Shared;
 const PAGE: u32 = 1_000;
 /// How often the whole index is read from its beginning at least.
 const ROUND: Duration = Duration::from_secs(20);
-/// How far looks stand apart at least, unless there is more to read: mail that comes in a stream is read many at a time, because a look
-/// passes over the leases that ended before their time, of which there are then many.
+/// How far looks stand apart at least, unless there is more to read: mail that comes in a stream is read many at a time.
 const GATHER: Duration = Duration::from_millis(10);
+/// How long there is no news before the next due time is asked for. What comes due meanwhile is late by so much.
+const QUIET: Duration = Duration::from_millis(100);
 /// Pause after the store could not be asked, and between rounds that only put off.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest rest; due times come from other clocks, too.
@@ -41,10 +44,20 @@ const PUT_OFF_MAX: usize = 10_000;
 struct Look {
     /// Where the next look goes on; from the beginning if there is none.
     after: Option<DueItem>,
-    /// When something will be due; of what is due already, now.
-    next: Option<Timestamp>,
+    end: End,
+    /// When what is left to other workers will be this one's.
+    soonest: Option<Timestamp>,
+}
+
+/// Why a look ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Everything that is due was read.
+    Nothing,
+    /// The page was full: there may be more.
+    Page,
     /// The board had no room.
-    crowded: bool,
+    NoRoom,
 }
 
 /// Looks until the worker drains.
@@ -53,38 +66,71 @@ pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
     let mut after: Option<DueItem> = None;
     let mut round_began = Instant::now();
     let mut put_off = PutOff::default();
+    let mut soonest: Option<Timestamp> = None;
     while !shared.drain.is_cancelled() {
         if round_began.elapsed() >= ROUND {
-            after = None;
             round_began = Instant::now();
+            (after, soonest) = (None, None);
+        }
+        // What was left to another worker stands before what was read since.
+        if soonest.is_some_and(|at| at <= now()) {
+            (after, soonest) = (None, None);
         }
         let began = Instant::now();
-        let rest = match look(&shared, group, after.take(), &mut put_off).await {
+        let round_ends = round_began + ROUND;
+        match look(&shared, group, after.take(), &mut put_off).await {
             Ok(look) => {
                 after = look.after;
-                match look.next {
-                    _ if look.crowded => {
-                        shared.wait_for_room().await;
-                        Duration::ZERO
+                soonest = earlier(soonest, look.soonest);
+                match look.end {
+                    End::NoRoom => shared.wait_for_room().await,
+                    End::Page => {}
+                    End::Nothing => {
+                        rest(&shared, group, &news, (soonest, round_ends)).await;
+                        tokio::time::sleep_until(began + GATHER).await;
                     }
-                    Some(next) => Duration::from_millis(next.millis_since(now())).min(REST_MAX),
-                    None => REST_MAX,
                 }
             }
             Err(error) => {
                 tracing::warn!(group = group.0, error, "the queue can't be read");
-                PAUSE
+                tokio::select! {
+                    () = shared.drain.cancelled() => {}
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
             }
-        };
-        if rest.is_zero() {
-            continue;
         }
-        tokio::select! {
-            () = shared.drain.cancelled() => {}
-            () = news.changed() => {}
-            () = tokio::time::sleep(rest.min(ROUND.saturating_sub(round_began.elapsed()).max(Duration::from_millis(1)))) => {}
+    }
+}
+
+/// Until there is news, something may be due, or the round ends.
+async fn rest(
+    shared: &Arc<Shared>,
+    group: GroupNumber,
+    news: &Subscription,
+    (soonest, round_ends): (Option<Timestamp>, Instant),
+) {
+    let until = |at: Timestamp| Instant::now() + Duration::from_millis(at.millis_since(now()));
+    let ends = round_ends.min(soonest.map_or(round_ends, until));
+    let quiet = ends.min(Instant::now() + QUIET);
+    tokio::select! {
+        () = shared.drain.cancelled() => return,
+        () = news.changed() => return,
+        () = tokio::time::sleep_until(quiet) => {}
+    }
+    if quiet == ends {
+        return;
+    }
+    let ends = match shared.engine.store.queue_next_due(group, now()).await {
+        Ok(next) => ends.min(next.map_or(ends, until)).min(Instant::now() + REST_MAX),
+        Err(error) => {
+            tracing::warn!(group = group.0, %error, "the queue's next due time can't be read");
+            ends.min(Instant::now() + PAUSE)
         }
-        tokio::time::sleep_until(began + GATHER).await;
+    };
+    tokio::select! {
+        () = shared.drain.cancelled() => {}
+        () = news.changed() => {}
+        () = tokio::time::sleep_until(ends) => {}
     }
 }
 
@@ -97,15 +143,14 @@ async fn look(
 ) -> Result<Look, String> {
     let now = now();
     let found = shared.engine.store.queue_due(group, now, after.clone(), PAGE).await;
-    let (items, next) = found.map_err(|error| error.to_string())?;
-    let mut look = Look { after, next, crowded: false };
-    let count = items.len();
-    let mut soonest = None;
+    let items = found.map_err(|error| error.to_string())?;
+    let end = if items.len() < PAGE as usize { End::Nothing } else { End::Page };
+    let mut look = Look { after, end, soonest: None };
     for item in items {
-        let wait_ms = shared.takeover_ms(&item);
+        let wait_ms = shared.takeover_ms(&item.delivery.destination);
         if item.due.millis() + wait_ms > now.millis() {
             let at = Timestamp(item.due.millis() + wait_ms);
-            soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at)));
+            look.soonest = earlier(look.soonest, Some(at));
             look.after = Some(item);
             continue;
         }
@@ -126,22 +171,21 @@ async fn look(
                 shared.note(group, Note::PutOff(postponed));
             }
             Offer::NoRoom => {
-                look.crowded = true;
+                look.end = End::NoRoom;
                 break;
             }
         }
         look.after = Some(item);
     }
     shared.wake();
-    if !look.crowded && count < PAGE as usize {
+    if look.end == End::Nothing {
         look.after = look.after.as_ref().map(before_its_equals);
     }
-    // What waits for another worker is looked at again from the beginning.
-    if let Some(soonest) = soonest {
-        look.next = Some(look.next.map_or(soonest, |next| next.min(soonest)));
-        look.after = None;
-    }
     Ok(look)
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// Where to go on behind everything older. What is due in the same millisecond is read again: more of it may come, in any order. Nothing

@@ -20,17 +20,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_policy::retry::RetrySchedule;
-use yubin_proto::StoreClient;
+use yubin_proto::{Courier, StoreClient};
 use yubin_state::Topic;
-use yubin_state::queue::{DeliveryKey, DueItem, Leased, Postponed};
+use yubin_state::queue::{DeliveryKey, DestinationName, Postponed};
 use yubin_types::{GroupNumber, Timestamp};
 
+use crate::assignment::{Assignment, Room};
 use crate::attempt::Engine;
 use crate::board::{Age, Back, Board, Due, Offer};
 use crate::config::QueueConfig;
 use crate::connect::Connector;
 use crate::connection::now;
 use crate::connections::Connections;
+use crate::desk::Desk;
 use crate::dispatch::dispatch;
 use crate::keep::{renew, tidy};
 use crate::leases::Leases;
@@ -81,8 +83,10 @@ pub(crate) struct Shared {
     recorders: Mutex<BTreeMap<GroupNumber, Recorder>>,
     /// Groups with a lease command under way.
     pub(crate) leasing: Mutex<BTreeSet<GroupNumber>>,
-    suspensions: Mutex<Suspensions>,
+    pub(crate) suspensions: Mutex<Suspensions>,
     pub(crate) leases: Leases,
+    /// For messages that came with their lease.
+    pub(crate) at_hand: Room,
     looking: TaskTracker,
     pub(crate) delivering: TaskTracker,
     recording: TaskTracker,
@@ -107,6 +111,7 @@ impl Queue {
         };
         let shared = Arc::new(Shared {
             leases: Leases::new(config.lease),
+            at_hand: Room::default(),
             board: Mutex::new(Board::new(config.board())),
             engine: Engine {
                 connections: Connections::new(config.idle_connections_max, config.idle_time_max),
@@ -135,6 +140,12 @@ impl Queue {
 }
 
 impl RunningQueue {
+    /// For whoever queues messages in this process.
+    #[must_use]
+    pub fn courier(&self) -> Arc<dyn Courier> {
+        Arc::new(Desk::new(Arc::clone(&self.shared)))
+    }
+
     /// Leases nothing more, lets deliveries under way finish for `grace`, and gives back what is left.
     pub async fn shutdown(self, grace: Duration) {
         let shared = self.shared;
@@ -194,13 +205,13 @@ impl Shared {
     }
 
     /// How long this worker leaves a delivery to others.
-    pub(crate) fn takeover_ms(&self, item: &DueItem) -> u64 {
+    pub(crate) fn takeover_ms(&self, destination: &DestinationName) -> u64 {
         let config = &self.engine.config;
         if config.workers.len() < 2 {
             return 0;
         }
         let takeover_ms = u64::try_from(config.takeover.as_millis()).unwrap_or(u64::MAX);
-        takeover_ms.saturating_mul(u64::from(config.rank(&item.delivery.destination.to_string())))
+        takeover_ms.saturating_mul(u64::from(config.rank(&destination.to_string())))
     }
 
     /// Waits until the board has room again.
@@ -244,11 +255,11 @@ impl Shared {
     }
 
     /// The next delivery that may begin.
-    pub(crate) fn begin(&self) -> Option<(GroupNumber, Box<Leased>)> {
+    pub(crate) fn begin(&self) -> Option<Box<Assignment>> {
         loop {
             let due = self.board.lock().begin(now())?;
             match self.leases.begin(&due.key) {
-                Some(leased) => return Some(leased),
+                Some(assignment) => return Some(assignment),
                 // Its lease is over. It is due again, here or elsewhere.
                 None => self.ended(&due.key, Signal::None),
             }

@@ -134,7 +134,14 @@ fn carry_out<T: Txn>(
         Command::Maintenance(command) => maintain(txn, command, now, topics)?,
         Command::Queue(QueueCommand::Enqueue { login, messages }) => {
             return on_domain(txn, envelope, now, bodies, topics, |work| {
-                enqueue::enqueue(work, login, messages, envelope.trace)
+                enqueue::enqueue(work, login, messages, None, envelope.trace)
+            });
+        }
+        Command::Queue(QueueCommand::EnqueueLeased { login, messages, worker, seconds }) => {
+            let wanted = lease::Wanted { worker, seconds, request: envelope.request };
+            let lease = Some(wanted.with_enqueue(position, now)?);
+            return on_domain(txn, envelope, now, bodies, topics, |work| {
+                enqueue::enqueue(work, login, messages, lease, envelope.trace)
             });
         }
         Command::Queue(QueueCommand::Record { results }) => {
@@ -251,8 +258,9 @@ fn leases<T: Txn>(
         QueueCommand::Renew { seconds, items } => lease::renew(txn, now, seconds, &items),
         QueueCommand::Postpone { items } => lease::postpone(txn, now, &items, topics),
         // These are handled where their domain is opened.
-        QueueCommand::Enqueue { .. } | QueueCommand::Record { .. } | QueueCommand::Control { .. } => {
-            Err(Refusal::Unsupported.into())
-        }
+        QueueCommand::Enqueue { .. }
+        | QueueCommand::EnqueueLeased { .. }
+        | QueueCommand::Record { .. }
+        | QueueCommand::Control { .. } => Err(Refusal::Unsupported.into()),
     }
 }

@@ -5,7 +5,8 @@
 //! of its command, fences whoever comes late. Every recipient ends in exactly one final state, which becomes an *event*; a delivery
 //! without recipients goes, and a message without deliveries lets its body go.
 //!
-//! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked.
+//! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked; [`newcomer`]:
+//!   what a new message becomes.
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
 //!
@@ -13,6 +14,7 @@
 //! rows change in `tray` alone.
 
 pub mod command;
+pub mod newcomer;
 pub mod query;
 pub mod record;
 pub mod rows;
@@ -26,9 +28,10 @@ pub(crate) mod suspend;
 pub(crate) mod tray;
 
 pub use command::{
-    ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, Leased, NewDelivery, NewQueued,
-    NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome,
+    ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, EnqueuedLease, Leased, NewDelivery,
+    NewQueued, NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome,
 };
+pub use newcomer::Lessee;
 pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SummaryLine};
 pub use record::{
     AfterLease, BodyKind, ContentFacts, DelayNotice, Delivery, DeliveryState, DeliveryStatus, Event, EventRecord,

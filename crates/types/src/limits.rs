@@ -317,6 +317,8 @@ pub const RETRY_WAIT_SECONDS_MAX_DEFAULT: u64 = 4 * 3_600;
 pub const DELAY_NOTICE_SECONDS_DEFAULT: u64 = 4 * 3_600;
 /// How long a worker may hold a delivery without renewing its lease, seconds.
 pub const QUEUE_LEASE_SECONDS_MAX: u64 = 3_600;
+/// Bytes of messages that a worker keeps because they were queued in its process and begin soon. Others it reads from the store.
+pub const QUEUE_AT_HAND_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A due delivery of a suspended domain is looked at again after this, seconds.
 pub const QUEUE_SUSPENDED_SECONDS: u64 = 15 * 60;
 /// Deliveries that one queue command names.

@@ -1,6 +1,6 @@
 //! Wiring: which parts this process runs, how they find each other, and the order in which they start and stop.
 //!
-//! Start: store, store service, client, front end, queue, admin API, HTTP pages. Stop in the opposite order: front ends drain first, so
+//! Start: store, store service, client, queue, front end, admin API, HTTP pages. Stop in the opposite order: front ends drain first, so
 //! that whatever they accepted still finds its store; then the queue finishes or gives back what it delivers; then the store hands its
 //! leaderships over and makes everything durable.
 
@@ -73,18 +73,18 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     let client = StoreClient::new(store_nodes(&config, own)?, ClientSettings::default());
     services.follow_nodes(&config, &client);
 
-    let frontend = if config.has(Role::Frontend) {
-        let secret = secrets::cluster_secret(&config)?;
-        let started =
-            Frontend::start(frontend::settings(&config)?, Arc::clone(&client), &secret, &mut registry).await?;
-        bound.extend(started.addresses().iter().cloned());
-        Some(started)
-    } else {
-        None
-    };
     let queue = if config.has(Role::Queue) {
         let hosts = queue::mail_hosts(&config)?;
         Some(Queue::start(queue::settings(&config)?, Arc::clone(&client), hosts, &mut registry)?)
+    } else {
+        None
+    };
+    let frontend = if config.has(Role::Frontend) {
+        let secret = secrets::cluster_secret(&config)?;
+        let (settings, courier) = (frontend::settings(&config)?, queue.as_ref().map(RunningQueue::courier));
+        let started = Frontend::start(settings, Arc::clone(&client), courier, &secret, &mut registry).await?;
+        bound.extend(started.addresses().iter().cloned());
+        Some(started)
     } else {
         None
     };

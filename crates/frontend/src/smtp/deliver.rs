@@ -125,7 +125,7 @@ impl SmtpRim {
         let request = (RequestId(rand::random()), DedupeClass::Delivery);
         let caller = self.connection.caller(&self.principal());
         let reply = store.propose(hosted.scope(), command, request, &caller, vec![spooled.body.clone()]).await?;
-        if !matches!(reply, Reply::Refused(Refusal::StaleEpoch | Refusal::NoSuchDomain)) {
+        if !has_moved(&reply) {
             return Ok(reply);
         }
         store.forget(&hosted.name);
@@ -142,7 +142,7 @@ impl SmtpRim {
     }
 
     /// On whose behalf: the account that logged in, or the world.
-    fn principal(&self) -> String {
+    pub(super) fn principal(&self) -> String {
         match (&self.identity, self.listener) {
             (Some(identity), Listener::Submission) => identity.address.to_string(),
             (_, Listener::Lmtp) => "lmtp".to_owned(),
@@ -168,6 +168,11 @@ fn log(transaction: &Transaction, complete: &Complete, result: &dyn std::fmt::De
         result = ?result,
         "message"
     );
+}
+
+/// Was the command refused because its domain is not where it was believed to be?
+pub(super) fn has_moved(reply: &Reply) -> bool {
+    matches!(reply, Reply::Refused(Refusal::StaleEpoch | Refusal::NoSuchDomain))
 }
 
 /// A message whose octets have all come.

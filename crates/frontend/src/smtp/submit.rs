@@ -14,7 +14,7 @@ use yubin_state::queue::{
 use yubin_state::{Command, Reply};
 use yubin_types::{DestinationName, DomainName, QueueId, Refusal, ReversePath, limits};
 
-use super::deliver::Complete;
+use super::deliver::{Complete, has_moved};
 use super::{Invited, SmtpRim, Transaction};
 use crate::auth::Identity;
 use crate::driver::now;
@@ -38,6 +38,17 @@ impl SmtpRim {
             }
         };
         let queued = self.queued(transaction, complete, identity, prefix);
+        if let Some(courier) = &self.connection.shared.courier
+            && let Some(commission) = courier.take_on(home.scope(), &queued)
+        {
+            let (store, login) = (&self.connection.shared.store, Some(identity.login));
+            let told = (complete.spooled.body.clone(), &self.connection.caller(&self.principal()));
+            let reply = store.enqueue_leased(home.scope(), login, queued.clone(), told, commission).await?;
+            // If the domain has moved, room was made for the wrong place.
+            if !has_moved(&reply) {
+                return Ok(reply);
+            }
+        }
         let command = Command::Queue(QueueCommand::Enqueue { login: Some(identity.login), messages: vec![queued] });
         self.propose(&home, &command, &complete.spooled).await
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use yubin_types::{DomainId, QueueId, Refusal, ReversePath, limits};
+use yubin_types::{DomainId, QueueId, Refusal, ReversePath, Timestamp, limits};
 
 use super::events;
 use crate::keys;
@@ -36,7 +36,10 @@ pub(super) fn answer<V: View>(view: &V, domain: DomainId, query: &QueueQuery) ->
         QueueQuery::Events { filter, after, limit } => {
             events::events(view, domain, filter, after.as_ref(), page_size(*limit))?
         }
-        QueueQuery::Due { .. } | QueueQuery::Body(_) => return Err(Refusal::Unsupported.into()),
+        QueueQuery::NextDue(then) if domain == DomainId(0) => next_due(view, *then)?,
+        QueueQuery::Due { .. } | QueueQuery::NextDue(_) | QueueQuery::Body(_) => {
+            return Err(Refusal::Unsupported.into());
+        }
     };
     Ok(Answer::Queue(answer))
 }
@@ -45,29 +48,20 @@ fn page_size(limit: u32) -> usize {
     (limit as usize).min(limits::PAGE_SIZE_MAX)
 }
 
-fn due<V: View>(
-    view: &V,
-    until: yubin_types::Timestamp,
-    after: Option<&DueItem>,
-    limit: usize,
-) -> Outcome<QueueAnswer, V::Error> {
-    let mut span = keys::queue_dues();
+fn due<V: View>(view: &V, until: Timestamp, after: Option<&DueItem>, limit: usize) -> Outcome<QueueAnswer, V::Error> {
+    let mut span = keys::queue_dues_until(until);
     if let Some(DueItem { due, delivery }) = after {
         span = span.after(keys::queue_due(*due, delivery.domain, delivery.id, &delivery.destination).bytes());
     }
-    let (mut items, mut next) = (Vec::new(), None);
-    view.each_key(&span, |key| {
-        let at = keys::parse_queue_due_time(key);
-        if at > until || items.len() == limit {
-            next = Some(at);
-        } else {
-            items.extend(keys::parse_queue_due(key));
-        }
-        go_on_while(next.is_none())
-    })?;
+    let keys = view.first_keys(&span, limit)?;
+    Ok(QueueAnswer::Due(keys.iter().filter_map(|key| keys::parse_queue_due(key)).collect()))
+}
+
+fn next_due<V: View>(view: &V, then: Timestamp) -> Outcome<QueueAnswer, V::Error> {
+    let first = view.first_key(&keys::queue_dues_after(then))?;
     // Those that are held stand at the end of time: nothing waits for them.
-    let next = next.filter(|at| at.0 < u64::MAX);
-    Ok(QueueAnswer::Due { items, next })
+    let next = first.map(|key| keys::parse_queue_due_time(&key)).filter(|at| at.0 < u64::MAX);
+    Ok(QueueAnswer::NextDue(next))
 }
 
 fn message<V: View>(view: &V, domain: DomainId, id: QueueId) -> Outcome<QueueAnswer, V::Error> {
@@ -186,7 +180,7 @@ fn walk<V: View>(
 }
 
 impl QueueFilter {
-    fn admits(&self, message: &QueuedMessage, delivery: &Delivery, now: yubin_types::Timestamp) -> bool {
+    fn admits(&self, message: &QueuedMessage, delivery: &Delivery, now: Timestamp) -> bool {
         let to = |wanted: &yubin_types::RecipientAddress| {
             wanted.destination == delivery.destination
                 && delivery.recipients.iter().any(|recipient| recipient.local.key() == wanted.local.key())

@@ -4,7 +4,7 @@
 
 use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 
-use super::{Key, Span, Table, b8, id_at, key, prefix, u64_at};
+use super::{Key, Span, Table, b8, between, id_at, key, prefix, u64_at};
 use crate::queue::rows::{QueueCounters, Queued};
 use crate::queue::{Delivery, DeliveryKey, DueItem, Event, EventCursor, QueueSuspension, SuspensionScope};
 
@@ -69,6 +69,18 @@ pub fn queue_due(due: Timestamp, domain: DomainId, id: QueueId, destination: &De
 #[must_use]
 pub fn queue_dues() -> Span<()> {
     prefix(Table::QueueDue, &[])
+}
+
+/// Those that are due by then. Nothing behind is touched: leases that ended early have left their marks there.
+#[must_use]
+pub fn queue_dues_until(until: Timestamp) -> Span<()> {
+    between(key(Table::QueueDue, &[]), key(Table::QueueDue, &[&b8(until.0.saturating_add(1))]))
+}
+
+/// Those that are due after then.
+#[must_use]
+pub fn queue_dues_after(then: Timestamp) -> Span<()> {
+    Span { from: queue_dues_until(then).to, ..queue_dues() }
 }
 
 /// The due time in a key of [`queue_dues`].

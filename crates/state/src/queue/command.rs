@@ -64,6 +64,18 @@ pub enum QueueCommand {
         /// What to do with them.
         action: ControlAction,
     },
+    /// `Enqueue` and `Lease` in one step, for a worker at hand that begins at once. The reply is [`QueueReply::Enqueued`], or that of
+    /// `Enqueue` where messages were queued already: then nothing is leased.
+    EnqueueLeased {
+        /// As in `Enqueue`.
+        login: Option<Login>,
+        /// As in `Enqueue`.
+        messages: Vec<NewQueued>,
+        /// As in `Lease`.
+        worker: String,
+        /// As in `Lease`.
+        seconds: u64,
+    },
 }
 
 /// A message that is being queued. Its body is the entry's body with this ordinal.
@@ -225,6 +237,19 @@ pub enum QueueReply {
     },
     /// `Control`: for each item in order.
     Controlled(Vec<ControlOutcome>),
+    /// `EnqueueLeased`: all deliveries of all messages are leased ([`NewQueued::leased`]).
+    Enqueued(EnqueuedLease),
+}
+
+/// What fences deliveries that were leased as they were queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnqueuedLease {
+    /// The token of all of them.
+    pub token: u64,
+    /// When they were queued.
+    pub queued: Timestamp,
+    /// When the lease ends.
+    pub until: Timestamp,
 }
 
 /// A delivery granted to a worker.

@@ -1,4 +1,4 @@
-//! Taking messages into the queue: all of one command or none.
+//! Taking messages into the queue: all of one command or none, and with a lease of all or of none.
 //!
 //! Refused: a suspended domain or account, a message larger than the plan allows, more than an account or its domain may send
 //! ([`crate::sending`]; what nobody logged in for is not counted), a domain with too much in the queue. Queued mail is
@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 use yubin_types::{Refusal, TraceId, limits};
 
-use super::command::NewQueued;
+use super::command::{NewQueued, QueueReply};
+use super::newcomer::Lease;
 use super::tray::Tray;
 use crate::command::Login;
 use crate::keys;
@@ -22,11 +23,12 @@ use crate::stop::Outcome;
 use crate::table::Read as _;
 use crate::work::Work;
 
-/// Enqueues.
+/// Enqueues, and leases what is queued to a worker that asked for it.
 pub(crate) fn enqueue<T: Txn>(
     work: &mut Work<'_, T>,
     login: Option<Login>,
     messages: Vec<NewQueued>,
+    lease: Option<Lease>,
     trace: TraceId,
 ) -> Outcome<Reply, T::Error> {
     match (login, &work.domain.standing) {
@@ -59,13 +61,16 @@ pub(crate) fn enqueue<T: Txn>(
     for message in messages {
         let body = tray.work.body(message.body_ordinal)?;
         tray.work.take_body(message.body_ordinal);
-        tray.insert(message, body, trace);
+        match &lease {
+            Some(lease) => tray.insert_leased(message, body, trace, lease),
+            None => tray.insert(message, body, trace),
+        }
     }
     tray.close()?;
     if let Some(charge) = charge {
         charge.write(work);
     }
-    Ok(Reply::Done)
+    Ok(lease.map_or(Reply::Done, |lease| Reply::Queue(QueueReply::Enqueued(lease.granted))))
 }
 
 fn check<T: Txn>(work: &Work<'_, T>, messages: &[NewQueued]) -> Result<(), Refusal> {

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
-use super::command::{DeliveryKey, Leased, Postponed, QueueReply};
+use super::command::{DeliveryKey, EnqueuedLease, Leased, Postponed, QueueReply};
 use super::enqueue::invalid;
+use super::newcomer::Lease;
 use super::record::{AfterLease, Delivery, DeliveryState, QueueSource};
 use super::rows::Queued;
 use super::tray::{self, Tray};
@@ -37,6 +38,22 @@ pub(crate) struct Wanted {
     pub(crate) request: RequestId,
 }
 
+impl Wanted {
+    /// The lease of messages that are queued by the same command.
+    pub(crate) fn with_enqueue(self, position: Position, now: Timestamp) -> Result<Lease, Refusal> {
+        let granted = EnqueuedLease { token: position.index, queued: now, until: self.until(now)? };
+        Ok(Lease { worker: self.worker, request: self.request, granted })
+    }
+
+    /// When it ends, if it is granted now.
+    fn until(&self, now: Timestamp) -> Result<Timestamp, Refusal> {
+        if self.worker.is_empty() || self.worker.len() > limits::OBJECT_NAME_BYTES_MAX {
+            return Err(invalid(&format!("a worker's name has 1 to {} bytes", limits::OBJECT_NAME_BYTES_MAX)));
+        }
+        until(now, self.seconds)
+    }
+}
+
 /// Grants leases.
 pub(crate) fn lease<T: Txn>(
     txn: &mut T,
@@ -47,13 +64,10 @@ pub(crate) fn lease<T: Txn>(
     topics: &mut Topics,
 ) -> Outcome<Reply, T::Error> {
     check_count(items.len())?;
-    if wanted.worker.is_empty() || wanted.worker.len() > limits::OBJECT_NAME_BYTES_MAX {
-        return Err(invalid(&format!("a worker's name has 1 to {} bytes", limits::OBJECT_NAME_BYTES_MAX)).into());
-    }
     let mut clerk = Clerk {
         position,
         now,
-        until: until(now, wanted.seconds)?,
+        until: wanted.until(now)?,
         wanted,
         domains: BTreeMap::new(),
         suspended: BTreeMap::new(),

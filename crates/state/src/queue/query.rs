@@ -16,7 +16,7 @@ use crate::record::ColdRow;
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueueQuery {
-    /// What is due, in the order of time, leases that ran out included. Of the whole group only.
+    /// What is due, in the order of time, leases that ran out included. Of the whole group only. Costs as much as what it finds.
     Due {
         /// Due until then.
         until: Timestamp,
@@ -54,6 +54,9 @@ pub enum QueueQuery {
         /// At most so many.
         limit: u32,
     },
+    /// When the next delivery is due after this time. Of the whole group only. Passes over the marks of all leases that ended before their time
+    /// and are not merged away yet, so it is asked when there is nothing else to do.
+    NextDue(Timestamp),
 }
 
 /// A delivery in the index of due times.
@@ -109,13 +112,8 @@ pub struct EventCursor {
 /// An answer; the variant follows from the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueueAnswer {
-    /// Due deliveries.
-    Due {
-        /// In the order of time.
-        items: Vec<DueItem>,
-        /// When the next one behind them is due: now, if there are more; `None`: nothing waits.
-        next: Option<Timestamp>,
-    },
+    /// Due deliveries, in the order of time; as many as were asked for: there may be more.
+    Due(Vec<DueItem>),
     /// A message.
     Message {
         /// Its domain.
@@ -150,6 +148,8 @@ pub enum QueueAnswer {
         /// Where to go on.
         next: Option<EventCursor>,
     },
+    /// The next due time; `None`: nothing waits.
+    NextDue(Option<Timestamp>),
 }
 
 /// A sum over deliveries.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddress, Timestamp, TraceId, limits};
 
 use super::command::NewQueued;
+use super::newcomer::Lease;
 use super::record::{
-    Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply, cut,
+    Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply,
 };
 use super::rows::{QueueCounters, Queued};
 use crate::keys::{self, DueKind};
@@ -65,45 +66,31 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
 
     /// Queues a message, which was checked before, on a body that is its.
     pub(crate) fn insert(&mut self, new: NewQueued, body: BodyRef, trace: TraceId) {
-        let (id, now, domain) = (new.id, self.work.now, self.work.id);
-        let expires = now.plus_seconds(new.lifetime_seconds);
-        let bytes = new.bytes();
-        let deliveries = u32::try_from(new.deliveries.len()).unwrap_or(u32::MAX);
-        let message = QueuedMessage {
-            id,
-            sender: new.sender,
-            source: new.source,
-            message_id: new.message_id.map(|mut text| {
-                cut(&mut text, limits::MESSAGE_ID_BYTES_MAX);
-                text
-            }),
-            bytes,
-            content: new.content,
-            dsn: new.dsn,
-            queued: now,
-            trace,
-            deliveries,
-        };
+        self.add(new, body, trace, None);
+        self.work.changed(Topic::Queue);
+    }
+
+    /// Queues a message whose deliveries are leased from the beginning. Nobody else has anything to do, so nobody is told.
+    pub(crate) fn insert_leased(&mut self, new: NewQueued, body: BodyRef, trace: TraceId, lease: &Lease) {
+        self.add(new, body, trace, Some(lease));
+    }
+
+    fn add(&mut self, mut new: NewQueued, body: BodyRef, trace: TraceId, lease: Option<&Lease>) {
+        let (id, domain) = (new.id, self.work.id);
+        let message = new.message(self.work.now, trace);
+        let (bytes, deliveries) = (message.bytes, message.deliveries);
+        for delivery in new.take_deliveries(self.work.now, lease) {
+            self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
+            self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
+        }
         let row = Queued { message, prefix: new.prefix, body, body_bytes: new.body_bytes };
         self.work.txn.set(&keys::queued(domain, id), &row);
         if deliveries > 1 {
             self.work.txn.set(&keys::deliveries_left(domain, id), &deliveries);
         }
-        for delivery in new.deliveries {
-            let recipients = delivery.recipients.into_iter().map(|recipient| QueuedRecipient {
-                local: recipient.local,
-                notify: recipient.notify,
-                orcpt: recipient.orcpt,
-                last_reply: None,
-            });
-            let delivery = Delivery::new(delivery.destination, recipients.collect(), now, expires);
-            self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
-            self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
-        }
         self.counters.totals.messages += 1;
         self.counters.totals.bytes += bytes;
         self.counters.totals.deliveries += u64::from(deliveries);
-        self.work.changed(Topic::Queue);
     }
 
     /// Writes a delivery back; `filed` is where it stood among the due times.

@@ -388,7 +388,9 @@ fn bodies_of(command: &Command) -> u64 {
         Command::Mail(MailCommand::Deliver { .. }) => 1,
         Command::Domain(DomainCommand::Sending(SendingCommand::Tell { .. })) => 1,
         Command::Mail(MailCommand::Append { messages, .. }) => messages.len() as u64,
-        Command::Queue(QueueCommand::Enqueue { messages, .. }) => ordinals(messages),
+        Command::Queue(QueueCommand::Enqueue { messages, .. } | QueueCommand::EnqueueLeased { messages, .. }) => {
+            ordinals(messages)
+        }
         Command::Queue(QueueCommand::Record { results }) => {
             results.iter().map(|result| ordinals(&result.notices)).max().unwrap_or(0)
         }

@@ -66,13 +66,19 @@ pub(crate) fn said(code: u16) -> RemoteReply {
 
 /// What came of a lease: outcomes by place, and when to try again.
 pub(crate) fn result(leased: &Leased, recipients: Vec<(u16, RecipientOutcome)>, next: Timestamp) -> DeliveryResult {
+    let (delivery, token) = (leased.key(), leased.token);
+    DeliveryResult { delivery, token, next_attempt: Some(next), ..blank(recipients) }
+}
+
+/// Outcomes by place, of a delivery that is still to be named.
+fn blank(recipients: Vec<(u16, RecipientOutcome)>) -> DeliveryResult {
     DeliveryResult {
-        delivery: leased.key(),
-        token: leased.token,
+        delivery: key(0, "b.example"),
+        token: 0,
         attempted: Timestamp(7),
         reply: None,
         recipients,
-        next_attempt: Some(next),
+        next_attempt: None,
         delay_notice: DelayNotice::NotSent,
         notices: Vec::new(),
     }
@@ -321,6 +327,35 @@ fn leases_can_be_kept_and_given_back() {
     assert_eq!(lab.lease(60, vec![key(1, "b.example"), key(2, "b.example")]), []);
     lab.wait(400);
     assert_eq!(lab.lease(60, vec![key(1, "b.example"), key(2, "b.example")]).len(), 2);
+}
+
+#[test]
+fn what_is_leased_as_it_is_queued_is_nobody_elses_until_the_lease_ends() {
+    let mut lab = Lab::new();
+    let leased = |number, worker: &str, seconds| {
+        let messages = vec![message(number, &["x@b.example", "y@c.example"])];
+        QueueCommand::EnqueueLeased { login: None, messages, worker: worker.to_owned(), seconds }
+    };
+    let Reply::Queue(QueueReply::Enqueued(granted)) = lab.queue(D1, leased(1, "w", 60)) else { panic!() };
+    assert!(!lab.topics.contains(&Topic::Queue), "nobody else has anything to do");
+    assert_eq!(granted.until, lab.now.plus_seconds(60));
+    assert_eq!(lab.lease(60, vec![key(1, "b.example"), key(1, "c.example")]), []);
+    let delivery = lab.delivery(1, "b.example").unwrap();
+    assert_eq!(delivery.token, granted.token);
+    // Its holder records one; the other one runs out, and is an attempt that nobody knows the end of.
+    let outcome = vec![(0, RecipientOutcome::Delivered(said(250)))];
+    let held = DeliveryResult { delivery: key(1, "b.example"), token: granted.token, ..blank(outcome) };
+    assert_eq!(lab.record(vec![held]), []);
+    lab.wait(60);
+    let again = lab.lease(60, vec![key(1, "b.example"), key(1, "c.example")]);
+    assert_eq!(
+        again.iter().map(|leased| (leased.key(), leased.delivery.lapsed)).collect::<Vec<_>>(),
+        [(key(1, "c.example"), 1)]
+    );
+    assert_eq!(lab.queue(D1, leased(1, "w", 60)), Reply::Done, "queued already: nothing is leased");
+    for (worker, seconds) in [("", 60), ("w", 0), ("w", limits::QUEUE_LEASE_SECONDS_MAX + 1)] {
+        assert!(matches!(refused(&lab.queue(D1, leased(2, worker, seconds))), Refusal::InvalidValue { .. }));
+    }
 }
 
 #[test]

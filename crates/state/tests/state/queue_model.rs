@@ -12,14 +12,14 @@ use yubin_state::command::{DomainCommand, MaintenanceCommand};
 use yubin_state::memory::Memory;
 use yubin_state::queue::{
     AfterLease, ControlAction, ControlItem, ControlOutcome, DelayNotice, Delivery, DeliveryKey, DeliveryResult,
-    DeliveryState, FinalOutcome, NewQueued, Postponed, QueueAnswer, QueueCommand, QueueFilter, QueueId, QueueQuery,
-    QueueReply, RecipientOutcome,
+    DeliveryState, EnqueuedLease, FinalOutcome, Lessee, NewQueued, Postponed, QueueAnswer, QueueCommand, QueueFilter,
+    QueueId, QueueQuery, QueueReply, RecipientOutcome,
 };
 use yubin_state::reply::More;
 use yubin_state::{Command, DedupeClass, Encode as _, Envelope, Reply, apply};
 use yubin_types::{DomainId, RecipientAddress, Refusal, Timestamp, limits};
 
-use crate::lab::{D1, D2, Lab, plan};
+use crate::lab::{D1, D2, EPOCH, Lab, plan};
 use crate::queue::{GROUP, destination, message, notice, said};
 
 const HOSTS: [&str; 3] = ["b.example", "c.example", "[192.0.2.1]"];
@@ -32,6 +32,8 @@ enum Step {
         second: bool,
         users: [usize; 3],
         repeat: bool,
+        /// For so many seconds, if they are leased to a worker at hand.
+        lease: Option<u64>,
     },
     /// Some of what there is; `again` repeats the last lease's request.
     Lease {
@@ -74,7 +76,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let users = || prop::array::uniform3(0usize..3);
     prop_oneof![
-        4 => (any::<bool>(), users(), any::<bool>()).prop_map(|(second, users, repeat)| Step::Enqueue { second, users, repeat }),
+        4 => (any::<bool>(), users(), any::<bool>(), prop::option::of(1u64..120))
+            .prop_map(|(second, users, repeat, lease)| Step::Enqueue { second, users, repeat, lease }),
         6 => (any::<u64>(), 1u64..120, prop::bool::weighted(0.2)).prop_map(|(mask, seconds, again)| Step::Lease { mask, seconds, again }),
         6 => (0usize..6, 1usize..4, prop::array::uniform3(0usize..5), 0u64..300, any::<bool>(), prop::bool::weighted(0.2))
             .prop_map(|(from, count, kinds, next, notice, repeat)| Step::Record { from, count, kinds, next, notice, repeat }),
@@ -204,7 +207,7 @@ impl Model {
         gone.users.iter().for_each(|user| self.end(key, user, FinalOutcome::Cancelled));
     }
 
-    fn enqueue(&mut self, second: bool, users: [usize; 3], repeat: bool) {
+    fn enqueue(&mut self, second: bool, users: [usize; 3], repeat: bool, lease: Option<u64>) {
         let domain = if second { D2 } else { D1 };
         let to: Vec<String> = HOSTS
             .iter()
@@ -217,19 +220,44 @@ impl Model {
         self.messages += 1;
         let to: Vec<&str> = to.iter().map(String::as_str).collect();
         let new = NewQueued { lifetime_seconds: 20_000, ..message(self.messages, &to) };
-        let enqueue = QueueCommand::Enqueue { login: None, messages: vec![new.clone()] };
-        let reply = self.lab.queue(domain, enqueue.clone());
+        let messages = vec![new.clone()];
+        let command = match lease {
+            None => QueueCommand::Enqueue { login: None, messages },
+            Some(seconds) => QueueCommand::EnqueueLeased { login: None, messages, worker: "w".to_owned(), seconds },
+        };
+        let envelope = self.lab.envelope(domain, DedupeClass::None);
+        let (token, now) = (self.next_index(), self.lab.now);
+        let reply = self.lab.propose(envelope.clone(), Command::Queue(command.clone()));
+        let granted = lease.map(|seconds| EnqueuedLease { token, queued: now, until: now.plus_seconds(seconds) });
         let expected = match self.suspended.get(&domain) {
             _ if self.deleted.contains(&domain) => Reply::Refused(Refusal::StaleEpoch),
             Some(true) => Reply::Refused(Refusal::DomainSuspended { reason: String::new() }),
-            _ => Reply::Done,
+            _ => granted.map_or(Reply::Done, |granted| Reply::Queue(QueueReply::Enqueued(granted))),
         };
         assert_eq!(reply, expected);
-        if reply == Reply::Done {
-            self.insert(domain, &new);
-            if repeat {
-                assert_eq!(self.lab.queue(domain, enqueue), Reply::Done);
-            }
+        if matches!(reply, Reply::Refused(_)) {
+            return;
+        }
+        self.insert(domain, &new);
+        if let Some(granted) = granted {
+            self.begin_leased(domain, new, granted, &envelope);
+        }
+        if repeat {
+            assert_eq!(self.lab.queue(domain, command), Reply::Done);
+        }
+    }
+
+    /// The deliveries of a message are leased from the beginning, as the worker that asked for it believes.
+    fn begin_leased(&mut self, domain: DomainId, new: NewQueued, granted: EnqueuedLease, envelope: &Envelope) {
+        let worker = "w".to_owned();
+        let lessee = Lessee { domain, epoch: EPOCH, worker, request: envelope.request, trace: envelope.trace };
+        let leased = new.leased(lessee, granted);
+        let query = QueueQuery::Message(leased[0].message.id);
+        let QueueAnswer::Message { message, deliveries, .. } = self.lab.ask_queue(domain, query) else { panic!() };
+        assert!(leased.iter().all(|leased| leased.message == message && deliveries.contains(&leased.delivery)));
+        for leased in leased {
+            self.queued.insert(leased.key(), Modelled::of(&leased.delivery));
+            self.granted.push((leased.key(), leased.token));
         }
     }
 
@@ -495,7 +523,7 @@ impl Model {
 
     fn step(&mut self, step: &Step) {
         match *step {
-            Step::Enqueue { second, users, repeat } => self.enqueue(second, users, repeat),
+            Step::Enqueue { second, users, repeat, lease } => self.enqueue(second, users, repeat, lease),
             Step::Lease { mask, seconds, again } => self.lease(mask, seconds, again),
             Step::Record { repeat: true, .. } => {
                 if let Some((envelope, command, reply)) = self.last_record.clone() {

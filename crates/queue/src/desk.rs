@@ -1,0 +1,96 @@
+//! Where mail that is queued in this process is handed over: room is made on the board before, the lease comes with the command that queues.
+//!
+//! Only what would be leased at once is taken on: there is room for it and for all that wait at its destination, nobody has
+//! suspended it, and no other worker goes before this one. Everything else takes the way through the store, where all are equal.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use yubin_proto::{Commission, Content, Courier, Scope};
+use yubin_state::queue::{DeliveryKey, Leased, NewQueued};
+use yubin_types::GroupNumber;
+
+use crate::assignment::Assignment;
+use crate::board::{Age, Due};
+use crate::connection::now;
+use crate::dispatch::begin;
+use crate::worker::Shared;
+
+/// The worker, as this process's front end sees it.
+pub(crate) struct Desk {
+    shared: Arc<Shared>,
+}
+
+impl Desk {
+    pub(crate) fn new(shared: Arc<Shared>) -> Desk {
+        Desk { shared }
+    }
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl Courier for Desk {
+    fn take_on(&self, scope: Scope, message: &NewQueued) -> Option<Box<dyn Commission>> {
+        let shared = &self.shared;
+        let (now, asked) = (now(), Instant::now());
+        let key = |destination| DeliveryKey { domain: scope.domain, id: message.id, destination };
+        let keys: Vec<_> = message.deliveries.iter().map(|delivery| key(delivery.destination.clone())).collect();
+        let others = |key: &DeliveryKey| {
+            shared.takeover_ms(&key.destination) > 0 || shared.suspensions.lock().until(key, now).is_some()
+        };
+        if shared.drain.is_cancelled() || keys.iter().any(others) || !shared.board.lock().reserve(now, &keys) {
+            return None;
+        }
+        Some(Box::new(Reserved { shared: Arc::clone(shared), group: scope.group, keys, asked }))
+    }
+}
+
+/// Room on the board.
+struct Reserved {
+    shared: Arc<Shared>,
+    group: GroupNumber,
+    /// What was asked for and is neither leased nor given up.
+    keys: Vec<DeliveryKey>,
+    /// From when leases count.
+    asked: Instant,
+}
+
+impl Commission for Reserved {
+    fn worker(&self) -> &str {
+        &self.shared.engine.config.worker
+    }
+
+    fn seconds(&self) -> u64 {
+        self.shared.leases.seconds()
+    }
+
+    fn begin(mut self: Box<Self>, leased: Vec<Leased>, content: Content) {
+        let (shared, group) = (Arc::clone(&self.shared), self.group);
+        let content = shared.at_hand.keep(content);
+        shared.engine.metrics.handed_over(leased.len());
+        for leased in leased {
+            let key = leased.key();
+            self.keys.retain(|asked| *asked != key);
+            shared.leases.add(Assignment { group, leased, content: content.clone() }, self.asked);
+            shared.granted(Due { group, key, age: Age::New });
+        }
+        begin(&shared);
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        {
+            let mut board = self.shared.board.lock();
+            self.keys.iter().for_each(|key| board.refused(key));
+        }
+        self.shared.wake();
+    }
+}

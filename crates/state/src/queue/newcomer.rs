@@ -1,0 +1,89 @@
+//! What a new message becomes: its row and its deliveries, waiting for a worker or leased to one from the beginning.
+//!
+//! The same for the machine that stores them and for the worker that asked for the lease: it knows what it proposed, so the reply names
+//! no more than the lease's token and times ([`EnqueuedLease`]).
+
+use yubin_types::{DomainId, Epoch, RequestId, Timestamp, TraceId, limits};
+
+use super::command::{EnqueuedLease, Leased, NewDelivery, NewQueued};
+use super::record::{AfterLease, Delivery, DeliveryState, QueuedMessage, QueuedRecipient, cut};
+
+/// The lease under which a message is queued.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    pub(crate) worker: String,
+    pub(crate) request: RequestId,
+    pub(crate) granted: EnqueuedLease,
+}
+
+/// Who asked for a lease with its messages, in which domain.
+#[derive(Clone, Debug)]
+pub struct Lessee {
+    /// The domain of the messages.
+    pub domain: DomainId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The worker's name.
+    pub worker: String,
+    /// The request that asked.
+    pub request: RequestId,
+    /// Under which trace.
+    pub trace: TraceId,
+}
+
+impl NewQueued {
+    /// The deliveries that [`super::QueueCommand::EnqueueLeased`] granted of this message.
+    #[must_use]
+    pub fn leased(mut self, lessee: Lessee, granted: EnqueuedLease) -> Vec<Leased> {
+        let Lessee { domain, epoch, worker, request, trace } = lessee;
+        let message = self.message(granted.queued, trace);
+        let lease = Lease { worker, request, granted };
+        let deliveries = self.take_deliveries(granted.queued, Some(&lease)).into_iter();
+        let leased = |delivery| Leased { domain, epoch, token: granted.token, message: message.clone(), delivery };
+        deliveries.map(leased).collect()
+    }
+
+    /// The message as it is queued now.
+    pub(crate) fn message(&self, now: Timestamp, trace: TraceId) -> QueuedMessage {
+        QueuedMessage {
+            id: self.id,
+            sender: self.sender.clone(),
+            source: self.source,
+            message_id: self.message_id.clone().map(|mut text| {
+                cut(&mut text, limits::MESSAGE_ID_BYTES_MAX);
+                text
+            }),
+            bytes: self.bytes(),
+            content: self.content,
+            dsn: self.dsn.clone(),
+            queued: now,
+            trace,
+            deliveries: u32::try_from(self.deliveries.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Its deliveries as they begin.
+    pub(crate) fn take_deliveries(&mut self, now: Timestamp, lease: Option<&Lease>) -> Vec<Delivery> {
+        let expires = now.plus_seconds(self.lifetime_seconds);
+        let begin = |NewDelivery { destination, recipients }| {
+            let recipients = recipients.into_iter().map(|recipient| QueuedRecipient {
+                local: recipient.local,
+                notify: recipient.notify,
+                orcpt: recipient.orcpt,
+                last_reply: None,
+            });
+            let mut delivery = Delivery::new(destination, recipients.collect(), now, expires);
+            if let Some(Lease { worker, request, granted }) = lease {
+                delivery.token = granted.token;
+                delivery.state = DeliveryState::InFlight {
+                    worker: worker.clone(),
+                    until: granted.until,
+                    lease: *request,
+                    after: AfterLease::Schedule,
+                };
+            }
+            delivery
+        };
+        std::mem::take(&mut self.deliveries).into_iter().map(begin).collect()
+    }
+}
