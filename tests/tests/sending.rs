@@ -133,6 +133,5 @@ fn held_mail_goes_out_when_sending_is_resumed(transport: Transport) {
     assert_eq!(world.receiver.taken()[0].sender, NEIGHBOUR);
     assert_eq!(world.json("queue list")["deliveries"].as_array().unwrap().len(), 1);
     world.ctl("account resume-sending u0@home.example");
-    world.ctl("queue retry --sender u0@home.example");
     wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 2).unwrap();
 }

@@ -16,11 +16,11 @@ use yubin_proto::r#gen::admin as api;
 use yubin_proto::queue::QueueError;
 use yubin_proto::{Caller, Scope, StoreClient};
 use yubin_state::queue::{
-    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryStatus, EventFilter, QueueTotals, QueuedMessage,
-    SummaryLine,
+    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryStatus, EventFilter, QueueFilter, QueueSource,
+    QueueTotals, QueuedMessage, SummaryLine,
 };
 use yubin_state::{Answer, Query};
-use yubin_types::{DestinationName, DomainId, DomainName, QueueId, Refusal, ReversePath, Timestamp, limits};
+use yubin_types::{AccountId, DestinationName, DomainId, DomainName, QueueId, Refusal, ReversePath, Timestamp, limits};
 
 use crate::convert::{domain_name, page_size, reason};
 use crate::domains::hosted;
@@ -228,6 +228,32 @@ pub(crate) async fn domain_by_id(client: &StoreClient, id: DomainId) -> Result<O
             }
             other => return Err(unexpected(&other)),
         }
+    }
+}
+
+/// Has mail of an account tried now that is due within the time for which a suspension puts mail off. Other mail keeps its time.
+pub(crate) async fn release_suspended(
+    client: &StoreClient,
+    scope: Scope,
+    account: AccountId,
+    caller: &Caller,
+) -> Result<(), Status> {
+    let until = now().plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
+    let filter = QueueFilter { status: Some(DeliveryStatus::Scheduled), ..QueueFilter::default() };
+    let limit = u32::try_from(limits::QUEUE_ITEMS_PER_COMMAND_MAX).unwrap_or(u32::MAX);
+    let (mut after, mut counted) = (None, api::ControlQueueResponse::default());
+    loop {
+        let page = client.list_queue(scope, filter.clone(), after, limit).await.map_err(queue_failed)?;
+        let of_account = page.deliveries.into_iter().filter(|(_, message, delivery)| {
+            message.source == QueueSource::Submission { account } && delivery.next_attempt <= until
+        });
+        let items =
+            of_account.map(|(_, message, delivery)| ControlItem { id: message.id, destination: delivery.destination });
+        control_domain(client, scope, items.collect(), &ControlAction::Retry, caller, &mut counted).await?;
+        if page.next.is_none() {
+            return Ok(());
+        }
+        after = page.next;
     }
 }
 

@@ -15,7 +15,7 @@ use yubin_types::{
 
 use crate::convert::{address, reason};
 use crate::domains::{change, hosted};
-use crate::queue::now;
+use crate::queue::{now, release_suspended};
 use crate::request::RequestKey;
 use crate::status::{failed, unexpected};
 
@@ -54,6 +54,11 @@ pub(crate) async fn resume(
     let (address, key) = (address(&request.address)?, RequestKey::new(&request.request_id)?);
     let command = SendingCommand::Resume { local: address.local.clone() };
     change(client, &address.domain, DomainCommand::Sending(command), key, caller).await?;
+    let scope = hosted(client, &address.domain).await?.scope();
+    match client.query(scope, Query::Account(address.local.clone())).await.map_err(failed)? {
+        Answer::Account(account) => release_suspended(client, scope, account.id, caller).await?,
+        other => return Err(unexpected(&other)),
+    }
     show(client, &address).await
 }
 

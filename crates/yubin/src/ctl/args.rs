@@ -210,7 +210,7 @@ pub(crate) enum AccountVerb {
         #[arg(long)]
         reason: String,
     },
-    /// Let it send again; what it queued goes out within 15 minutes.
+    /// Let it send again; what it queued meanwhile goes out now.
     ResumeSending {
         /// Its address.
         address: String,
