@@ -18,7 +18,7 @@ use yubin_session::smtp::client::{
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
 use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, RemoteReply, Smtputf8};
-use yubin_types::{DomainId, EnhancedStatus, ReversePath};
+use yubin_types::{DestinationName, DomainId, EnhancedStatus, ReversePath};
 
 use crate::assignment::Assignment;
 use crate::body::{Handed, QueuedBody};
@@ -28,12 +28,17 @@ use crate::connection::{Connection, now};
 use crate::connections::{Connections, Place};
 use crate::metrics::Metrics;
 use crate::pace::Signal;
-use crate::route::{Hop, MailHosts, Protection, Routing};
+use crate::profile::{Profile, Profiles};
+use crate::route::{Hop, MailHosts, Owner, Protection, Routing};
 use crate::source::Source;
+
+/// Transactions of one connection before it is ended: servers count too.
+const TRANSACTIONS_MAX: u32 = 100;
 
 /// What every attempt uses.
 pub(crate) struct Engine {
     pub(crate) config: QueueConfig,
+    pub(crate) profiles: Arc<Profiles>,
     pub(crate) store: Arc<StoreClient>,
     pub(crate) hosts: Arc<dyn MailHosts>,
     pub(crate) connector: Connector,
@@ -48,6 +53,8 @@ pub(crate) struct Tried {
     pub(crate) fates: Vec<Fate>,
     /// What it says about the destination.
     pub(crate) signal: Signal,
+    /// Whose host was tried, if a profile knows.
+    pub(crate) receiver: Option<Arc<Profile>>,
 }
 
 /// What came of a recipient.
@@ -76,7 +83,7 @@ impl Tried {
     pub(crate) fn all(count: usize, reply: &Reply, signal: Signal) -> Tried {
         let verdict = if reply.is_permanent() { Verdict::Refused } else { Verdict::Deferred };
         let fate = Fate { verdict, reply: recorded(reply, ""), stage: None, handing: Handing::Lost };
-        Tried { fates: vec![fate; count], signal }
+        Tried { fates: vec![fate; count], signal, receiver: None }
     }
 }
 
@@ -87,6 +94,7 @@ struct Attempt<'a> {
     source: Source,
     fates: Vec<Option<Fate>>,
     signal: Signal,
+    receiver: Option<Arc<Profile>>,
 }
 
 impl Engine {
@@ -123,6 +131,7 @@ impl Engine {
             source: Source::Queued(QueuedBody::of(&self.store, assignment, handed)),
             fates: vec![None; count],
             signal: Signal::None,
+            receiver: None,
         };
         for hop in &hops {
             attempt.at(hop).await;
@@ -131,6 +140,14 @@ impl Engine {
             }
         }
         attempt.finish()
+    }
+
+    /// Whose host it is.
+    fn receiver(&self, hop: &Hop, destination: &DestinationName) -> Option<Arc<Profile>> {
+        if hop.owner == Owner::Operator {
+            return None;
+        }
+        self.profiles.of_host(&hop.name).or_else(|| self.profiles.of_destination(destination)).cloned()
     }
 
     /// The source address of a tenant's mail.
@@ -146,6 +163,7 @@ impl Engine {
 impl Attempt<'_> {
     /// Everything that this host has a word for.
     async fn at(&mut self, hop: &Hop) {
+        self.receiver = self.engine.receiver(hop, &self.leased.delivery.destination);
         let source = self.engine.source(self.leased.domain, hop);
         let place = Place::of(hop, source);
         let mut connection = self.engine.connections.take(&place).await;
@@ -165,6 +183,7 @@ impl Attempt<'_> {
             if used && is_stale(&outcome) {
                 continue;
             }
+            let worn = open.transactions >= self.transactions_max();
             if wants_seven_bits(&outcome)
                 && let Some(source) = self.source.downgraded().await
             {
@@ -175,11 +194,18 @@ impl Attempt<'_> {
             let usable = outcome.connection == ConnectionState::Usable;
             let more = self.note(&open, &asked, outcome);
             match (usable, more) {
+                // The rest goes over a new one.
+                (true, More::Yes) if worn => open.quit().await,
                 (true, More::Yes) => connection = Some(open),
-                (true, More::No) => return self.engine.connections.put(place, open),
+                (true, More::No) => return self.engine.connections.put(place, open, self.transactions_max()),
                 (false, _) => return,
             }
         }
+    }
+
+    /// Transactions of one connection.
+    fn transactions_max(&self) -> u32 {
+        self.receiver.as_ref().map_or(TRANSACTIONS_MAX, |profile| profile.transactions_per_connection_max)
     }
 
     /// Places of the recipients without a final word.
@@ -191,7 +217,9 @@ impl Attempt<'_> {
     /// One transaction for as many recipients as one takes.
     async fn transact(&mut self, connection: &mut Connection) -> (Vec<usize>, Outcome) {
         let mut asked = self.pending();
-        asked.truncate(self.engine.config.recipients_per_transaction_max.max(1));
+        let profiled = self.receiver.as_ref().map(|profile| profile.recipients_per_transaction_max);
+        let ours = self.engine.config.recipients_per_transaction_max;
+        asked.truncate(profiled.map_or(ours, |profiled| profiled.min(ours)).max(1));
         let mail = self.mail(&asked);
         let mut message = self.source.rewound();
         let outcome = connection.send(mail, &mut message).await.unwrap_or_else(|| nothing_came(asked.len()));
@@ -284,7 +312,8 @@ impl Attempt<'_> {
         let fates: Vec<Fate> = self.fates.into_iter().map(|fate| fate.unwrap_or_else(unknown)).collect();
         // Some host took or refused something: the destination works.
         let answered = fates.iter().any(|fate| matches!(fate.verdict, Verdict::Delivered | Verdict::Refused));
-        Tried { fates, signal: if answered && self.signal == Signal::Unreachable { Signal::Fine } else { self.signal } }
+        let signal = if answered && self.signal == Signal::Unreachable { Signal::Fine } else { self.signal };
+        Tried { fates, signal, receiver: self.receiver }
     }
 }
 

@@ -2,74 +2,25 @@
 //!
 //! A pure value. A delivery *waits*, is *asked* for (its lease is under way), is *ready* (leased), is *under way*. Every destination has
 //! its [`Pace`], which says how many may be under way, and is leased some more in advance while it takes mail well: as many as it takes
-//! in a second, so that no lane waits for a lease. In both [`Line`]s tenants take turns. No tenant has more than half of all
+//! in some seconds, so that no lane waits for a lease and a burst is leased as it is queued. In both [`Line`]s tenants take turns. No tenant has more than half of all
 //! deliveries under way, or leased in advance, so that a flood to many destinations leaves room. A destination that pauses holds nothing
 //! here: what is offered for it is answered with the time to put it off to, and what it held is given back for the same. Of one that has
 //! too much waiting already, more is put off to when its turn will come. So a hundred thousand messages to a dead host are one pause,
 //! not a hundred thousand timers, and never in anybody's way.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use yubin_state::queue::{DeliveryKey, DestinationName};
 use yubin_types::{GroupNumber, Timestamp};
 
+pub(crate) use crate::due::{Age, Back, BoardLimits, Due, Offer};
 use crate::lane::Lane;
 use crate::line::{Line, Passage};
-use crate::pace::{Leave, PaceLimits, Signal};
+use crate::pace::{Leave, Signal};
+use crate::profile::{Profile, Profiles};
+use crate::site::Site;
 use crate::tally::{Stage, Tally};
-
-/// Bounds of a board.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BoardLimits {
-    /// Due deliveries that wait in memory.
-    pub(crate) waiting_max: usize,
-    /// Of them, for one destination.
-    pub(crate) waiting_per_destination_max: usize,
-    /// Deliveries leased, or asked for, that have not begun.
-    pub(crate) ahead_max: usize,
-    /// Deliveries under way.
-    pub(crate) in_flight_max: usize,
-    /// Of each destination.
-    pub(crate) pace: PaceLimits,
-    /// How long deliveries that find no room at their destination are put off at most, milliseconds.
-    pub(crate) crowded_ms_max: u64,
-}
-
-/// A due delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Due {
-    pub(crate) group: GroupNumber,
-    pub(crate) key: DeliveryKey,
-    pub(crate) age: Age,
-}
-
-/// Has it been tried before, as far as its id and its due time tell?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Age {
-    New,
-    Again,
-    /// Its time is over: it goes whatever its destination does.
-    Over,
-}
-
-/// What becomes of an offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offer {
-    Kept,
-    /// It is here already, or under way.
-    Known,
-    /// Put it off until then.
-    PutOff(Timestamp),
-    /// There is no room here: come again.
-    NoRoom,
-}
-
-/// To be given back to the store, with the time to put it off to. It may be leased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Back {
-    pub(crate) due: Due,
-    pub(crate) until: Timestamp,
-}
 
 /// Due deliveries and the pace of destinations.
 #[derive(Debug)]
@@ -81,6 +32,9 @@ pub(crate) struct Board {
     /// Destinations where something is ready, in turn.
     ready_turn: VecDeque<DestinationName>,
     tally: Tally,
+    profiles: Arc<Profiles>,
+    /// Receivers by the names of their profiles.
+    sites: BTreeMap<String, Site>,
     phase: Phase,
 }
 
@@ -92,9 +46,11 @@ enum Phase {
 }
 
 impl Board {
-    pub(crate) fn new(limits: BoardLimits) -> Board {
+    pub(crate) fn new(limits: BoardLimits, profiles: Arc<Profiles>) -> Board {
         Board {
             limits,
+            profiles,
+            sites: BTreeMap::new(),
             lanes: BTreeMap::new(),
             turn: VecDeque::new(),
             ready_turn: VecDeque::new(),
@@ -113,7 +69,7 @@ impl Board {
         }
         let destination = due.key.destination.clone();
         let limits = self.limits;
-        let lane = self.lanes.entry(destination.clone()).or_insert_with(|| Lane::new(limits.pace));
+        let lane = self.lane(now, &destination);
         if due.age != Age::Over {
             if let Leave::NotBefore(until) = lane.pace.leave(now) {
                 return Offer::PutOff(Timestamp(until.millis() + spread % (until.millis_since(now) / 4).max(1)));
@@ -122,10 +78,11 @@ impl Board {
                 return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
             }
         }
-        if lane.waiting.count() == 0 {
+        let is_first = lane.waiting.count() == 0;
+        lane.waiting.add(due.clone());
+        if is_first {
             self.turn.push_back(destination);
         }
-        lane.waiting.add(due.clone());
         self.tally.enter(due.key, Stage::Waiting);
         Offer::Kept
     }
@@ -139,8 +96,9 @@ impl Board {
         while asked.len() < count && self.tally.total().ahead < self.limits.ahead_max && skipped < self.turn.len() {
             let Some(destination) = self.turn.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&destination) else { continue };
-            let tally = &self.tally;
-            let passage = if lane.asks(now) { Passage::All } else { Passage::Expired };
+            let (tally, site) = (&self.tally, lane.site.as_ref().and_then(|name| self.sites.get(name)));
+            let open = lane.asks(now) && site.is_none_or(|site| site.has_room(now));
+            let passage = if open { Passage::All } else { Passage::Expired };
             let due =
                 lane.waiting.next(passage, |due| wanted(due.group) && tally.of(due.key.domain).ahead < tenant_max);
             lane.asked += usize::from(due.is_some());
@@ -169,8 +127,10 @@ impl Board {
             return false;
         }
         for key in keys {
-            let lane = self.lanes.entry(key.destination.clone()).or_insert_with(|| Lane::new(limits.pace));
-            if !lane.has_room(now) {
+            let lane = self.lane(now, &key.destination);
+            let (has_room, site) = (lane.has_room(now), lane.site.clone());
+            let site = site.and_then(|name| self.sites.get(&name));
+            if !has_room || site.is_some_and(|site| !site.has_room(now)) {
                 return false;
             }
         }
@@ -236,9 +196,14 @@ impl Board {
         let tenant_max = (self.limits.in_flight_max / 2).max(1);
         let tally = &self.tally;
         let lane = self.lanes.get_mut(destination)?;
-        let passage = if lane.pace.leave(now) == Leave::Granted { Passage::All } else { Passage::Expired };
+        let mut site = lane.site.as_ref().and_then(|name| self.sites.get_mut(name));
+        let open = lane.pace.leave(now) == Leave::Granted && site.as_ref().is_none_or(|site| site.has_room(now));
+        let passage = if open { Passage::All } else { Passage::Expired };
         let due = lane.ready.next(passage, |due| tally.of(due.key.domain).begun < tenant_max)?;
         lane.pace.begun();
+        if let Some(site) = &mut site {
+            site.begun(now);
+        }
         self.tally.enter(due.key.clone(), Stage::Begun);
         Some(due)
     }
@@ -252,11 +217,36 @@ impl Board {
         let Some(lane) = self.lanes.get_mut(&key.destination) else { return Vec::new() };
         lane.pace.ended(now, signal);
         lane.flow.ended(now);
+        if let Some(site) = lane.site.as_ref().and_then(|name| self.sites.get_mut(name)) {
+            site.ended();
+        }
         let Leave::NotBefore(until) = lane.pace.leave(now) else { return Vec::new() };
         let span_ms = (until.millis_since(now) / 4).max(1);
         let later = |index: u64| Timestamp(until.millis() + index * 7 % span_ms);
         let out = self.extract(|due| due.key.destination == key.destination, Some(&key.destination));
         (0_u64..).zip(out).map(|(index, due)| Back { due, until: later(index) }).collect()
+    }
+
+    /// The host that takes a destination's mail shows whose profile it falls under.
+    pub(crate) fn met(&mut self, now: Timestamp, destination: &DestinationName, profile: &Arc<Profile>) {
+        let Some(lane) = self.lanes.get_mut(destination).filter(|lane| lane.site.is_none()) else { return };
+        let site = self.sites.entry(profile.name.clone()).or_insert_with(|| Site::new(Arc::clone(profile), now));
+        site.join(lane.pace.in_flight());
+        lane.pace.bound(profile.pace());
+        lane.site = Some(profile.name.clone());
+    }
+
+    /// A destination's lane, under the profile that its name tells.
+    fn lane(&mut self, now: Timestamp, destination: &DestinationName) -> &mut Lane {
+        if !self.lanes.contains_key(destination) {
+            self.lanes.insert(destination.clone(), Lane::new(self.limits.pace));
+            let profiles = Arc::clone(&self.profiles);
+            if let Some(profile) = profiles.of_destination(destination) {
+                self.met(now, destination, profile);
+            }
+        }
+        let pace = self.limits.pace;
+        self.lanes.entry(destination.clone()).or_insert_with(|| Lane::new(pace))
     }
 
     /// Gives back what has not begun and is to be put off for a reason from outside; what has expired goes on to its end.
@@ -330,24 +320,29 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use yubin_state::queue::{DeliveryKey, DestinationName};
     use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
 
     use super::{Age, Back, Board, BoardLimits, Due, Offer};
     use crate::pace::{PaceLimits, Signal};
+    use crate::profile::{Profile, Profiles};
+    use crate::shipped::SHIPPED;
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
     fn board(waiting_max: usize, in_flight_max: usize) -> Board {
         let pace = PaceLimits { lanes_initial: 2, lanes_max: 4, pause_ms_min: 1_000, pause_ms_max: 8_000 };
-        Board::new(BoardLimits {
+        let limits = BoardLimits {
             waiting_max,
             waiting_per_destination_max: 50,
             ahead_max: 40,
             in_flight_max,
             pace,
             crowded_ms_max: 10_000,
-        })
+        };
+        Board::new(limits, Arc::new(Profiles::default()))
     }
 
     fn due(tenant: u64, number: u8, destination: &str) -> Due {
@@ -468,6 +463,26 @@ mod tests {
         assert_eq!(board.waiting(), 1);
     }
 
+    /// Two domains of one receiver, the second known by its MX host alone.
+    #[test]
+    fn what_a_receiver_takes_is_shared_by_all_its_destinations() {
+        let mut board = board(1_000, 100);
+        let profile = Profile { deliveries_max: 2, ..Profile::from(&SHIPPED[0]) };
+        board.profiles = Arc::new(Profiles::new(std::slice::from_ref(&profile), &[]));
+        (0..10).for_each(|number| keep(&mut board, due(1, number, "docomo.ne.jp")));
+        (10..20).for_each(|number| keep(&mut board, due(1, number, "one.example")));
+        let begun = take(&mut board, 20, |_| true);
+        assert_eq!(begun.len(), 2 + 2, "nobody knows that it is the same");
+        let stranger = due(1, 10, "one.example").key.destination;
+        board.met(NOW, &stranger, &Arc::new(profile));
+        let (of, others): (Vec<_>, Vec<_>) = begun.into_iter().partition(|due| due.key.destination == stranger);
+        of.iter().for_each(|due| deliver(&mut board, due));
+        assert_eq!(take(&mut board, 20, |_| true).len(), 0, "two are under way");
+        assert!(!board.reserve(NOW, &[due(2, 99, "one.example").key]));
+        deliver(&mut board, &others[0]);
+        assert_eq!(take(&mut board, 20, |_| true).len(), 1);
+    }
+
     #[test]
     fn room_is_made_for_all_deliveries_of_a_message_or_for_none() {
         let mut board = board(1_000, 100);
@@ -485,9 +500,9 @@ mod tests {
         let begun = [board.begin(NOW).unwrap(), board.begin(NOW).unwrap()];
         deliver(&mut board, &begun[0]);
         assert!(board.reserve(NOW, &[key(4, "a.example")]));
-        // Who waits goes first: there is room for 50 in advance and in one lane, of which one is taken.
-        (100..150).for_each(|number| keep(&mut board, due(2, number, "a.example")));
-        assert!(!board.reserve(NOW, &[key(5, "a.example")]));
+        // Who waits goes first.
+        (100..102).for_each(|number| keep(&mut board, due(2, number, "c.example")));
+        assert!(!board.reserve(NOW, &[key(5, "c.example")]));
         // No tenant has more than half of what may be leased in advance.
         let room =
             (10..100).filter(|number| board.reserve(NOW, &[key(*number, &format!("d{number}.example"))])).count();

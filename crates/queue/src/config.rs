@@ -9,6 +9,7 @@ use yubin_types::DomainName;
 
 use crate::board::BoardLimits;
 use crate::pace::PaceLimits;
+use crate::profile::Profile;
 use crate::route::SmartHost;
 use crate::scope::PermittedAddresses;
 
@@ -38,8 +39,10 @@ pub struct QueueConfig {
     pub leased_ahead_max: usize,
     /// Due deliveries that wait in memory for their turn.
     pub waiting_max: usize,
-    /// How fast destinations are spoken to.
+    /// How fast destinations are spoken to whose receiver has no profile.
     pub pace: PaceLimits,
+    /// Profiles of receivers beside those that ship, or in their place.
+    pub profiles: Vec<Profile>,
     /// Recipients of one transaction (RFC 5321 §4.5.3.1.8: every server takes 100).
     pub recipients_per_transaction_max: usize,
     /// How long a lease is; it is renewed when a third of it has passed. What a worker that is killed had leased waits for so long; the
@@ -73,9 +76,10 @@ impl QueueConfig {
             scope: PermittedAddresses::default(),
             smart_hosts: Vec::new(),
             deliveries_max: 500,
-            leased_ahead_max: 2_000,
+            leased_ahead_max: 10_000,
             waiting_max: 20_000,
             pace: PaceLimits::default(),
+            profiles: Vec::new(),
             recipients_per_transaction_max: 100,
             lease: Duration::from_secs(30),
             delivery_time_max: Duration::from_secs(3_600),

@@ -13,9 +13,6 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::route::{Hop, Protection};
 
-/// Transactions of one connection before it is ended: servers count too.
-const TRANSACTIONS_MAX: u32 = 100;
-
 /// Where a connection may be used again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
@@ -87,10 +84,10 @@ impl Connections {
         found
     }
 
-    /// Takes a connection back, or ends it.
-    pub(crate) fn put(&self, place: Place, connection: Connection) {
+    /// Takes a connection back, or ends it, if it has had its transactions.
+    pub(crate) fn put(&self, place: Place, connection: Connection, transactions_max: u32) {
         let mut resting = self.resting.lock();
-        let worn = connection.transactions >= TRANSACTIONS_MAX || self.idle_time_max.is_zero();
+        let worn = connection.transactions >= transactions_max || self.idle_time_max.is_zero();
         if worn || resting.count >= self.count_max {
             tokio::spawn(connection.quit());
             return;

@@ -61,6 +61,10 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
     } else {
         None
     };
+    if let Some(profile) = &tried.receiver {
+        shared.engine.metrics.tried_at(&profile.name);
+        shared.board.lock().met(ended, &leased.delivery.destination, profile);
+    }
     let settled = terms.settle(leased, &tried, original.as_ref());
     shared.note(group, Note::Settled(Box::new(settled)));
     tried.signal

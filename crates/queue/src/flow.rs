@@ -7,6 +7,8 @@ use yubin_types::Timestamp;
 
 /// Deliveries per second that a destination is believed to take before it has shown what it takes.
 const RATE_AT_FIRST: u64 = 50;
+/// How long deliveries that are leased in advance take in all.
+const AHEAD_SECONDS: u64 = 4;
 
 /// How a destination's deliveries flow.
 #[derive(Debug)]
@@ -44,8 +46,9 @@ impl Flow {
         Timestamp(now.millis() + before.saturating_mul(1_000).div_ceil(self.per_second).min(ms_max))
     }
 
-    /// What ends in a second: a lease command is back long before, and nothing leased waits for longer than it would unleased.
+    /// What ends before a lease is renewed: nothing leased waits for longer than it would unleased, and a burst as long as this is leased as
+    /// it is queued.
     pub(crate) fn ahead(&self) -> usize {
-        usize::try_from(self.per_second).unwrap_or(usize::MAX)
+        usize::try_from(self.per_second.saturating_mul(AHEAD_SECONDS)).unwrap_or(usize::MAX)
     }
 }

@@ -59,7 +59,11 @@ impl Engine {
             }
         }
         let lost = || fate(Verdict::Deferred, &own(451, "the store gave no answer"));
-        Tried { fates: fates.into_iter().map(|fate| fate.unwrap_or_else(lost)).collect(), signal: Signal::Fine }
+        Tried {
+            fates: fates.into_iter().map(|fate| fate.unwrap_or_else(lost)).collect(),
+            signal: Signal::Fine,
+            receiver: None,
+        }
     }
 
     /// One command for these recipients; what it says of each, `None` where another was to blame.

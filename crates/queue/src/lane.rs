@@ -20,6 +20,8 @@ pub(crate) struct Lane {
     /// Leased, and not begun.
     pub(crate) ready: Line,
     supply: Supply,
+    /// The name of the receiver's profile, if it is known.
+    pub(crate) site: Option<String>,
 }
 
 /// Are leases being asked for until there are enough?
@@ -38,6 +40,7 @@ impl Lane {
             asked: 0,
             ready: Line::default(),
             supply: Supply::Growing,
+            site: None,
         }
     }
 

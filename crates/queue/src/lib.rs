@@ -5,7 +5,8 @@
 //!
 //! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `desk`, `leases`, `assignment`, `keep`, `delivery`: leases and what is
 //!   done with them; `scout`, `board`
-//!   with `lane`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when.
+//!   with `due`, `lane`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
+//!   [`profile`], `shipped`, `site`: what receivers take.
 //! - `attempt`: one try at one delivery; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `body`, `source`: the message's bytes.
 //! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
@@ -25,6 +26,7 @@ mod delivery;
 mod desk;
 mod dispatch;
 pub mod dns;
+mod due;
 mod flow;
 mod hosted;
 mod keep;
@@ -33,11 +35,14 @@ mod leases;
 mod line;
 mod metrics;
 pub mod pace;
+pub mod profile;
 mod recorder;
 mod result;
 pub mod route;
 pub mod scope;
 mod scout;
+mod shipped;
+mod site;
 mod source;
 mod suspensions;
 mod tally;
@@ -46,6 +51,8 @@ pub mod worker;
 pub use config::QueueConfig;
 pub use dns::{Dns, Dnssec};
 pub use pace::PaceLimits;
+pub use profile::Profile;
 pub use route::{Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
 pub use scope::PermittedAddresses;
 pub use worker::{Queue, RunningQueue, StartError};
+pub use yubin_policy::retry::RetrySchedule;

@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     connections: Family<ProtectionLabel, Counter>,
     attempt_seconds: Histogram,
     results: Family<ResultLabel, Counter>,
+    profiled: Family<ProfileLabel, Counter>,
     put_off: Counter,
     handed_over: Counter,
     commands: Family<CommandLabel, Counter>,
@@ -46,6 +47,11 @@ struct ResultLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProfileLabel {
+    profile: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CommandLabel {
     command: &'static str,
 }
@@ -58,6 +64,7 @@ impl Metrics {
             connections: Family::default(),
             attempt_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             results: Family::default(),
+            profiled: Family::default(),
             put_off: Counter::default(),
             handed_over: Counter::default(),
             commands: Family::default(),
@@ -72,6 +79,7 @@ impl Metrics {
         yubin.register("connections", "Connections to mail hosts", metrics.connections.clone());
         yubin.register("attempt_duration_seconds", "Time of an attempt", metrics.attempt_seconds.clone());
         yubin.register("results", "Outcomes of deliveries, recorded or too late", metrics.results.clone());
+        yubin.register("profiled_attempts", "Attempts at receivers by their profile", metrics.profiled.clone());
         yubin.register("put_off", "Deliveries put off without an attempt", metrics.put_off.clone());
         yubin.register(
             "handed_over",
@@ -115,6 +123,11 @@ impl Metrics {
     /// A command is proposed: `lease`, `renew`, `postpone` or `record`.
     pub(crate) fn command(&self, command: &'static str) {
         self.commands.get_or_create(&CommandLabel { command }).inc();
+    }
+
+    /// An attempt was at a receiver that this profile knows.
+    pub(crate) fn tried_at(&self, profile: &str) {
+        self.profiled.get_or_create(&ProfileLabel { profile: profile.to_owned() }).inc();
     }
 
     /// So many came with their leases.

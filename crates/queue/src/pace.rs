@@ -104,6 +104,18 @@ impl Pace {
         self.lanes.saturating_sub(self.in_flight) as usize
     }
 
+    /// Other bounds are in force: what was learned stays within them.
+    pub fn bound(&mut self, limits: PaceLimits) {
+        self.limits = limits;
+        self.lanes = self.lanes.clamp(1, limits.lanes_max.max(1));
+    }
+
+    /// Deliveries under way.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
     /// Did the last delivery that said anything say that all is well?
     #[must_use]
     pub fn goes_well(&self) -> bool {
@@ -200,6 +212,20 @@ mod tests {
             pace.ended(now, Signal::Fine);
         }
         assert_eq!(lanes(&mut pace, now), 4);
+    }
+
+    #[test]
+    fn what_was_learned_stays_within_other_bounds() {
+        let (mut pace, now) = (Pace::new(LIMITS), Timestamp(0));
+        for _ in 0..100 {
+            pace.begun();
+            pace.ended(now, Signal::Fine);
+        }
+        pace.bound(PaceLimits { lanes_max: 3, pause_ms_min: 9_000, pause_ms_max: 9_000, ..LIMITS });
+        assert_eq!(lanes(&mut pace, now), 3);
+        pace.begun();
+        pace.ended(now, Signal::Unreachable);
+        assert_eq!(pace.leave(now), Leave::NotBefore(Timestamp(9_000)));
     }
 
     #[test]

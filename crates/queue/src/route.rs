@@ -122,6 +122,16 @@ pub(crate) struct Hop {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) protection: Protection,
     pub(crate) login: Option<Credentials>,
+    pub(crate) owner: Owner,
+}
+
+/// Whose is a host?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The destination's: its records name it.
+    Destination,
+    /// The operator's, or somebody's whom the operator pays.
+    Operator,
 }
 
 /// How a connection is to be protected.
@@ -161,6 +171,7 @@ impl Routing<'_> {
                 addresses: vec![SocketAddr::new(*address, self.port)],
                 protection: Protection::Opportunistic,
                 login: None,
+                owner: Owner::Destination,
             }]),
             DestinationName::Literal(_) => {
                 Err(Reply::conclusion(550, (5, 7, 1), "mail is not sent to addresses of private networks"))
@@ -223,7 +234,7 @@ impl Routing<'_> {
             }
             TlsPolicy::Deferred(why) | TlsPolicy::Excluded(why) => return Err(Reply::conclusion(451, (4, 7, 5), &why)),
         };
-        Ok(Hop { name: host.to_string(), addresses, protection, login: None })
+        Ok(Hop { name: host.to_string(), addresses, protection, login: None, owner: Owner::Destination })
     }
 
     async fn smart_hop(&self, route: &SmartHost) -> Result<Hop, Reply> {
@@ -248,7 +259,7 @@ impl Routing<'_> {
             SmartHostTls::Off => Protection::Clear,
         };
         let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, route.port)).collect();
-        Ok(Hop { name, addresses, protection, login: route.login.clone() })
+        Ok(Hop { name, addresses, protection, login: route.login.clone(), owner: Owner::Operator })
     }
 }
 

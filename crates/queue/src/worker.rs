@@ -38,6 +38,7 @@ use crate::keep::{renew, tidy};
 use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::pace::Signal;
+use crate::profile::Profiles;
 use crate::recorder::{Heard, Note, Recorder};
 use crate::route::MailHosts;
 use crate::scout::scout;
@@ -109,14 +110,16 @@ impl Queue {
             time_limits: config.time_limits,
             any_certificate: Arc::new(client_config(PeerCheck::Nothing)?),
         };
+        let profiles = Arc::new(Profiles::new(&config.profiles, &config.smart_hosts));
         let shared = Arc::new(Shared {
             leases: Leases::new(config.lease),
             at_hand: Room::default(),
-            board: Mutex::new(Board::new(config.board())),
+            board: Mutex::new(Board::new(config.board(), Arc::clone(&profiles))),
             engine: Engine {
                 connections: Connections::new(config.idle_connections_max, config.idle_time_max),
                 metrics: Metrics::register(registry),
                 config,
+                profiles,
                 store,
                 hosts,
                 connector,

@@ -409,6 +409,7 @@ mod tests {
         full.store.members = vec![Member { id: 1, peer: String::new(), store: String::new() }];
         full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
         full.queue.smart_hosts = vec![super::queue::SmartHost::default()];
+        full.queue.receivers = vec![super::queue::Receiver::default()];
         full.smtp.inbound.lists = vec![super::inbound::List::default()];
         full.smtp.inbound.domains = vec![super::inbound::Domain::default()];
         full.secrets.cluster_secret = Some(path(""));

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
@@ -28,6 +29,9 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<QueueConfig> {
     settings.deliveries_max = queue.deliveries;
     settings.waiting_max = queue.waiting;
     settings.pace.lanes_max = queue.deliveries_per_destination;
+    settings.profiles = queue.receivers.iter().map(told::Receiver::profile).collect::<anyhow::Result<_>>()?;
+    settings.schedule = queue.schedule()?;
+    settings.lease = Duration::from_secs(queue.lease_seconds);
     settings.smart_hosts = queue.smart_hosts.iter().map(smart_host).collect::<anyhow::Result<_>>()?;
     Ok(settings)
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use yubin_types::Network;
+use yubin_queue::{Profile, RetrySchedule};
+use yubin_types::{DomainName, Network, limits};
 
 /// How mail leaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -33,8 +34,40 @@ pub(crate) struct Queue {
     pub(crate) waiting: usize,
     /// Deliveries to one destination at a time, once it has shown that it takes them.
     pub(crate) deliveries_per_destination: u32,
+    /// How long mail waits after its first attempts, seconds; each later wait is twice the one before.
+    pub(crate) retry_seconds: Vec<u64>,
+    /// The longest wait between attempts, seconds.
+    pub(crate) retry_seconds_max: u64,
+    /// How long leases of deliveries last, seconds.
+    pub(crate) lease_seconds: u64,
     /// Ways for some mail: the first that fits the sender's domain and the destination.
     pub(crate) smart_hosts: Vec<SmartHost>,
+    /// Receivers and what they take, beside those that ship or in their place.
+    pub(crate) receivers: Vec<Receiver>,
+}
+
+/// A receiver of mail and what it takes, from this worker.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Receiver {
+    /// Its name; one of a shipped profile takes its place.
+    pub(crate) name: String,
+    /// Its domains, and those below them.
+    pub(crate) domains: Vec<String>,
+    /// Its MX hosts, and those below them.
+    pub(crate) mx_hosts: Vec<String>,
+    /// Deliveries at a time.
+    pub(crate) deliveries: u32,
+    /// Deliveries per minute; 0: any number.
+    pub(crate) deliveries_per_minute: u32,
+    /// Recipients of one transaction.
+    pub(crate) recipients_per_transaction: usize,
+    /// Transactions of one connection.
+    pub(crate) transactions_per_connection: u32,
+    /// The first pause of a destination that wants less, seconds.
+    pub(crate) pause_seconds: u64,
+    /// The longest pause, seconds.
+    pub(crate) pause_seconds_max: u64,
 }
 
 /// A smart host.
@@ -96,7 +129,11 @@ impl Default for Queue {
             deliveries: 500,
             waiting: 20_000,
             deliveries_per_destination: 20,
+            retry_seconds: limits::RETRY_FIRST_WAITS_SECONDS_DEFAULT.to_vec(),
+            retry_seconds_max: limits::RETRY_WAIT_SECONDS_MAX_DEFAULT,
+            lease_seconds: 30,
             smart_hosts: Vec::new(),
+            receivers: Vec::new(),
         }
     }
 }
@@ -108,18 +145,64 @@ impl Queue {
         ensure!((1..=100_000).contains(&self.deliveries), "queue.deliveries: 1 to 100000");
         ensure!((1..=1_000_000).contains(&self.waiting), "queue.waiting: 1 to 1000000");
         ensure!((1..=1_000).contains(&self.deliveries_per_destination), "queue.deliveries_per_destination: 1 to 1000");
+        ensure!((5..=limits::QUEUE_LEASE_SECONDS_MAX).contains(&self.lease_seconds), "queue.lease_seconds: 5 to 3600");
+        self.schedule()?;
         let named = self.workers.is_empty() || self.workers.contains(&self.worker);
         ensure!(named, "queue.workers: must list this worker, queue.worker");
         for smart_host in &self.smart_hosts {
             let paired = smart_host.user.is_empty() == smart_host.password_file.as_os_str().is_empty();
             ensure!(paired, "queue.smart_hosts: user and password_file go together");
         }
-        Ok(())
+        self.receivers.iter().try_for_each(Receiver::check)
+    }
+
+    /// When mail is tried again.
+    pub(crate) fn schedule(&self) -> anyhow::Result<RetrySchedule> {
+        let (lifetime, notice) = (limits::QUEUE_LIFETIME_SECONDS_DEFAULT, limits::DELAY_NOTICE_SECONDS_DEFAULT);
+        let schedule = RetrySchedule::new(self.retry_seconds.clone(), self.retry_seconds_max, lifetime, Some(notice));
+        schedule.context("queue.retry_seconds")
     }
 
     /// The networks that mail may be sent to.
     pub(crate) fn allowed(&self) -> anyhow::Result<Vec<Network>> {
         self.networks.iter().map(|text| text.parse().context("queue.networks")).collect()
+    }
+}
+
+impl Receiver {
+    fn check(&self) -> anyhow::Result<()> {
+        let names = self.domains.iter().chain(&self.mx_hosts);
+        names.clone().try_for_each(|name| DomainName::parse(name).map(drop)).context("queue.receivers")?;
+        ensure!(
+            !self.name.is_empty() && names.count() > 0,
+            "queue.receivers: each has a name, and domains or MX hosts"
+        );
+        ensure!((1..=1_000).contains(&self.deliveries), "queue.receivers: deliveries: 1 to 1000");
+        let recipients = self.recipients_per_transaction;
+        ensure!((1..=100).contains(&recipients), "queue.receivers: recipients_per_transaction: 1 to 100");
+        ensure!(self.transactions_per_connection > 0, "queue.receivers: transactions_per_connection: at least 1");
+        let ordered = self.pause_seconds > 0 && self.pause_seconds <= self.pause_seconds_max;
+        ensure!(ordered, "queue.receivers: pause_seconds: at least 1, and at most pause_seconds_max");
+        ensure!(self.pause_seconds_max <= 86_400, "queue.receivers: pause_seconds_max: at most 86400");
+        Ok(())
+    }
+
+    /// As the worker is told.
+    pub(crate) fn profile(&self) -> anyhow::Result<Profile> {
+        let names = |names: &[String]| -> anyhow::Result<Vec<DomainName>> {
+            names.iter().map(|name| DomainName::parse(name).context("queue.receivers")).collect()
+        };
+        Ok(Profile {
+            name: self.name.clone(),
+            domains: names(&self.domains)?,
+            mx_hosts: names(&self.mx_hosts)?,
+            deliveries_max: self.deliveries,
+            per_minute_max: self.deliveries_per_minute,
+            recipients_per_transaction_max: self.recipients_per_transaction,
+            transactions_per_connection_max: self.transactions_per_connection,
+            pause_seconds: self.pause_seconds,
+            pause_seconds_max: self.pause_seconds_max,
+        })
     }
 }
 
@@ -132,10 +215,24 @@ mod tests {
         let queue = |text: &str| toml::from_str::<Queue>(text).unwrap();
         queue("").check().unwrap();
         queue("networks = ['10.0.0.0/8', '::1']\nworker = 'a'\nworkers = ['a', 'b']").check().unwrap();
+        let receiver = |pause: u64, domains: &str| {
+            format!(
+                "[[receivers]]\nname = 'docomo'\ndomains = {domains}\nmx_hosts = []\ndeliveries = 8\ndeliveries_per_minute = 0\n\
+                 recipients_per_transaction = 10\ntransactions_per_connection = 10\npause_seconds = {pause}\npause_seconds_max = 600\n"
+            )
+        };
+        queue(&receiver(600, "['docomo.ne.jp']")).check().unwrap();
+        for text in [receiver(601, "['docomo.ne.jp']"), receiver(0, "['docomo.ne.jp']"), receiver(60, "[]")] {
+            assert!(queue(&text).check().is_err(), "{text}");
+        }
         for text in [
             "networks = ['10.0.0.0/99']",
             "deliveries = 0",
             "workers = ['a']",
+            "lease_seconds = 4",
+            "retry_seconds = [9]",
+            "retry_seconds = []",
+            "retry_seconds_max = 1799",
             "[[smart_hosts]]\nhost = 'x'\nport = 25\ntls = 'off'\nsender_domains = []\ndestinations = []\nuser = 'u'\npassword_file = ''",
         ] {
             assert!(queue(text).check().is_err(), "{text}");

@@ -1,0 +1,59 @@
+//! What the board holds and what it answers.
+
+use yubin_state::queue::DeliveryKey;
+use yubin_types::{GroupNumber, Timestamp};
+
+use crate::pace::PaceLimits;
+
+/// Bounds of a board.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BoardLimits {
+    /// Due deliveries that wait in memory.
+    pub(crate) waiting_max: usize,
+    /// Of them, for one destination.
+    pub(crate) waiting_per_destination_max: usize,
+    /// Deliveries leased, or asked for, that have not begun.
+    pub(crate) ahead_max: usize,
+    /// Deliveries under way.
+    pub(crate) in_flight_max: usize,
+    /// Of each destination without a profile.
+    pub(crate) pace: PaceLimits,
+    /// How long deliveries that find no room at their destination are put off at most, milliseconds.
+    pub(crate) crowded_ms_max: u64,
+}
+
+/// A due delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) group: GroupNumber,
+    pub(crate) key: DeliveryKey,
+    pub(crate) age: Age,
+}
+
+/// Has it been tried before, as far as its id and its due time tell?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    New,
+    Again,
+    /// Its time is over: it goes whatever its destination does.
+    Over,
+}
+
+/// What becomes of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Kept,
+    /// It is here already, or under way.
+    Known,
+    /// Put it off until then.
+    PutOff(Timestamp),
+    /// There is no room here: come again.
+    NoRoom,
+}
+
+/// To be given back to the store, with the time to put it off to. It may be leased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Back {
+    pub(crate) due: Due,
+    pub(crate) until: Timestamp,
+}
