@@ -28,6 +28,8 @@ const CLIENTS: [&str; 7] = ["smtp", "submission", "submissions", "pop3", "pop3s"
 /// A process of the cluster, and how it is started.
 #[derive(Debug)]
 pub struct Member {
+    /// The name of its host.
+    pub host: String,
     /// How it is started, again and again.
     pub program: Program,
     /// The process.
@@ -37,9 +39,9 @@ pub struct Member {
 }
 
 impl Member {
-    fn start(program: Program) -> Result<Self> {
+    fn start((host, program): (String, Program)) -> Result<Self> {
         let (running, ports) = program.start()?;
-        Ok(Self { program, running, ports })
+        Ok(Self { host, program, running, ports })
     }
 
     /// Starts it again on the same ports and data.
@@ -80,13 +82,25 @@ impl Cluster {
     /// # Errors
     /// When one does not start.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_all(folder, None)
+    }
+
+    /// [`Cluster::start`], with front ends that deliver queued mail too: the lines are the rest of the configuration's `[queue]`.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub fn with_workers(folder: &Path, queue: &str) -> Result<Self> {
+        Self::start_all(folder, Some(queue))
+    }
+
+    fn start_all(folder: &Path, queue: Option<&str>) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let secret = folder.join("cluster-secret");
         if !secret.exists() {
             std::fs::write(&secret, format!("{}\n", "5a".repeat(32)))?;
         }
         let places = Places::find()?;
-        let programs: Vec<Program> = (0..NODES).map(|index| places.node(index, folder)).collect::<Result<_>>()?;
+        let programs: Vec<_> = (0..NODES).map(|index| places.node(index, folder)).collect::<Result<_>>()?;
         // A node tells its ports when it serves, which takes a majority: all must be started before one is waited for.
         let starts: Vec<_> =
             programs.into_iter().map(|program| std::thread::spawn(|| Member::start(program))).collect();
@@ -94,8 +108,9 @@ impl Cluster {
             .into_iter()
             .map(|start| start.join().map_err(|_| anyhow::anyhow!("a node's start failed"))?)
             .collect::<Result<_>>()?;
-        let front_ends: Vec<Member> =
-            (0..FRONT_ENDS).map(|index| Member::start(places.front_end(index, folder)?)).collect::<Result<_>>()?;
+        let front_ends: Vec<Member> = (0..FRONT_ENDS)
+            .map(|index| Member::start(places.front_end(index, folder, queue)?))
+            .collect::<Result<_>>()?;
         let first = front_ends.first().context("no front end")?;
         let admin = Admin { address: first.port("admin")?, token: first.program.data().join("admin-token") };
         Ok(Self { front_ends, nodes, admin, places })
@@ -158,7 +173,7 @@ impl Places {
         text
     }
 
-    fn node(&self, index: usize, folder: &Path) -> Result<Program> {
+    fn node(&self, index: usize, folder: &Path) -> Result<(String, Program)> {
         let peer = self.peers.get(index).context("no such node")?;
         let store = self.stores.get(index).context("no such node")?;
         let address = format!("127.0.0.1{}", index + 1);
@@ -172,25 +187,33 @@ impl Places {
             members = self.members(),
             secret = folder.join("cluster-secret").display(),
         );
-        Program::new(&format!("node{}", index + 1), folder, &config)
+        let program = Program::new(&format!("node{}", index + 1), folder, &config)?;
+        Ok((format!("node{}.cluster.example", index + 1), program))
     }
 
-    fn front_end(&self, index: usize, folder: &Path) -> Result<Program> {
+    fn front_end(&self, index: usize, folder: &Path, queue: Option<&str>) -> Result<(String, Program)> {
         let mut services = [CLIENTS.as_slice(), &["http"]].concat();
         let mut roles = "\"frontend\"".to_owned();
         if index == 0 {
             services.push("admin");
             roles.push_str(", \"admin\"");
         }
+        let mut tables = String::new();
+        if let Some(queue) = queue {
+            roles.push_str(", \"queue\"");
+            let names: Vec<String> = (1..=FRONT_ENDS).map(|number| format!("worker{number}")).collect();
+            tables = format!("[queue]\nworker = \"worker{}\"\nworkers = {names:?}\n{queue}", index + 1);
+        }
         let config = format!(
             "hostname = \"mx{number}.cluster.example\"\nroles = [{roles}]\n\n[listen]\n{listen}\n\
-             [store]\ncluster_id = \"{CLUSTER_ID}\"\n{members}\n[secrets]\ncluster_secret = \"{secret}\"\n",
+             [store]\ncluster_id = \"{CLUSTER_ID}\"\n{members}\n[secrets]\ncluster_secret = \"{secret}\"\n{tables}",
             number = index + 1,
             listen = system::listen("127.0.0.1", &services)?,
             members = self.members(),
             secret = folder.join("cluster-secret").display(),
         );
-        Program::new(&format!("frontend{}", index + 1), folder, &config)
+        let program = Program::new(&format!("frontend{}", index + 1), folder, &config)?;
+        Ok((format!("mx{}.cluster.example", index + 1), program))
     }
 }
 

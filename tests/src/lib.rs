@@ -3,7 +3,8 @@
 //! Nothing here links the mail system: every test and rig drives the built binary from outside, over its ports, as its
 //! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
 //! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and
-//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `dns` a name server, `client` one octet after the other; `process` and
+//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `flaky` one that misbehaves, and
+//! `queue_crash` kills while mail goes there; `dns` is a name server, `client` says one octet after the other; `process` and
 //! `memory` look after processes by their ids.
 //!
 //! Everything listens on 127.0.0.0/8, on free ports, below one temporary folder that is removed at the end.
@@ -14,6 +15,7 @@ pub mod client;
 pub mod cluster;
 pub mod crash;
 pub mod dns;
+pub mod flaky;
 pub mod full_disk;
 pub mod imap;
 pub mod load;
@@ -21,6 +23,7 @@ pub mod memory;
 pub mod peer;
 pub mod pop3;
 pub mod process;
+pub mod queue_crash;
 pub mod receiver;
 pub mod smtp;
 pub mod system;

@@ -121,13 +121,13 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
 }
 
 /// What is between the brackets.
-fn path(line: &str) -> String {
+pub(crate) fn path(line: &str) -> String {
     let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inner.map(|(path, _)| path.to_owned()).unwrap_or_default()
 }
 
 /// Up to the lone dot.
-fn content(input: &mut impl BufRead) -> Result<String> {
+pub(crate) fn content(input: &mut impl BufRead) -> Result<String> {
     let mut text = String::new();
     loop {
         let mut line = Vec::new();

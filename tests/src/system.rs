@@ -168,6 +168,21 @@ impl Admin {
         Ok(())
     }
 
+    /// Lets a domain's accounts send as much as they can, whatever comes back.
+    ///
+    /// # Errors
+    /// When a call fails.
+    pub fn lift_sending_limits(&self, domain: &str) -> Result<()> {
+        let limits = ["messages-per-hour", "messages-per-day", "recipients-per-hour", "recipients-per-day"];
+        let limits = limits.iter().flat_map(|limit| [format!("--{limit}=0"), format!("--domain-{limit}=0")]);
+        let more = ["new-recipients-per-day", "suspend-above-refusals-per-hour", "suspend-above-bounce-percent"];
+        let limits: Vec<String> = limits.chain(more.iter().map(|limit| format!("--{limit}=0"))).collect();
+        let put: Vec<&str> = ["plan", "put", "open"].into_iter().chain(limits.iter().map(String::as_str)).collect();
+        self.ctl(&put, "")?;
+        self.ctl(&["domain", "update", domain, "--plan", "open"], "")?;
+        Ok(())
+    }
+
     /// Messages and bytes that a domain is charged for.
     ///
     /// # Errors

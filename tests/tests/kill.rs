@@ -3,9 +3,13 @@
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
+use std::time::Duration;
+
 use yubin_tests::cluster::Cluster;
 use yubin_tests::crash::{self, Round, Target};
+use yubin_tests::flaky::Script;
 use yubin_tests::full_disk::{self, Filler};
+use yubin_tests::queue_crash::{self, Storm};
 use yubin_tests::system::System;
 
 /// Longest time without any acknowledgement while one of three nodes is killed.
@@ -38,6 +42,20 @@ fn a_killed_node_of_three_loses_nothing_and_pauses_deliveries_briefly() {
         let silence = round.outcome.silence_max();
         assert!(silence.as_secs() < SILENCE_SECONDS_MAX, "{} ms without a delivery", silence.as_millis());
     }
+}
+
+/// The receiver puts a fifth off, refuses some and hangs up on others; each message is put off once at most, so that the test is short.
+#[test]
+fn queued_mail_survives_its_workers_and_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Script { patience: 1, seed: 7, ..Script::default() };
+    let within = Duration::from_secs(120);
+    let storm = Storm { messages: 400, kills: 3, calm_ms_max: 800, script, within };
+    let figures = queue_crash::rage(folder.path(), &storm).unwrap();
+    println!("{figures:?}");
+    assert_eq!(figures.faults, Vec::<String>::new());
+    assert!(figures.acknowledged > 300 && figures.delivered > 300 && figures.bounced > 0, "{figures:?}");
+    assert_eq!(figures.kills, [2, 0, 1]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub fn yubin(folder: &Path) -> Result<Relay<System>> {
     let system = System::configured(Transport::Direct, folder, &queue)?;
     system.admin().populate(DOMAIN, 1, PASSWORD)?;
     leave_unsigned(&system)?;
-    leave_unlimited(&system)?;
+    system.admin().lift_sending_limits(DOMAIN)?;
     Imap::login(system.port("imaps")?, &format!("u0@{DOMAIN}"), PASSWORD)?;
     let (submission, ids) = (system.port("submissions")?, vec![system.running.id()]);
     let login = Login { user: format!("u0@{DOMAIN}"), password: PASSWORD.to_owned() };
@@ -91,17 +91,6 @@ pub fn yubin_with_backlog(folder: &Path, messages: u64) -> Result<Relay<System>>
         outcome.json()
     );
     Ok(relay)
-}
-
-/// Gives the domain a plan without limits to what is sent.
-fn leave_unlimited(system: &System) -> Result<()> {
-    let limits = ["messages-per-hour", "messages-per-day", "recipients-per-hour", "recipients-per-day"];
-    let limits = limits.iter().flat_map(|limit| [format!("--{limit}=0"), format!("--domain-{limit}=0")]);
-    let put: Vec<String> = ["plan", "put", "open"].map(str::to_owned).into_iter().chain(limits).collect();
-    let put: Vec<&str> = put.iter().map(String::as_str).chain(["--new-recipients-per-day=0"]).collect();
-    system.admin().ctl(&put, "")?;
-    system.admin().ctl(&["domain", "update", DOMAIN, "--plan", "open"], "")?;
-    Ok(())
 }
 
 /// Removes the domain's DKIM keys.

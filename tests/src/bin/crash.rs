@@ -1,5 +1,5 @@
-//! `crash`: rounds of SIGKILL under load, on a single process and on a cluster, and of disks that run full; ends with an error if
-//! anything is wrong.
+//! `crash`: rounds of SIGKILL under load, on a single process and on a cluster, of disks that run full, and of mail on its way out; ends
+//! with an error if anything is wrong.
 //!
 //! Each round prints one line: who was killed, how many messages were acknowledged, how long nothing was. A lost, doubled
 //! or changed message, or usage that is not the sum, is a fault; all rounds are finished before it ends.
@@ -9,9 +9,12 @@
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 use yubin_tests::cluster::Cluster;
 use yubin_tests::crash::{self, Target};
+use yubin_tests::flaky::Script;
 use yubin_tests::full_disk::{self, Filler};
+use yubin_tests::queue_crash::{self, Storm};
 use yubin_tests::system::System;
 
 /// Kill under load, and compare.
@@ -27,8 +30,14 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What to do to which system
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster, Kind::FullDisk])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster, Kind::FullDisk, Kind::Outbound])]
     systems: Vec<Kind>,
+    /// Messages on their way out
+    #[arg(long, default_value_t = 2_000)]
+    messages: u64,
+    /// Kills while they are, at most
+    #[arg(long, default_value_t = 20)]
+    kills: u32,
     /// Folder for data and logs, kept at the end; a temporary one if not given
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -43,6 +52,8 @@ enum Kind {
     Cluster,
     /// One process with every role, whose disk runs full; takes root
     FullDisk,
+    /// Three store nodes and two workers that deliver to a server that misbehaves; all of them are killed
+    Outbound,
 }
 
 fn main() -> Result<()> {
@@ -51,6 +62,7 @@ fn main() -> Result<()> {
     for kind in &arguments.systems {
         faults += match kind {
             Kind::FullDisk => full_disks(&arguments)?,
+            Kind::Outbound => outbound(&arguments)?,
             kind => kills(*kind, &arguments)?,
         };
     }
@@ -89,6 +101,36 @@ fn full_disks(arguments: &Arguments) -> Result<usize> {
     Ok(faults)
 }
 
+/// Mail on its way out while everything is killed; returns how many faults there were.
+fn outbound(arguments: &Arguments) -> Result<usize> {
+    let temporary = tempfile::tempdir()?;
+    let folder = arguments.folder.as_deref().unwrap_or(temporary.path()).join("outbound");
+    let storm = Storm {
+        messages: arguments.messages,
+        kills: arguments.kills,
+        calm_ms_max: 4_000,
+        script: Script { seed: arguments.seed, ..Script::default() },
+        within: Duration::from_secs(600 + arguments.messages / 50),
+    };
+    let figures = queue_crash::rage(&folder, &storm)?;
+    let [workers, nodes, leaders] = figures.kills;
+    println!(
+        "Outbound: acknowledged {} and {} unacknowledged in {:.0} s; delivered {}, bounced {}; {} attempts, of which {} put off and {} \
+         dropped; killed {workers} workers, {nodes} store nodes, {leaders} leaders; extra copies {}, early after a kill {}",
+        figures.acknowledged,
+        figures.unacknowledged,
+        figures.elapsed.as_secs_f64(),
+        figures.delivered,
+        figures.bounced,
+        figures.tries,
+        figures.deferred,
+        figures.dropped,
+        figures.extra_copies,
+        figures.early_after_kill,
+    );
+    Ok(told(&figures.faults))
+}
+
 /// Prints faults; returns how many there are.
 fn told(faults: &[String]) -> usize {
     for fault in faults.iter().take(20) {
@@ -104,7 +146,7 @@ fn kills(kind: Kind, arguments: &Arguments) -> Result<usize> {
     std::fs::create_dir_all(&folder)?;
     let mut target: Box<dyn Target> = match kind {
         Kind::Cluster => Box::new(Cluster::start(&folder)?),
-        Kind::Single | Kind::FullDisk => Box::new(System::start(&folder)?),
+        Kind::Single | Kind::FullDisk | Kind::Outbound => Box::new(System::start(&folder)?),
     };
     target.admin().populate(crash::DOMAIN, crash::ACCOUNTS, crash::PASSWORD)?;
     let mut faults = 0;

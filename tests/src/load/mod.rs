@@ -93,7 +93,7 @@ async fn send_all(plan: &Plan) -> Outcome {
     let tasks: Vec<_> = (0..plan.connections)
         .map(|index| tokio::task::spawn_local(keep_sending(Rc::clone(&shared), u32::try_from(index).unwrap_or(0))))
         .collect();
-    let mut outcome = Outcome::new();
+    let mut outcome = Outcome::default();
     for task in tasks {
         match task.await {
             Ok(part) => outcome.add(part),
@@ -107,7 +107,7 @@ async fn send_all(plan: &Plan) -> Outcome {
 /// One connection's life: sends until the plan is fulfilled, opening anew after a break.
 async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
     let plan = &shared.plan;
-    let mut outcome = Outcome::new();
+    let mut outcome = Outcome::default();
     let mut open: Option<Connection> = None;
     let mut sequence = 0_u32;
     while shared.begin() {

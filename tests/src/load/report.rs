@@ -34,8 +34,8 @@ pub struct Outcome {
     latency_us: Option<Histogram<u64>>,
 }
 
-impl Outcome {
-    pub(super) fn new() -> Self {
+impl Default for Outcome {
+    fn default() -> Self {
         Self {
             acknowledged: Vec::new(),
             refused: BTreeMap::new(),
@@ -44,7 +44,9 @@ impl Outcome {
             latency_us: Histogram::new_with_bounds(1, 600_000_000, 3).ok(),
         }
     }
+}
 
+impl Outcome {
     pub(super) fn acknowledge(&mut self, number: Number, recipient: &str, latency: Duration, at: Duration) {
         self.acknowledged.push(Acknowledged { number, recipient: recipient.to_owned(), at });
         if let Some(histogram) = &mut self.latency_us {

@@ -1,0 +1,167 @@
+//! The outbound queue under SIGKILL: submissions to a server that misbehaves by script, while workers, store nodes and leaders are killed.
+//!
+//! Two processes take submissions and deliver them, three nodes store them; all of them are killed in turn and come back on the same data,
+//! until everything has left the queue. Then what was acknowledged, what the cluster says became of it (`ctl trace`), what the server
+//! saw, and the bounces in the sender's mailbox are compared ([`compare`]).
+
+mod compare;
+
+pub use compare::{Figures, compare};
+
+use crate::cluster::Cluster;
+use crate::crash::Target as _;
+use crate::flaky::{Flaky, Script};
+use crate::imap::Imap;
+use crate::load::{self, Login, Outcome, Plan, Protocol, Until};
+use crate::process;
+use crate::system::{Admin, smart_host};
+use anyhow::{Context, Result, ensure};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The sender's domain.
+const DOMAIN: &str = "crash.example";
+/// The sender, whose mailbox gets the bounces.
+const SENDER: &str = "u0@crash.example";
+/// The sender's password.
+const PASSWORD: &str = "correct horse battery";
+/// Domains of the recipients, so that every worker has some of its own.
+const DESTINATIONS: usize = 8;
+/// Seconds until a message that was put off is tried again, at least.
+const RETRY_SECONDS: u64 = 10;
+/// Seconds that a lease lasts: so long a killed worker holds up what it had.
+const LEASE_SECONDS: u64 = 5;
+/// How long a process that was killed stays away at most, in milliseconds.
+const AWAY_MS_MAX: u64 = 500;
+
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Storm {
+    /// Submissions.
+    pub messages: u64,
+    /// Kills; fewer if the queue is empty before.
+    pub kills: u32,
+    /// Milliseconds between two kills, at most.
+    pub calm_ms_max: u64,
+    /// How the receiving server misbehaves.
+    pub script: Script,
+    /// How long everything may take.
+    pub within: Duration,
+}
+
+/// Whom a kill hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// A process that takes submissions and delivers.
+    Worker,
+    /// A store node, whichever.
+    Node,
+    /// The store node that leads the sender's group.
+    Leader,
+}
+
+/// A kill.
+#[derive(Clone, Debug)]
+pub struct Kill {
+    /// When, on the receiving server's clock.
+    pub at: Duration,
+    /// Whom.
+    pub victim: Victim,
+    /// The name of its host, as servers hear it.
+    pub host: String,
+}
+
+/// Lets the storm rage over a cluster below `folder`, and compares.
+///
+/// # Errors
+/// When a process does not come back, or the queue does not empty in time; faults of the system are in the figures.
+pub fn rage(folder: &Path, storm: &Storm) -> Result<Figures> {
+    let started = Instant::now();
+    let server = Flaky::start(storm.script)?;
+    let queue = format!(
+        "retry_seconds = [{RETRY_SECONDS}]\nretry_seconds_max = {RETRY_SECONDS}\nlease_seconds = {LEASE_SECONDS}\n{}",
+        smart_host(server.address(), &[])
+    );
+    let mut cluster = Cluster::with_workers(folder, &queue)?;
+    cluster.admin().populate(DOMAIN, 1, PASSWORD)?;
+    cluster.admin().lift_sending_limits(DOMAIN)?;
+    // A login that everybody knows from then on costs no slow check of the password.
+    Imap::login(cluster.front_ends.first().context("no front end")?.port("imaps")?, SENDER, PASSWORD)?;
+    let plan = Plan {
+        targets: cluster.front_ends.iter().map(|member| member.port("submissions")).collect::<Result<_>>()?,
+        protocol: Protocol::Smtp,
+        login: Some(Login { user: SENDER.to_owned(), password: PASSWORD.to_owned() }),
+        connections: 16,
+        size_bytes: 1_024,
+        recipients: (0..DESTINATIONS).map(|index| format!("someone@d{index}.example")).collect(),
+        until: Until::Count(storm.messages),
+        run: 1,
+    };
+    let load = std::thread::spawn(move || load::run(&plan));
+    let kills = kill_until_empty(&mut cluster, &server, &load, (storm, started))?;
+    let outcome: Outcome = load.join().map_err(|_| anyhow::anyhow!("the load generator failed"))??;
+    let left = storm.within.saturating_sub(started.elapsed());
+    process::wait_until(left, || waiting(&cluster.admin()).is_ok_and(|count| count == 0))
+        .with_context(|| format!("the queue does not empty: {:?} wait", waiting(&cluster.admin())))?;
+    let elapsed = started.elapsed();
+    let trace: Value = serde_json::from_str(&cluster.admin().ctl(&["trace", SENDER, "--json"], "")?)?;
+    let bounces = cluster.admin().usage(DOMAIN)?.messages;
+    let seen = compare::Seen { outcome, trace, bounces, tries: server.tries(), kills };
+    Ok(Figures { elapsed, ..compare(&seen, Duration::from_secs(RETRY_SECONDS)) })
+}
+
+/// One kill after the other, each survived before the next, until there were enough or everything has left.
+fn kill_until_empty(
+    cluster: &mut Cluster,
+    server: &Flaky,
+    load: &std::thread::JoinHandle<Result<Outcome>>,
+    (storm, started): (&Storm, Instant),
+) -> Result<Vec<Kill>> {
+    let mut random = StdRng::seed_from_u64(storm.script.seed);
+    let mut kills = Vec::new();
+    for turn in 0..storm.kills {
+        std::thread::sleep(Duration::from_millis(random.random_range(storm.calm_ms_max / 4..=storm.calm_ms_max)));
+        ensure!(
+            started.elapsed() < storm.within,
+            "not within {} s, after {} kills",
+            storm.within.as_secs(),
+            kills.len()
+        );
+        if load.is_finished() && waiting(&cluster.admin()).is_ok_and(|count| count == 0) {
+            break;
+        }
+        let (victim, member) = match turn % 4 {
+            0 | 2 => (Victim::Worker, cluster.front_ends.get_mut(random.random_range(0..crate::cluster::FRONT_ENDS))),
+            1 => {
+                let leader = leader(&cluster.admin()).unwrap_or_default();
+                (Victim::Leader, cluster.nodes.get_mut(leader))
+            }
+            _ => (Victim::Node, cluster.nodes.get_mut(random.random_range(0..crate::cluster::NODES))),
+        };
+        let member = member.context("no such process")?;
+        member.running.kill()?;
+        kills.push(Kill { at: server.now(), victim, host: member.host.clone() });
+        std::thread::sleep(Duration::from_millis(random.random_range(0..AWAY_MS_MAX)));
+        member.start_again().with_context(|| format!("{} does not start again", member.program.name))?;
+    }
+    Ok(kills)
+}
+
+/// Deliveries in the queue.
+fn waiting(admin: &Admin) -> Result<u64> {
+    let summary: Value = serde_json::from_str(&admin.ctl(&["queue", "summary", "--json"], "")?)?;
+    summary.get("deliveries").and_then(Value::as_u64).context("no sum")
+}
+
+/// The place of the node that leads the group of the sender's domain: the one with domains.
+fn leader(admin: &Admin) -> Option<usize> {
+    let listed: Value = serde_json::from_str(&admin.ctl(&["group", "list", "--json"], "").ok()?).ok()?;
+    let groups = listed.get("groups")?.as_array()?;
+    let group = groups.iter().find(|group| {
+        group.get("group").and_then(Value::as_u64) != Some(0) && group.get("domains").and_then(Value::as_u64) > Some(0)
+    })?;
+    usize::try_from(group.get("leader")?.as_u64()?.checked_sub(1)?).ok()
+}
