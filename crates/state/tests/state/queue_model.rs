@@ -32,7 +32,7 @@ enum Step {
         second: bool,
         users: [usize; 3],
         repeat: bool,
-        /// For so many seconds, if they are leased to a worker at hand.
+        /// Leased to a worker at hand, for so many seconds?
         lease: Option<u64>,
     },
     /// Some of what there is; `again` repeats the last lease's request.
@@ -239,21 +239,19 @@ impl Model {
             return;
         }
         self.insert(domain, &new);
-        if let Some(granted) = granted {
-            self.begin_leased(domain, new, granted, &envelope);
-        }
+        granted.into_iter().for_each(|granted| self.begin_leased(domain, new.clone(), granted, &envelope));
         if repeat {
             assert_eq!(self.lab.queue(domain, command), Reply::Done);
         }
     }
 
-    /// The deliveries of a message are leased from the beginning, as the worker that asked for it believes.
+    /// Deliveries are leased from the beginning, as the worker that asked for it believes.
     fn begin_leased(&mut self, domain: DomainId, new: NewQueued, granted: EnqueuedLease, envelope: &Envelope) {
-        let worker = "w".to_owned();
-        let lessee = Lessee { domain, epoch: EPOCH, worker, request: envelope.request, trace: envelope.trace };
+        let (worker, request) = ("w".to_owned(), envelope.request);
+        let lessee = Lessee { domain, epoch: EPOCH, worker, request, trace: envelope.trace };
         let leased = new.leased(lessee, granted);
-        let query = QueueQuery::Message(leased[0].message.id);
-        let QueueAnswer::Message { message, deliveries, .. } = self.lab.ask_queue(domain, query) else { panic!() };
+        let asked = self.lab.ask_queue(domain, QueueQuery::Message(leased[0].message.id));
+        let QueueAnswer::Message { message, deliveries, .. } = asked else { panic!() };
         assert!(leased.iter().all(|leased| leased.message == message && deliveries.contains(&leased.delivery)));
         for leased in leased {
             self.queued.insert(leased.key(), Modelled::of(&leased.delivery));
