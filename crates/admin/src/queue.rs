@@ -238,7 +238,8 @@ pub(crate) async fn release_suspended(
     account: AccountId,
     caller: &Caller,
 ) -> Result<(), Status> {
-    let until = now().plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
+    // The group's clock may be ahead of ours.
+    let until = now().plus_seconds(limits::QUEUE_SUSPENDED_SECONDS + 60);
     let filter = QueueFilter { status: Some(DeliveryStatus::Scheduled), ..QueueFilter::default() };
     let limit = u32::try_from(limits::QUEUE_ITEMS_PER_COMMAND_MAX).unwrap_or(u32::MAX);
     let (mut after, mut counted) = (None, api::ControlQueueResponse::default());
