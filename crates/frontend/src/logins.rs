@@ -2,7 +2,8 @@
 //! counted and written to the log.
 //!
 //! SCRAM proves a password before the exchange is over; who was proven is kept here until the client has taken our proof in return.
-//! Between its question for the salt and the proof nothing is kept: the proof is checked against what the store says then.
+//! Between its question for the salt and the proof nothing is kept: the proof is checked against what the store says then. Checking a
+//! login is boxed, so that a connection does not take the memory for it all its life.
 
 use yubin_policy::LoginDenial;
 use yubin_session::sasl::{Claim, Question, Reply};
@@ -26,14 +27,16 @@ impl Logins {
         let authenticator = &connection.shared.authenticator;
         match question {
             Question::Scram { user } => {
-                let asked = authenticator.scram_parameters(&user, &connection.caller(&user)).await;
+                let caller = connection.caller(&user);
+                let asked = Box::pin(authenticator.scram_parameters(&user, &caller)).await;
                 match asked {
                     Ok(parameters) => Ok(Reply::Scram(parameters)),
                     Err(denial) => settled(connection, &user, Err(denial)),
                 }
             }
             Question::Proof(proof) => {
-                let outcome = authenticator.scram_login(&proof, &connection.caller(&proof.user)).await;
+                let caller = connection.caller(&proof.user);
+                let outcome = Box::pin(authenticator.scram_login(&proof, &caller)).await;
                 self.proven = None;
                 let (identity, signature) = settled(connection, &proof.user, outcome)?;
                 self.proven = Some(identity);
@@ -51,7 +54,8 @@ impl Logins {
             Claim::Password(credentials) => {
                 let caller = connection.caller(&credentials.user);
                 let authenticator = &connection.shared.authenticator;
-                let outcome = authenticator.login(&credentials.user, &credentials.password, &caller).await;
+                let login = authenticator.login(&credentials.user, &credentials.password, &caller);
+                let outcome = Box::pin(login).await;
                 settled(connection, &credentials.user, outcome)
             }
             Claim::Proven => self.proven.take().ok_or(LoginDenial::WrongCredentials),

@@ -66,6 +66,10 @@ pub enum Fail {
     Finish,
 }
 
+fn wrong() -> Answer {
+    Answer::Refused(SmtpReply::new(535, (5, 7, 8), "Authentication credentials invalid"))
+}
+
 pub fn temporary() -> SmtpReply {
     SmtpReply::new(451, (4, 3, 0), "Temporary failure; try again later")
 }
@@ -110,16 +114,13 @@ impl SmtpRim {
 impl Rim<SmtpSession> for SmtpRim {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Sasl(question) => match scram::answer(question) {
-                Some(reply) => Answer::Sasl(reply),
-                None => Answer::Refused(SmtpReply::new(535, (5, 7, 8), "Authentication credentials invalid")),
-            },
+            Ask::Sasl(question) => scram::answer(question).map_or_else(wrong, Answer::Sasl),
             Ask::Authenticate(Claim::Proven) => Answer::Authenticated { user: "tim@example.jp".into() },
             Ask::Authenticate(Claim::Password(Credentials { user, password })) => {
                 if (user.as_str(), password.expose()) == ("tim@example.jp", b"tanstaaf") {
                     Answer::Authenticated { user }
                 } else {
-                    Answer::Refused(SmtpReply::new(535, (5, 7, 8), "Authentication credentials invalid"))
+                    wrong()
                 }
             }
             Ask::Mail(mail) => {
