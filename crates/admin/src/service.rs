@@ -11,7 +11,7 @@ use yubin_types::Secret;
 use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
 use crate::request::caller;
-use crate::{accounts, aliases, cluster, domains, membership, plans, queue, sending, usage};
+use crate::{accounts, aliases, cluster, domains, forward, membership, plans, queue, sending, usage};
 
 /// The admin API over a store.
 #[derive(Clone, Debug)]
@@ -143,6 +143,26 @@ impl Admin for AdminService {
     async fn clear_mailbox(&self, request: Request<api::ClearMailboxRequest>) -> Reply<api::DeleteResponse> {
         let (request, caller) = self.open(request).await?;
         accounts::clear(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_forward(&self, request: Request<api::GetForwardRequest>) -> Reply<api::AccountForward> {
+        let (request, _) = self.open(request).await?;
+        forward::get(&self.client, &request.address).await.map(Response::new)
+    }
+
+    async fn set_forward(&self, request: Request<api::SetForwardRequest>) -> Reply<api::AccountForward> {
+        let (request, caller) = self.open(request).await?;
+        forward::set(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn clear_forward(&self, request: Request<api::ClearForwardRequest>) -> Reply<api::AccountForward> {
+        let (request, caller) = self.open(request).await?;
+        forward::clear(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn resume_forward(&self, request: Request<api::ResumeForwardRequest>) -> Reply<api::AccountForward> {
+        let (request, caller) = self.open(request).await?;
+        forward::resume(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn get_sending(&self, request: Request<api::GetSendingRequest>) -> Reply<api::AccountSending> {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use yubin_policy::networks::{NetworkDenial, NetworkId};
 use yubin_policy::refusal_text;
+use yubin_policy::srs::SrsKey;
 use yubin_proto::{Caller, Courier, StoreClient};
 use yubin_session::imap::ImapSession;
 use yubin_session::pop3::Pop3Session;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) courier: Option<Arc<dyn Courier>>,
     pub(crate) authenticator: Authenticator,
     pub(crate) signers: Signers,
+    /// Knows senders of forwarded mail that were rewritten here.
+    pub(crate) srs_key: SrsKey,
     pub(crate) spooler: Arc<Spooler>,
     pub(crate) metrics: Metrics,
     pub(crate) networks: Arc<Networks>,

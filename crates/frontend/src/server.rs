@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use yubin_policy::srs::SrsKey;
 use yubin_proto::{Courier, StoreClient};
 use yubin_types::{Address, AddressError, Secret, limits};
 
@@ -64,8 +65,9 @@ pub struct RunningFrontend {
 }
 
 impl Frontend {
-    /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers and opens DKIM keys; it
-    /// is the same on all front ends of a cluster and where keys are made. `courier` delivers queued mail in this process, if somebody does.
+    /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers, opens DKIM keys and
+    /// knows bounces of forwarded mail; it is the same on all front ends of a cluster, where keys are made and where mail is sent.
+    /// `courier` delivers queued mail in this process, if somebody does.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
@@ -88,6 +90,7 @@ impl Frontend {
         let shared = Arc::new(Shared {
             authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, config.guessing.clone()),
             signers: Signers::new(Arc::clone(&store), cluster_secret),
+            srs_key: SrsKey::derive(cluster_secret),
             store,
             courier,
             spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),

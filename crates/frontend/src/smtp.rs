@@ -5,12 +5,13 @@
 //! is queued in that domain, for all recipients in one command. Faults of the infrastructure are 451 and never a verdict about an address.
 //!
 //! - [`envelope`]: who may send, who may receive.
-//! - [`deliver`]: storing the message; [`submit`]: queueing it; [`trace`]: the fields written before it.
+//! - [`deliver`]: storing the message; [`submit`]: queueing it; [`bounce`]: sending a bounce back; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
 //! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
 //! - [`lmtp`]: an outcome for each recipient.
 //! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says.
 
+mod bounce;
 mod completion;
 mod deliver;
 mod envelope;

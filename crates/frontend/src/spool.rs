@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
-use yubin_message::{PartTree, ScanLimits, Scanner};
+use yubin_message::{DeliveredTo, PartTree, ScanLimits, Scanner};
 use yubin_proto::{Body, BodyStream, LargeBody};
 use yubin_types::limits;
 
@@ -81,6 +81,8 @@ pub(crate) struct Spooled {
     pub(crate) octets: Octets,
     /// What is in it.
     pub(crate) tree: PartTree,
+    /// Where it has been.
+    pub(crate) delivered_to: DeliveredTo,
     /// Keeps the memory that it takes counted until it is stored.
     _reservation: Reservation,
 }
@@ -162,7 +164,9 @@ impl Spool {
         };
         let scanner = std::mem::replace(&mut self.scanner, Scanner::new(ScanLimits::default()));
         let reservation = Reservation(Arc::clone(&self.spooler), std::mem::take(&mut self.reserved));
-        Ok(Spooled { body, bytes, octets: self.octets, tree: scanner.finish(), _reservation: reservation })
+        let delivered_to = scanner.delivered_to().clone();
+        let (octets, tree) = (self.octets, scanner.finish());
+        Ok(Spooled { body, bytes, octets, tree, delivered_to, _reservation: reservation })
     }
 }
 

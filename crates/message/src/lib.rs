@@ -14,6 +14,7 @@ mod downgrade;
 pub mod dsn;
 mod encoded_word;
 mod envelope;
+mod forward_notice;
 mod header;
 mod header_writer;
 pub mod imap;
@@ -34,13 +35,14 @@ pub use date::{DateTime, Day};
 pub use downgrade::downgrade;
 pub use encoded_word::decode_header;
 pub use envelope::{Envelope, message_ids};
+pub use forward_notice::ForwardNotice;
 pub use header::{
     FieldSelection, FieldSelector, HeaderField, HeaderFields, count_received, select_fields, was_delivered_to,
 };
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use param_text::param_texts;
-pub use scan::{ScanLimits, Scanner, scan};
+pub use scan::{DeliveredTo, ScanLimits, Scanner, scan};
 pub use section::SectionText;
 pub use sending_notice::SendingNotice;
 pub use transfer::TransferDecoder;

@@ -10,6 +10,7 @@
 //! it). Nothing is refused: see [`Defects`] for what was wrong.
 
 mod decide;
+mod delivered_to;
 mod fields;
 
 use memchr::{memchr, memchr_iter};
@@ -18,6 +19,7 @@ use crate::mime::ContentType;
 use crate::tree::{Defects, Part, PartKind, PartTree};
 
 use decide::{Body, Room, decide, end_childless};
+pub use delivered_to::DeliveredTo;
 use fields::FieldReader;
 pub(crate) use fields::field_name;
 use yubin_types::limits;
@@ -70,6 +72,7 @@ pub struct Scanner {
     open: Vec<Open>,
     state: State,
     received_count: u32,
+    delivered_to: DeliveredTo,
     /// Where the line being read begins.
     line_start: u64,
     /// Bytes of that line so far, its line end included.
@@ -124,6 +127,7 @@ impl Scanner {
             open: Vec::new(),
             state: State::Header,
             received_count: 0,
+            delivered_to: DeliveredTo::default(),
             line_start: 0,
             line_len: 0,
             line: Vec::new(),
@@ -173,6 +177,11 @@ impl Scanner {
         self.end_headers(self.line_start, Defects::HEADER_NOT_ENDED);
         self.close_from(0, self.line_start, self.lines_before);
         PartTree { parts: self.parts, received_count: self.received_count }
+    }
+
+    /// The Delivered-To fields of the message itself, as far as it has come.
+    pub fn delivered_to(&self) -> &DeliveredTo {
+        &self.delivered_to
     }
 
     /// Bytes copied and compared so far, one more per line: grows linearly with the input.
@@ -362,8 +371,11 @@ impl Scanner {
         let is_first = self.parts.len() == 1;
         let Some(part) = self.parts.last_mut() else { return };
         let name = self.fields.line(line, part);
-        if is_first && name.is_some_and(|name| name.eq_ignore_ascii_case(b"received")) {
+        let Some(name) = name.filter(|_| is_first) else { return };
+        if name.eq_ignore_ascii_case(b"received") {
             self.received_count = self.received_count.saturating_add(1);
+        } else if name.eq_ignore_ascii_case(b"delivered-to") {
+            self.delivered_to.take(line);
         }
     }
 

@@ -29,5 +29,7 @@ pub mod sender;
 pub mod srs;
 
 pub use login::LoginDenial;
-pub use recipient::{Admission, DeliverPermit, Hosting, Origin, RecipientDenial, RecipientFacts, RelayPermit};
+pub use recipient::{
+    Admission, DeliverPermit, Hosting, Origin, RecipientDenial, RecipientFacts, RelayPermit, ReturnPermit,
+};
 pub use sender::SenderPermit;

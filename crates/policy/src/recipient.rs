@@ -3,9 +3,15 @@
 //! From other servers mail goes to hosted domains only: there is no way to be a relay by accident, since a [`DeliverPermit`] names a
 //! recipient of a hosted domain and a [`RelayPermit`] is given to users who are logged in alone. One delivery goes to one hosted domain
 //! (one command of one group, all or nothing): from other servers recipients of a second domain are asked to come in a transaction of
-//! their own, own machines get an outcome for each; what a user sends beyond the own domain goes through the queue, together with everything else in the same transaction.
+//! their own, own machines get an outcome for each; what a user sends beyond the own domain goes through the queue, together with everything
+//! else in the same transaction.
+//!
+//! A bounce to a sender that this cluster rewrote when it forwarded goes back to the sender there was before (a [`ReturnPermit`], which
+//! only a good [`srs`] address earns); whatever else is sent to such an address is refused.
 
-use yubin_types::{Address, DomainName, Refusal};
+use yubin_types::{Address, DomainName, Refusal, ReversePath, Timestamp};
+
+use crate::srs::{self, SrsError, SrsKey};
 
 /// How mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +76,21 @@ pub struct RelayPermit {
     recipient: Address,
 }
 
+/// A bounce of forwarded mail may go back to its first sender. Only [`admit_bounce`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnPermit {
+    recipient: Address,
+    to: Address,
+}
+
+impl ReturnPermit {
+    /// The sender there was before.
+    #[must_use]
+    pub const fn to(&self) -> &Address {
+        &self.to
+    }
+}
+
 /// What may be done for a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -77,14 +98,27 @@ pub enum Admission {
     Deliver(DeliverPermit),
     /// Queue.
     Relay(RelayPermit),
+    /// Queue for the first sender.
+    Return(ReturnPermit),
 }
 
 impl Admission {
-    /// Who.
+    /// Who, as named.
     #[must_use]
     pub const fn recipient(&self) -> &Address {
         match self {
-            Admission::Deliver(DeliverPermit { recipient }) | Admission::Relay(RelayPermit { recipient }) => recipient,
+            Admission::Deliver(DeliverPermit { recipient })
+            | Admission::Relay(RelayPermit { recipient })
+            | Admission::Return(ReturnPermit { recipient, .. }) => recipient,
+        }
+    }
+
+    /// Where the mail goes.
+    #[must_use]
+    pub const fn goes_to(&self) -> &Address {
+        match self {
+            Admission::Return(permit) => permit.to(),
+            Admission::Deliver(_) | Admission::Relay(_) => self.recipient(),
         }
     }
 }
@@ -98,6 +132,12 @@ pub enum RecipientDenial {
     /// The transaction is for another hosted domain.
     #[error("one transaction goes to one domain")]
     OtherDomain,
+    /// A rewritten sender that is not good.
+    #[error(transparent)]
+    Bounce(#[from] SrsError),
+    /// A rewritten sender takes bounces, which have no sender.
+    #[error("only bounces go to a rewritten sender")]
+    NotABounce,
 }
 
 /// May mail go to this recipient?
@@ -119,11 +159,84 @@ pub fn admit(facts: RecipientFacts<'_>) -> Result<Admission, RecipientDenial> {
     }
 }
 
+/// What is known about a recipient whose name is a rewritten sender ([`srs::is_srs`]) of a hosted domain.
+#[derive(Clone, Copy, Debug)]
+pub struct BounceFacts<'a> {
+    /// Who.
+    pub recipient: &'a Address,
+    /// Envelope sender.
+    pub sender: &'a ReversePath,
+    /// The cluster's keys, the one in use first.
+    pub keys: &'a [SrsKey],
+    /// The time.
+    pub now: Timestamp,
+    /// What the transaction is for already.
+    pub transaction: Transaction<'a>,
+}
+
+/// What a transaction is for already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction<'a> {
+    /// Nobody yet.
+    Open,
+    /// People of this domain.
+    Delivery(&'a DomainName),
+    /// Rewritten senders of this domain.
+    Return(&'a DomainName),
+}
+
+/// May a bounce go back through this recipient?
+///
+/// # Errors
+/// [`RecipientDenial`]; a transaction is for people or for bounces.
+pub fn admit_bounce(facts: BounceFacts<'_>) -> Result<Admission, RecipientDenial> {
+    let recipient = facts.recipient.clone();
+    match facts.transaction {
+        Transaction::Open => {}
+        Transaction::Return(domain) if *domain == recipient.domain => {}
+        Transaction::Return(_) | Transaction::Delivery(_) => return Err(RecipientDenial::OtherDomain),
+    }
+    let to = srs::reverse(&recipient.local, facts.keys, facts.now)?;
+    if *facts.sender != ReversePath::Null {
+        return Err(RecipientDenial::NotABounce);
+    }
+    Ok(Admission::Return(ReturnPermit { recipient, to }))
+}
+
 #[cfg(test)]
 mod tests {
-    use yubin_types::{Address, DomainName, Refusal};
+    use yubin_types::{Address, DomainName, Refusal, ReversePath, Secret, Timestamp};
 
-    use super::{Admission, Hosting, Origin, RecipientDenial, RecipientFacts, admit};
+    use super::{
+        Admission, BounceFacts, Hosting, Origin, RecipientDenial, RecipientFacts, Transaction, admit, admit_bounce,
+    };
+    use crate::srs::{self, SrsError, SrsKey};
+
+    #[test]
+    fn only_bounces_go_back_and_only_where_mail_was_forwarded() {
+        let (key, now) = (SrsKey::derive(&Secret::new("secret")), Timestamp::from_seconds(1_790_000_000));
+        let (home, other) = (DomainName::parse("home.example").unwrap(), DomainName::parse("other.example").unwrap());
+        let first = Address::parse("ann@source.example").unwrap();
+        let forwarded = srs::rewrite(&first, &home, &key, now).unwrap();
+        assert!(srs::is_srs(&forwarded.local) && !srs::is_srs(&first.local));
+        let ask = |recipient: &Address, sender: &ReversePath, transaction| {
+            let keys = std::slice::from_ref(&key);
+            let facts = BounceFacts { recipient, sender, keys, now, transaction };
+            admit_bounce(facts).map(|admission| (admission.recipient().clone(), admission.goes_to().clone()))
+        };
+        let null = ReversePath::Null;
+        let good = Ok((forwarded.clone(), first.clone()));
+        assert_eq!(ask(&forwarded, &null, Transaction::Open), good);
+        assert_eq!(ask(&forwarded, &null, Transaction::Return(&home)), good);
+        for transaction in [Transaction::Return(&other), Transaction::Delivery(&home)] {
+            assert_eq!(ask(&forwarded, &null, transaction), Err(RecipientDenial::OtherDomain));
+        }
+        let somebody = ReversePath::Address(first.clone());
+        assert_eq!(ask(&forwarded, &somebody, Transaction::Open), Err(RecipientDenial::NotABounce));
+        let forged = Address::parse("SRS0=AAAA=AA=source.example=ann@home.example").unwrap();
+        assert!(srs::is_srs(&forged.local));
+        assert_eq!(ask(&forged, &null, Transaction::Open), Err(RecipientDenial::Bounce(SrsError::Forged)));
+    }
 
     #[test]
     fn servers_reach_one_hosted_domain_and_users_everybody() {
@@ -133,6 +246,7 @@ mod tests {
         let decide = |hosting, origin| match admit(RecipientFacts { recipient: &recipient, hosting, origin }) {
             Ok(Admission::Deliver(_)) => Ok("deliver"),
             Ok(Admission::Relay(_)) => Ok("relay"),
+            Ok(Admission::Return(_)) => Ok("return"),
             Err(denial) => Err(denial),
         };
         let mx = |transaction| Origin::Mx { transaction };

@@ -17,6 +17,7 @@ use yubin_types::{QuotaScope, Refusal, ResponseText, SendingLimit, SmtpReply, Su
 
 use crate::login::LoginDenial;
 use crate::recipient::RecipientDenial;
+use crate::srs::SrsError;
 
 pub use networks::{imap_network, not_our_own, pop3_network, smtp_network};
 pub use strangers::{header_too_long, inbound, peer};
@@ -103,6 +104,15 @@ pub fn recipient(denial: &RecipientDenial) -> SmtpReply {
         RecipientDenial::Refused(refusal) => smtp(refusal, Stage::Envelope),
         RecipientDenial::OtherDomain => {
             SmtpReply::new(452, (4, 5, 3), "One domain for each transaction; send this recipient in another")
+        }
+        RecipientDenial::Bounce(SrsError::Expired) => {
+            SmtpReply::new(550, (5, 1, 1), "The bounce address has expired: the message was forwarded long ago")
+        }
+        RecipientDenial::Bounce(SrsError::Forged | SrsError::NotSrs | SrsError::TooLong) => {
+            SmtpReply::new(550, (5, 1, 1), "No such bounce address: no message was forwarded under it")
+        }
+        RecipientDenial::NotABounce => {
+            SmtpReply::new(550, (5, 1, 1), "The address takes bounces of forwarded mail only, which have no sender")
         }
     }
 }

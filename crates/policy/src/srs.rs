@@ -8,10 +8,25 @@
 //!
 //! Which mail is rewritten is not decided here. There is no RFC; this is the scheme of Shevek (2004) that libsrs2 and others speak.
 
-use yubin_types::{Address, AddressError, DomainName, LocalPart, Timestamp, limits};
+use yubin_types::{Address, AddressError, DomainName, LocalPart, Secret, Timestamp, limits};
 
-/// A secret of the cluster.
-pub type SrsKey = [u8; 32];
+/// The key of rewritten senders; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SrsKey([u8; 32]);
+
+impl SrsKey {
+    /// The key that follows from the cluster's secret: whoever forwards and whoever takes bounces have the same.
+    #[must_use]
+    pub fn derive(cluster_secret: &Secret) -> Self {
+        SrsKey(blake3::derive_key("yubin 2026 senders of forwarded mail", cluster_secret.expose()))
+    }
+}
+
+impl std::fmt::Debug for SrsKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SrsKey(..)")
+    }
+}
 
 /// Why an address can't be rewritten or reversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +61,15 @@ pub fn rewrite(sender: &Address, forwarder: &DomainName, key: &SrsKey, now: Time
         Ok(local) => Ok(Address { local, domain: forwarder.clone() }),
         Err(_) => Err(SrsError::TooLong),
     }
+}
+
+/// Does it look like a rewritten sender, be it one that nobody made? No account has such a name.
+#[must_use]
+pub fn is_srs(local: &LocalPart) -> bool {
+    let text = local.as_str();
+    let scheme =
+        text.get(..4).is_some_and(|scheme| ["SRS0", "SRS1"].iter().any(|one| scheme.eq_ignore_ascii_case(one)));
+    scheme && matches!(text.as_bytes().get(4), Some(b'=' | b'+' | b'-'))
 }
 
 /// Where a bounce to a rewritten sender goes: to the first sender, or to the first forwarder. The first of the keys is the one in
@@ -142,7 +166,7 @@ fn read_day(text: &str) -> Option<u64> {
 
 /// Four letters, as others have it: local parts are short, and a guess is a message sent to us.
 fn hash(key: &SrsKey, text: &str) -> String {
-    let digest = blake3::keyed_hash(key, text.to_ascii_lowercase().as_bytes());
+    let digest = blake3::keyed_hash(&key.0, text.to_ascii_lowercase().as_bytes());
     digest.as_bytes().iter().take(HASH_LETTERS).map(|byte| letter(u64::from(*byte))).collect()
 }
 
@@ -150,11 +174,11 @@ const HASH_LETTERS: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::{Address, DomainName, LocalPart, Timestamp};
+    use yubin_types::{Address, DomainName, LocalPart, Secret, Timestamp};
 
     use super::{SrsError, SrsKey, reverse, rewrite};
 
-    const KEY: SrsKey = [7; 32];
+    const KEY: SrsKey = SrsKey([7; 32]);
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
     fn address(text: &str) -> Address {
@@ -166,7 +190,7 @@ mod tests {
     }
 
     fn back(local: &str, now: Timestamp) -> Result<Address, SrsError> {
-        reverse(&LocalPart::parse(local).unwrap(), &[[1; 32], KEY], now)
+        reverse(&LocalPart::parse(local).unwrap(), &[SrsKey([1; 32]), KEY], now)
     }
 
     #[test]
@@ -209,7 +233,7 @@ mod tests {
         let forwarded = forward(&address("a@source.example"), "here.example").local.as_str().to_owned();
         assert_eq!(back(&forwarded.replace("source", "victim"), NOW), Err(SrsError::Forged));
         assert_eq!(back(&forwarded.replace("=a", "=b"), NOW), Err(SrsError::Forged));
-        let other = reverse(&LocalPart::parse(&forwarded).unwrap(), &[[8; 32]], NOW);
+        let other = reverse(&LocalPart::parse(&forwarded).unwrap(), &[SrsKey([8; 32])], NOW);
         assert_eq!(other, Err(SrsError::Forged));
         for none in [
             "user",
@@ -238,6 +262,13 @@ mod tests {
             let before = Timestamp::from_seconds(start.seconds() - day);
             assert!(reverse(&made.local, &[KEY], before).is_ok(), "a clock that went back");
         }
+    }
+
+    #[test]
+    fn a_cluster_has_one_key_and_shows_it_to_nobody() {
+        let derive = |secret: &str| SrsKey::derive(&Secret::new(secret));
+        assert!(derive("a") == derive("a") && derive("a") != derive("b"));
+        assert_eq!(format!("{:?}", derive("a")), "SrsKey(..)");
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::pace::Signal;
 use crate::profile::{Profile, Profiles};
 use crate::route::{Hop, MailHosts, Owner, Protection, Routing};
+use crate::sender;
 use crate::source::Source;
 
 /// Transactions of one connection before it is ended: servers count too.
@@ -91,6 +92,7 @@ impl Tried {
 struct Attempt<'a> {
     engine: &'a Engine,
     leased: &'a Leased,
+    sender: ReversePath,
     source: Source,
     fates: Vec<Option<Fate>>,
     signal: Signal,
@@ -102,7 +104,8 @@ impl Engine {
     pub(crate) async fn attempt(&self, assignment: &Assignment, handed: &Handed) -> Tried {
         let leased = &assignment.leased;
         let count = leased.delivery.recipients.len();
-        let sender = match &leased.message.sender {
+        let sender = sender::outgoing(&leased.message, &self.config.srs_key);
+        let home = match &sender {
             ReversePath::Null => None,
             ReversePath::Address(address) => Some(&address.domain),
         };
@@ -113,7 +116,7 @@ impl Engine {
             own_names: std::slice::from_ref(&self.config.hostname),
             port: self.config.port,
         };
-        let hops = match routing.plan(sender, &leased.delivery.destination, rand::random()).await {
+        let hops = match routing.plan(home, &leased.delivery.destination, rand::random()).await {
             Ok(hops) => hops,
             Err(reply) => {
                 // A name server that fails is no reason to spare the destination's hosts, but to ask less often.
@@ -128,6 +131,7 @@ impl Engine {
         let mut attempt = Attempt {
             engine: self,
             leased,
+            sender: sender.clone(),
             source: Source::Queued(QueuedBody::of(&self.store, assignment, handed)),
             fates: vec![None; count],
             signal: Signal::None,
@@ -234,7 +238,7 @@ impl Attempt<'_> {
             OutgoingRecipient { address: delivery.address(recipient), notify, orcpt }
         });
         OutgoingMail {
-            sender: message.sender.clone(),
+            sender: self.sender.clone(),
             recipients: recipients.collect(),
             bytes: self.source.length(),
             body: match (&self.source, message.content.body) {

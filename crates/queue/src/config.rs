@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use yubin_policy::retry::RetrySchedule;
+use yubin_policy::srs::SrsKey;
 use yubin_session::smtp::client::TimeLimits;
 use yubin_types::DomainName;
 
@@ -60,12 +61,14 @@ pub struct QueueConfig {
     pub idle_connections_max: usize,
     /// When to try again.
     pub schedule: RetrySchedule,
+    /// Rewrites the senders of forwarded mail; the front ends that take the bounces have the same.
+    pub srs_key: SrsKey,
 }
 
 impl QueueConfig {
     /// The defaults.
     #[must_use]
-    pub fn new(worker: String, hostname: DomainName) -> QueueConfig {
+    pub fn new(worker: String, hostname: DomainName, srs_key: SrsKey) -> QueueConfig {
         QueueConfig {
             worker,
             workers: Vec::new(),
@@ -88,6 +91,7 @@ impl QueueConfig {
             idle_time_max: Duration::from_secs(5),
             idle_connections_max: 500,
             schedule: RetrySchedule::default(),
+            srs_key,
         }
     }
 
@@ -117,20 +121,21 @@ impl QueueConfig {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::DomainName;
+    use yubin_policy::srs::SrsKey;
+    use yubin_types::{DomainName, Secret};
 
     use super::QueueConfig;
+
+    fn config(worker: &str) -> QueueConfig {
+        let hostname = DomainName::parse("mta.example").unwrap();
+        QueueConfig::new(worker.to_owned(), hostname, SrsKey::derive(&Secret::new("secret")))
+    }
 
     #[test]
     fn workers_share_destinations_and_agree_on_the_order() {
         let names: Vec<String> = (0..3).map(|number| format!("worker-{number}")).collect();
-        let configs: Vec<QueueConfig> = names
-            .iter()
-            .map(|name| {
-                let config = QueueConfig::new(name.clone(), DomainName::parse("mta.example").unwrap());
-                QueueConfig { workers: names.clone(), ..config }
-            })
-            .collect();
+        let configs: Vec<QueueConfig> =
+            names.iter().map(|name| QueueConfig { workers: names.clone(), ..config(name) }).collect();
         let mut firsts = [0; 3];
         for number in 0..3_000 {
             let destination = format!("d{number}.example");
@@ -140,7 +145,6 @@ mod tests {
             assert_eq!(ranks, [0, 1, 2]);
         }
         assert!(firsts.iter().all(|count| (900..1_100).contains(count)), "{firsts:?}");
-        let alone = QueueConfig::new("w".into(), DomainName::parse("mta.example").unwrap());
-        assert_eq!(alone.rank("a.example"), 0);
+        assert_eq!(config("w").rank("a.example"), 0);
     }
 }

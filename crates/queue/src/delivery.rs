@@ -54,7 +54,9 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
     let took = Duration::from_millis(ended.millis_since(began));
     shared.engine.metrics.tried(&tried, took);
     log(leased, &tried, took);
-    let terms = Terms { schedule: shared.schedule(), hostname: shared.engine.config.hostname.as_str(), began, ended };
+    let config = &shared.engine.config;
+    let hostname = config.hostname.as_str();
+    let terms = Terms { schedule: shared.schedule(), hostname, began, ended, srs_key: &config.srs_key };
     let original = if terms.has_news(leased, &tried) {
         let body = QueuedBody::of(&shared.engine.store, assignment, &handed);
         body.beginning(limits::NOTICE_ORIGINAL_BYTES_MAX).await.ok()

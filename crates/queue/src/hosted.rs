@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use yubin_message::{HeaderWriter, ScanLimits, Scanner};
+use yubin_message::{DeliveredTo, HeaderWriter, ScanLimits, Scanner};
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_proto::{Body, BodyStream, Caller, Hosted, LargeBody, StoreError};
 use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_state::command::{MailCommand, NewMessage, Recipient};
+use yubin_state::forward::Passage;
 use yubin_state::queue::{Leased, QueuedRecipient, RemoteReply};
 use yubin_state::{Command, DedupeClass, Reply as StoreReply};
 use yubin_types::{EmailId, Refusal, RequestId, ReversePath, limits};
@@ -28,6 +29,7 @@ struct Parcel {
     body: Body,
     bytes: u64,
     tree: Bytes,
+    delivered_to: DeliveredTo,
 }
 
 impl Engine {
@@ -85,6 +87,12 @@ impl Engine {
                 cold: parcel.tree.clone(),
                 internal_date: now(),
                 body_ordinal: 0,
+            },
+            passage: Passage {
+                message_id: leased.message.message_id.clone(),
+                content: leased.message.content,
+                hops: parcel.delivered_to.count,
+                visited: parcel.delivered_to.in_domain(&hosted.name),
             },
         });
         let request = (request_id(leased, &recipients), DedupeClass::Delivery);
@@ -165,7 +173,8 @@ async fn parcel(queued: QueuedBody) -> Result<Parcel, String> {
         }
     }
     let body = if inline { Body::Inline(Bytes::from(held)) } else { Body::Large(Arc::new(queued)) };
-    Ok(Parcel { body, bytes, tree: Bytes::from(scanner.finish().to_bytes()) })
+    let delivered_to = scanner.delivered_to().clone();
+    Ok(Parcel { body, bytes, tree: Bytes::from(scanner.finish().to_bytes()), delivered_to })
 }
 
 impl LargeBody for QueuedBody {

@@ -113,7 +113,7 @@ mod tests {
         let message = QueuedMessage {
             id: QueueId([number; 16]),
             sender: ReversePath::Null,
-            source: QueueSource::Forward,
+            source: QueueSource::Returned,
             message_id: None,
             bytes: 1,
             content: ContentFacts::default(),

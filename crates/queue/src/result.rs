@@ -9,6 +9,7 @@ use yubin_message::DateTime;
 use yubin_message::dsn::{self, Action, Advice, Cause, Notification, Original, Profile};
 use yubin_policy::remote_reply;
 use yubin_policy::retry::{FailedAttempt, Retry, RetrySchedule};
+use yubin_policy::srs::SrsKey;
 use yubin_session::smtp::client::{Stage, Verdict};
 use yubin_state::queue::{
     BodyKind, ContentFacts, DelayNotice, DeliveryResult, DsnEnvelope, Leased, NewDelivery, NewQueued,
@@ -18,6 +19,7 @@ use yubin_state::queue::{
 use yubin_types::{EnhancedStatus, RecipientAddress, ReversePath, Timestamp, limits};
 
 use crate::attempt::{Fate, Handing, Tried};
+use crate::sender;
 
 /// A result with the bodies of its notices, in their order.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) hostname: &'a str,
     pub(crate) began: Timestamp,
     pub(crate) ended: Timestamp,
+    pub(crate) srs_key: &'a SrsKey,
 }
 
 /// What is told of a recipient.
@@ -135,7 +138,8 @@ impl Terms<'_> {
         about: &[&Told<'_>],
         original: Option<&Bytes>,
     ) -> Option<(NewQueued, Bytes)> {
-        let ReversePath::Address(to) = &leased.message.sender else { return None };
+        let ReversePath::Address(sender) = &leased.message.sender else { return None };
+        let to = &sender::first(sender, self.srs_key, self.ended);
         if about.is_empty() {
             return None;
         }

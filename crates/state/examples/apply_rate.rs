@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use yubin_state::command::{DomainCommand, Login, MailCommand, NewMessage, Recipient};
+use yubin_state::forward::Passage;
 use yubin_state::memory::Memory;
 use yubin_state::record::{Plan, ScramVerifier, Verifiers};
 use yubin_state::{Actor, BodyRef, Command, DedupeClass, Encode as _, Entry, Envelope, Position, Query, answer, apply};
@@ -66,7 +67,8 @@ fn deliver(local: LocalPart, number: u64) -> Command {
         internal_date: Timestamp(1_800_000_000_000),
         body_ordinal: 0,
     };
-    Command::Mail(MailCommand::Deliver { login: None, sender: ReversePath::Null, recipients: vec![recipient], message })
+    let (sender, recipients, passage) = (ReversePath::Null, vec![recipient], Passage::default());
+    Command::Mail(MailCommand::Deliver { login: None, sender, recipients, message, passage })
 }
 
 fn entry(index: u64, command: Command) -> Vec<u8> {

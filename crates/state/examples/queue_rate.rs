@@ -101,7 +101,7 @@ fn message(id: QueueId, destination: DestinationName, local: LocalPart) -> NewQu
     NewQueued {
         id,
         sender: ReversePath::Null,
-        source: QueueSource::Forward,
+        source: QueueSource::Returned,
         message_id: Some("<0123456789abcdef@a.example>".to_owned()),
         body_ordinal: 0,
         body_bytes: 4_096,

@@ -8,6 +8,7 @@ use yubin_types::{
 };
 
 use crate::command::Login;
+use crate::forward::settings;
 use crate::keys;
 use crate::kv::Txn;
 use crate::mailboxes::make;
@@ -54,6 +55,7 @@ pub(crate) fn create<T: Txn>(
         subscriptions: 0,
         retired_names: 0,
         uid_validity_floor: UidValidity(0),
+        forwards: false,
     };
     account.inbox = make_subscribed(work, id, &mut account, &MailboxName::inbox(), None)?;
     for special_use in SpecialUse::ALL {
@@ -126,6 +128,7 @@ pub(crate) fn delete<T: Txn>(work: &mut Work<'_, T>, local: &LocalPart) -> Outco
     work.txn.unset(&keys::account(work.id, id));
     work.txn.unset(&keys::credentials(work.id, id));
     suspend::forget(work, id)?;
+    settings::forget(work, id)?;
     work.refund_domain(account.usage);
     work.counters.accounts = work.counters.accounts.saturating_sub(1);
     vault::dig(work, id, MailboxId(0));

@@ -14,7 +14,6 @@ pub(crate) mod usage;
 
 use yubin_types::{DomainId, Epoch, Refusal};
 
-use crate::dkim;
 use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::{Answer, Query};
@@ -24,6 +23,7 @@ use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
 use crate::work::logged_in;
+use crate::{dkim, forward};
 
 /// Answers a question on a domain; on the directory or the whole group where `domain` is 0.
 ///
@@ -44,6 +44,7 @@ pub fn answer<V: View>(view: &V, domain: DomainId, epoch: Epoch, query: &Query) 
         | Query::QueueSuspensions => directory::answer(view, query),
         Query::NextDue => next_due(view),
         Query::SendingNotices => reading::notices(view),
+        Query::ForwardNotices => forward::reading::notices(view),
         Query::Queue(query) if domain == DomainId(0) => queue::answer(view, domain, query),
         _ => on_domain(view, domain, epoch, query),
     };
@@ -95,6 +96,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Queue(query) => queue::answer(view, id, query),
         Query::Sending { login, sender, now } => reading::allowance(&reading, *login, sender.as_ref(), *now),
         Query::SendingReport(local) => reading::report(&reading, local),
+        Query::Forward(local) => forward::reading::forward(&reading, local),
         Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),

@@ -9,10 +9,11 @@
 //! told no. Not remembered: refusals of the envelope, which ask for a retry, and "there is more", which asks for a repeat.
 
 use smallvec::SmallVec;
-use yubin_types::{Refusal, Timestamp, limits};
+use yubin_types::{Refusal, Timestamp, TraceId, limits};
 
 use crate::codec::{Decode as _, Encode as _};
 use crate::command::{Actor, Command, DomainCommand, Entry, Envelope, MailCommand, MaintenanceCommand};
+use crate::forward::{onward::Onward, settings};
 use crate::kv::{BodyRef, Position, Txn, View};
 use crate::queue::{QueueCommand, control, enqueue, forget, lease, outcome};
 use crate::reply::{More, Reply};
@@ -125,7 +126,9 @@ fn carry_out<T: Txn>(
         Command::Domain(command) => {
             return on_domain(txn, envelope, now, bodies, topics, |work| administer(work, command, &envelope.actor));
         }
-        Command::Mail(command) => return on_domain(txn, envelope, now, bodies, topics, |work| mail(work, command)),
+        Command::Mail(command) => {
+            return on_domain(txn, envelope, now, bodies, topics, |work| mail(work, command, envelope.trace));
+        }
         Command::Directory(command) => {
             let reply = directory::carry_out(txn, position, now, command)?;
             topics.push(Topic::Directory);
@@ -201,13 +204,15 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Ac
         DomainCommand::ActivateDkimKeys => dkim::activate(work),
         DomainCommand::RemoveDkimKey(selector) => dkim::remove(work, &selector),
         DomainCommand::Sending(command) => suspend::carry_out(work, command, actor),
+        DomainCommand::Forward(command) => settings::carry_out(work, command, actor),
     }
 }
 
-fn mail<T: Txn>(work: &mut Work<'_, T>, command: MailCommand) -> Outcome<Reply, T::Error> {
+fn mail<T: Txn>(work: &mut Work<'_, T>, command: MailCommand, trace: TraceId) -> Outcome<Reply, T::Error> {
     match command {
-        MailCommand::Deliver { login, sender: _, recipients, message } => {
-            deliver::deliver(work, login, &recipients, &message)
+        MailCommand::Deliver { login, sender, recipients, message, passage } => {
+            let onward = Onward { sender: &sender, passage: &passage, trace };
+            deliver::deliver(work, login, &recipients, &message, Some(&onward))
         }
         MailCommand::Append { login, mailbox, messages } => append::append(work, login, &mailbox, messages),
         MailCommand::StoreFlags { login, mailbox, uids, operation, flags, unchanged_since } => {

@@ -16,6 +16,7 @@ use yubin_types::{
 };
 
 pub use self::directory::DirectoryCommand;
+use crate::forward::{ForwardCommand, Passage};
 use crate::queue::QueueCommand;
 use crate::record::{NewDkimKey, Plan, Verifiers};
 use crate::sending::SendingCommand;
@@ -182,6 +183,8 @@ pub enum DomainCommand {
     RemoveDkimKey(DomainName),
     /// How much an account sends.
     Sending(SendingCommand),
+    /// Where an account's mail goes on to.
+    Forward(ForwardCommand),
 }
 
 /// A message that is being stored. Its body is the entry's body with this ordinal.
@@ -234,7 +237,7 @@ pub struct Login {
 /// Commands on messages and mailboxes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MailCommand {
-    /// Stores a message for all recipients of one domain, or for none.
+    /// Stores a message for all recipients of one domain, or for none, and queues what is forwarded of it.
     Deliver {
         /// The account that submits; `None` for mail that nobody logged in for.
         login: Option<Login>,
@@ -244,6 +247,8 @@ pub enum MailCommand {
         recipients: Vec<Recipient>,
         /// The message.
         message: NewMessage,
+        /// What is known of its way.
+        passage: Passage,
     },
     /// Stores messages in a mailbox (APPEND, MULTIAPPEND): all or none.
     Append {

@@ -2,16 +2,18 @@
 //!
 //! Each account gets one copy, even if several recipients lead to it: that of the first. Refused here and nowhere else, so exactly: a
 //! suspended domain, an unknown recipient, a message larger than the plan allows, an account's quota, the domain's shared quota over
-//! the sum (SPPD-11, SHIN-09, SONET-20). A suspended account still gets its mail. If anyone is to blame nothing is stored, and
+//! the sum (SPPD-11, SHIN-09, SONET-20), too much in the queue for what is forwarded ([`crate::forward`]). A suspended account still gets its mail. If anyone is to blame nothing is stored, and
 //! the reply says for each recipient why not; whoever could have had the message has no reason there. What an account submits within its
 //! domain counts among what it sends ([`crate::sending`]).
 
 use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
-use yubin_types::{AccountId, FlagSet, QuotaScope, Refusal, Usage, limits};
+use yubin_types::{AccountId, Address, FlagSet, QuotaScope, Refusal, Usage, limits};
 
 use crate::command::{Login, NewMessage, Recipient};
+use crate::forward::LocalCopy;
+use crate::forward::onward::{self, Forwarded, Onward};
 use crate::keys;
 use crate::kv::Txn;
 use crate::opened::{Incoming, Opened, too_many};
@@ -32,14 +34,17 @@ struct Plan {
     reached: Vec<Reached>,
     /// Copies in the order of recipients: which recipient's, to whom.
     copies: Vec<(usize, AccountId)>,
+    /// What goes on, by the account that forwards it.
+    forwards: BTreeMap<AccountId, Forwarded>,
 }
 
-/// Delivers.
+/// Delivers; nothing is forwarded without `onward`.
 pub(crate) fn deliver<T: Txn>(
     work: &mut Work<'_, T>,
     login: Option<Login>,
     recipients: &[Recipient],
     message: &NewMessage,
+    onward: Option<&Onward<'_>>,
 ) -> Outcome<Reply, T::Error> {
     if recipients.is_empty() || recipients.len() > limits::SMTP_RECIPIENTS_MAX {
         let why = format!("a delivery has 1 to {} recipients", limits::SMTP_RECIPIENTS_MAX);
@@ -61,71 +66,107 @@ pub(crate) fn deliver<T: Txn>(
         }
     };
     let mut refusals: Vec<Option<Refusal>> = vec![None; recipients.len()];
-    let mut plan = Plan { targets: BTreeMap::new(), reached: Vec::new(), copies: Vec::new() };
-    let mut domain_usage = work.counters.usage;
+    let mut plan =
+        Plan { targets: BTreeMap::new(), reached: Vec::new(), copies: Vec::new(), forwards: BTreeMap::new() };
+    let mut scale = Scale { message, onward, domain_usage: work.counters.usage };
     for ((index, recipient), refusal) in recipients.iter().enumerate().zip(&mut refusals) {
-        match weigh(work, &mut plan, index, recipient, message, &mut domain_usage) {
+        match scale.weigh(work, &mut plan, index, recipient) {
             Ok(()) => {}
             Err(Stop::Refused(why)) => *refusal = Some(why),
             Err(disk) => return Err(disk),
         }
     }
+    if let Err(why) = onward::check_room(work, &plan.forwards, message)? {
+        for forwarded in plan.forwards.values() {
+            refusals.iter_mut().skip(forwarded.recipient).take(1).for_each(|refusal| *refusal = Some(why.clone()));
+        }
+    }
     if refusals.iter().any(Option::is_some) {
         return Ok(Reply::DeliveryRefused(refusals));
     }
+    let forwards = std::mem::take(&mut plan.forwards);
     let reply = store(work, recipients, message, plan)?;
+    if let Some(onward) = onward {
+        onward::queue(work, forwards, recipients, message, onward)?;
+    }
     if let Some(charge) = charge {
         charge.write(work);
     }
     Ok(reply)
 }
 
-/// Finds whom a recipient reaches and whether there is room; only then counts its copies in.
-fn weigh<T: Txn>(
-    work: &Work<'_, T>,
-    plan: &mut Plan,
-    index: usize,
-    recipient: &Recipient,
-    message: &NewMessage,
-    domain_usage: &mut Usage,
-) -> Outcome<(), T::Error> {
-    let bytes = message_bytes(recipient, message);
-    let limit_bytes = work.domain.plan.message_bytes_max;
-    if recipient.prefix.len() > limits::MESSAGE_PREFIX_BYTES_MAX {
-        let why = format!("a prefix has at most {} bytes", limits::MESSAGE_PREFIX_BYTES_MAX);
-        return Err(Refusal::InvalidValue { why }.into());
-    }
-    let reached = resolve::recipient(work.txn, work.id, &work.domain, &recipient.local)?;
-    if bytes > limit_bytes {
-        return Err(Refusal::MessageTooBig { limit_bytes }.into());
-    }
-    let mut new: SmallVec<[(AccountId, (Account, Opened)); 1]> = SmallVec::new();
-    let mut usage = *domain_usage;
-    for &id in reached.iter().filter(|id| !plan.targets.contains_key(id)) {
-        let Some(account) = work.txn.row(&keys::account(work.id, id))? else { continue };
-        let copy = Usage::of_message(bytes);
-        if !account.effective_quota(&work.domain).admits(account.usage, copy) {
-            return Err(Refusal::OverQuota { scope: QuotaScope::Account }.into());
+/// What recipients are weighed with.
+struct Scale<'a> {
+    message: &'a NewMessage,
+    onward: Option<&'a Onward<'a>>,
+    /// What the domain holds, with the copies that were counted in.
+    domain_usage: Usage,
+}
+
+impl Scale<'_> {
+    /// Finds whom a recipient reaches and whether there is room; only then counts its copies in.
+    fn weigh<T: Txn>(
+        &mut self,
+        work: &Work<'_, T>,
+        plan: &mut Plan,
+        index: usize,
+        recipient: &Recipient,
+    ) -> Outcome<(), T::Error> {
+        let bytes = message_bytes(recipient, self.message);
+        let limit_bytes = work.domain.plan.message_bytes_max;
+        if recipient.prefix.len() > limits::MESSAGE_PREFIX_BYTES_MAX {
+            let why = format!("a prefix has at most {} bytes", limits::MESSAGE_PREFIX_BYTES_MAX);
+            return Err(Refusal::InvalidValue { why }.into());
         }
-        if !work.domain.effective_quota().admits(usage, copy) {
-            return Err(Refusal::OverQuota { scope: QuotaScope::Domain }.into());
+        let reached = resolve::recipient(work.txn, work.id, &work.domain, &recipient.local)?;
+        if bytes > limit_bytes {
+            return Err(Refusal::MessageTooBig { limit_bytes }.into());
         }
-        usage = usage.plus(copy);
-        let mailbox = account.mailbox_for(recipient.special_use);
-        let opened = Opened::new(mailbox, work.mailbox(id, mailbox)?);
-        opened.admits(1)?;
-        new.push((id, (account, opened)));
+        let mut new: SmallVec<[(AccountId, (Account, Opened)); 1]> = SmallVec::new();
+        let mut forwards = Vec::new();
+        let mut usage = self.domain_usage;
+        for &id in reached.iter().filter(|id| !plan.has(**id)) {
+            let Some(account) = work.txn.row(&keys::account(work.id, id))? else { continue };
+            let way = onward::way(work, (id, &account), recipient, self.onward)?;
+            if !way.targets.is_empty() {
+                let by = Address { local: account.local.clone(), domain: work.domain.name.clone() };
+                forwards.push((id, Forwarded { recipient: index, by, targets: way.targets }));
+            }
+            if way.copy == LocalCopy::Drop {
+                continue;
+            }
+            let copy = Usage::of_message(bytes);
+            if !account.effective_quota(&work.domain).admits(account.usage, copy) {
+                return Err(Refusal::OverQuota { scope: QuotaScope::Account }.into());
+            }
+            if !work.domain.effective_quota().admits(usage, copy) {
+                return Err(Refusal::OverQuota { scope: QuotaScope::Domain }.into());
+            }
+            usage = usage.plus(copy);
+            let mailbox = account.mailbox_for(recipient.special_use);
+            let opened = Opened::new(mailbox, work.mailbox(id, mailbox)?);
+            opened.admits(1)?;
+            new.push((id, (account, opened)));
+        }
+        if plan.copies.len() + plan.forwards.len() + new.len() + forwards.len() > limits::MESSAGES_PER_COMMAND_MAX {
+            return Err(too_many("copies of one message", limits::MESSAGES_PER_COMMAND_MAX as u64).into());
+        }
+        self.domain_usage = usage;
+        for (id, target) in new {
+            plan.copies.push((index, id));
+            plan.targets.insert(id, target);
+        }
+        plan.forwards.extend(forwards);
+        plan.reached.push(reached);
+        Ok(())
     }
-    if plan.copies.len() + new.len() > limits::MESSAGES_PER_COMMAND_MAX {
-        return Err(too_many("copies of one message", limits::MESSAGES_PER_COMMAND_MAX as u64).into());
+}
+
+impl Plan {
+    /// Has the account its copy, or what takes its place?
+    fn has(&self, id: AccountId) -> bool {
+        self.targets.contains_key(&id) || self.forwards.contains_key(&id)
     }
-    *domain_usage = usage;
-    for (id, target) in new {
-        plan.copies.push((index, id));
-        plan.targets.insert(id, target);
-    }
-    plan.reached.push(reached);
-    Ok(())
 }
 
 fn store<T: Txn>(
@@ -134,7 +175,7 @@ fn store<T: Txn>(
     message: &NewMessage,
     plan: Plan,
 ) -> Outcome<Reply, T::Error> {
-    let Plan { mut targets, reached, copies } = plan;
+    let Plan { mut targets, reached, copies, .. } = plan;
     let body = work.body(message.body_ordinal)?;
     let mut stored: BTreeMap<AccountId, StoredCopy> = BTreeMap::new();
     for (index, id) in copies {

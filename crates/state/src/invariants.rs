@@ -3,6 +3,7 @@
 //! Every counter is counted again, every index compared with what it indexes, both ways. Reads everything: not for a busy hour.
 
 mod domain;
+mod forward;
 mod mailbox;
 mod queue;
 mod sending;

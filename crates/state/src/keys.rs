@@ -10,6 +10,7 @@
 
 mod directory;
 mod domain;
+mod forward;
 mod group;
 mod mailbox;
 mod message;
@@ -23,6 +24,7 @@ use smallvec::SmallVec;
 
 pub use self::directory::*;
 pub use self::domain::*;
+pub use self::forward::*;
 pub use self::group::*;
 pub use self::mailbox::*;
 pub use self::message::*;
@@ -85,6 +87,10 @@ pub enum Table {
     SendingNotice = 0x28,
     /// Account id: whom it has written to.
     KnownRecipients = 0x29,
+    /// Account id: where its mail goes on to.
+    Forward = 0x2a,
+    /// Account id: its owner is to be told of a pause.
+    ForwardNotice = 0x2b,
     /// Mailbox id.
     Mailbox = 0x30,
     /// Account id, mailbox name: mailbox id.
@@ -127,7 +133,7 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 29] = [
+    pub const OF_DOMAIN: [Table; 31] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -138,6 +144,8 @@ impl Table {
         Table::SendingCounters,
         Table::SendingNotice,
         Table::KnownRecipients,
+        Table::Forward,
+        Table::ForwardNotice,
         Table::Mailbox,
         Table::MailboxName,
         Table::Subscription,
@@ -172,7 +180,7 @@ pub enum DueKind {
     Graves = 3,
     /// Final outcomes of queued mail are forgotten.
     Events = 4,
-    /// Owners are told that their sending is suspended.
+    /// Owners are told that their sending is suspended or their forward paused.
     Notices = 5,
 }
 

@@ -7,6 +7,7 @@
 //! - [`command`]: what can be proposed; [`reply`]: what comes back; [`apply()`]: from one to the other; [`topic`]: who should look.
 //! - [`query`]: what can be asked of a [`kv::View`]; [`answer()`]: a pure function too.
 //! - [`queue`]: mail on its way out, with its own commands, queries and records.
+//! - [`forward`]: where accounts' mail goes on to.
 //! - [`sending`]: how much accounts and domains send, and whose sending is suspended.
 //! - [`kv`]: the two traits that the state machine needs of its storage; [`memory`]: both in a map.
 //! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
@@ -16,6 +17,7 @@
 
 pub mod codec;
 pub mod command;
+pub mod forward;
 pub mod invariants;
 pub mod keys;
 pub mod kv;
@@ -44,6 +46,7 @@ mod expunge;
 mod flags;
 mod live;
 mod mailboxes;
+mod notices;
 mod opened;
 mod rename;
 mod resolve;

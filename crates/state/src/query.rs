@@ -11,6 +11,7 @@ use yubin_types::{
 };
 
 use crate::command::Login;
+use crate::forward::{Forward, ForwardNotice};
 use crate::queue::{QueueAnswer, QueueQuery, QueueSuspension};
 use crate::record::{
     AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DkimKey, DomainRecord, GroupRecord, HotRow,
@@ -125,6 +126,10 @@ pub enum Query {
     SendingReport(LocalPart),
     /// Owners of the whole group who are to be told of a suspension; its leader asks.
     SendingNotices,
+    /// An account's forward.
+    Forward(LocalPart),
+    /// Owners of the whole group who are to be told of a paused forward; its leader asks.
+    ForwardNotices,
 }
 
 /// How much of a message's rows.
@@ -229,6 +234,10 @@ pub enum Answer {
     SendingReport(Box<SendingReport>),
     /// Owners to be told.
     SendingNotices(Vec<SendingNotice>),
+    /// Where mail goes on to; `None`: nowhere.
+    Forward(Option<Forward>),
+    /// Owners to be told.
+    ForwardNotices(Vec<ForwardNotice>),
 }
 
 /// A recipient that exists and has room.

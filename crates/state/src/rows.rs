@@ -112,6 +112,8 @@ pub struct Account {
     pub retired_names: u32,
     /// UIDVALIDITY that any mailbox must exceed that comes to another name.
     pub uid_validity_floor: UidValidity,
+    /// Has a row of its own about forwarding: most have none, and a delivery needn't look.
+    pub forwards: bool,
 }
 
 impl Account {

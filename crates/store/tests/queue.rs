@@ -88,7 +88,7 @@ fn message(number: u8, to: &str, body_bytes: u64) -> NewQueued {
     NewQueued {
         id: QueueId([number; 16]),
         sender: ReversePath::Address(Address::parse("ann@one.example").unwrap()),
-        source: QueueSource::Forward,
+        source: QueueSource::Returned,
         message_id: None,
         body_ordinal: 0,
         body_bytes,

@@ -13,6 +13,7 @@ use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSou
 use yubin_state::command::{
     DirectoryCommand, DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
 };
+use yubin_state::forward::Passage;
 use yubin_state::query::RowDetail;
 use yubin_state::record::{Plan, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
@@ -90,7 +91,8 @@ fn delivery(local: &str, octets: &[u8], tag: u8) -> (Command, Vec<Body>) {
         internal_date: Timestamp(1),
         body_ordinal: 0,
     };
-    let deliver = MailCommand::Deliver { login: None, sender: ReversePath::Null, recipients: vec![recipient], message };
+    let (sender, recipients, passage) = (ReversePath::Null, vec![recipient], Passage::default());
+    let deliver = MailCommand::Deliver { login: None, sender, recipients, message, passage };
     (Command::Mail(deliver), vec![Body::Inline(Bytes::copy_from_slice(octets))])
 }
 

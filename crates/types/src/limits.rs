@@ -167,6 +167,13 @@ pub const ALIAS_TARGETS_MAX: usize = 1_000;
 pub const ALIAS_EXPANSION_MAX: usize = 2_000;
 /// How deep aliases may point at aliases.
 pub const ALIAS_DEPTH_MAX: usize = 10;
+/// Addresses that one account forwards to (SONET-24).
+pub const FORWARD_TARGETS_MAX: usize = 5;
+/// Delivered-To fields of a message that is forwarded once more, less one: with [`FORWARD_TARGETS_MAX`] it bounds what a message becomes
+/// where accounts forward to each other. One that has more is kept.
+pub const FORWARD_HOPS_MAX: u32 = 5;
+/// Messages that a forward's target refuses for good, one after the other, until nothing more is forwarded to it.
+pub const FORWARD_REFUSALS_MAX: u32 = 5;
 /// Longest free text an operator may attach (suspension reason, description), octets.
 pub const REASON_BYTES_MAX: usize = 1_024;
 /// Longest local part that can be created, octets (SONET-33).

@@ -6,6 +6,7 @@
 mod args;
 mod call;
 pub(crate) mod connection;
+mod forward;
 mod membership;
 mod output;
 mod pages;

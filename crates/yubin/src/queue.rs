@@ -7,21 +7,23 @@ use std::time::Duration;
 use anyhow::Context as _;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
 use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
-use yubin_queue::{Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
+use yubin_queue::{
+    Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls, SrsKey,
+};
 use yubin_session::sasl::Credentials;
-use yubin_types::{DestinationName, DomainName};
+use yubin_types::{DestinationName, DomainName, Secret};
 
 use crate::config::{Config, queue as told};
 
 /// What the worker is told.
-pub(crate) fn settings(config: &Config) -> anyhow::Result<QueueConfig> {
+pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Result<QueueConfig> {
     let queue = &config.queue;
     let hostname = DomainName::parse(&config.hostname).context("hostname")?;
     let worker = match queue.worker.as_str() {
         "" => format!("{}-{}", config.hostname, config.store.node),
         name => name.to_owned(),
     };
-    let mut settings = QueueConfig::new(worker, hostname);
+    let mut settings = QueueConfig::new(worker, hostname, SrsKey::derive(cluster_secret));
     settings.workers.clone_from(&queue.workers);
     settings.sources.clone_from(&queue.source_addresses);
     settings.port = queue.port;

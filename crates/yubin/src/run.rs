@@ -75,7 +75,8 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
 
     let queue = if config.has(Role::Queue) {
         let hosts = queue::mail_hosts(&config)?;
-        Some(Queue::start(queue::settings(&config)?, Arc::clone(&client), hosts, &mut registry)?)
+        let settings = queue::settings(&config, &secrets::cluster_secret(&config)?)?;
+        Some(Queue::start(settings, Arc::clone(&client), hosts, &mut registry)?)
     } else {
         None
     };

@@ -14,7 +14,7 @@ use crate::config::Config;
 /// Random bytes in a secret.
 const SECRET_BYTES: usize = 32;
 
-/// The secret that keys the fast password verifiers and seals DKIM keys.
+/// The secret that keys the fast password verifiers, seals DKIM keys and rewrites senders of forwarded mail.
 pub(crate) fn cluster_secret(config: &Config) -> anyhow::Result<Secret> {
     match &config.secrets.cluster_secret {
         Some(path) => load_or_make(path),

@@ -429,6 +429,70 @@ pub struct ResumeSendingRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub request_id: ::prost::bytes::Bytes,
 }
+/// Where an account's mail goes on to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AccountForward {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// None: nowhere.
+    #[prost(message, repeated, tag = "2")]
+    pub targets: ::prost::alloc::vec::Vec<ForwardTarget>,
+    /// Does a copy stay in the mailbox? It does where there is no target, or each is paused.
+    #[prost(bool, tag = "3")]
+    pub keep_copy: bool,
+    #[prost(uint64, tag = "4")]
+    pub set_time_ms: u64,
+    /// The name of the token that set it.
+    #[prost(string, tag = "5")]
+    pub set_by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForwardTarget {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Suspended: it refused too many messages, one after the other, for good; nothing is forwarded to it.
+    #[prost(enumeration = "State", tag = "2")]
+    pub state: i32,
+    /// Messages that it refused for good since it took the last one.
+    #[prost(uint32, tag = "3")]
+    pub refused: u32,
+    /// What its server said last, if it is suspended.
+    #[prost(string, tag = "4")]
+    pub pause_reason: ::prost::alloc::string::String,
+    #[prost(uint64, optional, tag = "5")]
+    pub paused_since_ms: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetForwardRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetForwardRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// 1 to 5 addresses, hosted here or not.
+    #[prost(string, repeated, tag = "2")]
+    pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "3")]
+    pub keep_copy: bool,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClearForwardRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeForwardRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListMailboxesRequest {
     #[prost(string, tag = "1")]
@@ -1842,6 +1906,94 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ResumeSending"));
             self.inner.unary(req, path, codec).await
         }
+        /// Where an account's mail goes on to.
+        pub async fn get_forward(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetForward",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetForward"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forwards an account's mail, in place of how it was forwarded before.
+        pub async fn set_forward(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SetForward",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SetForward"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends an account's forward; what is queued already goes out.
+        pub async fn clear_forward(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClearForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ClearForward",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearForward"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forwards to paused targets again.
+        pub async fn resume_forward(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ResumeForward",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ResumeForward"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Aliases.
         pub async fn put_alias(
             &mut self,
@@ -2489,6 +2641,26 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ResumeSendingRequest>,
         ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status>;
+        /// Where an account's mail goes on to.
+        async fn get_forward(
+            &self,
+            request: tonic::Request<super::GetForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status>;
+        /// Forwards an account's mail, in place of how it was forwarded before.
+        async fn set_forward(
+            &self,
+            request: tonic::Request<super::SetForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status>;
+        /// Ends an account's forward; what is queued already goes out.
+        async fn clear_forward(
+            &self,
+            request: tonic::Request<super::ClearForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status>;
+        /// Forwards to paused targets again.
+        async fn resume_forward(
+            &self,
+            request: tonic::Request<super::ResumeForwardRequest>,
+        ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status>;
         /// Aliases.
         async fn put_alias(
             &self,
@@ -3800,6 +3972,182 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResumeSendingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetForward" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetForwardSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::GetForwardRequest>
+                    for GetForwardSvc<T> {
+                        type Response = super::AccountForward;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetForwardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_forward(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetForwardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SetForward" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetForwardSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::SetForwardRequest>
+                    for SetForwardSvc<T> {
+                        type Response = super::AccountForward;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetForwardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::set_forward(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetForwardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ClearForward" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClearForwardSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ClearForwardRequest>
+                    for ClearForwardSvc<T> {
+                        type Response = super::AccountForward;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClearForwardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::clear_forward(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClearForwardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ResumeForward" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeForwardSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ResumeForwardRequest>
+                    for ResumeForwardSvc<T> {
+                        type Response = super::AccountForward;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeForwardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::resume_forward(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeForwardSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -54,7 +54,7 @@ pub(super) fn message_to(message: &QueuedMessage, deliveries: &[Delivery], now: 
         message_id: message.message_id.clone().unwrap_or_default(),
         bytes: message.bytes,
         queue_time_ms: message.queued.millis(),
-        source: source_to(message.source).to_owned(),
+        source: source_to(&message.source).to_owned(),
         envid: envid.unwrap_or_default(),
         ret: ret.to_owned(),
         trace: message.trace.to_string(),
@@ -81,7 +81,7 @@ pub(super) fn event_to(record: &EventRecord) -> api::Event {
         attempts: event.attempts,
         queue_time_ms: event.queued.millis(),
         bytes: event.bytes,
-        source: source_to(event.source).to_owned(),
+        source: source_to(&event.source).to_owned(),
         trace: event.trace.to_string(),
     }
 }
@@ -148,10 +148,11 @@ fn sender_to(sender: &ReversePath) -> String {
     }
 }
 
-fn source_to(source: QueueSource) -> &'static str {
+fn source_to(source: &QueueSource) -> &'static str {
     match source {
         QueueSource::Submission { .. } => "submission",
-        QueueSource::Forward => "forward",
+        QueueSource::Forward { .. } => "forward",
+        QueueSource::Returned => "returned bounce",
         QueueSource::Notice(NoticeKind::Failure) => "failure notice",
         QueueSource::Notice(NoticeKind::Delay) => "delay notice",
         QueueSource::Notice(NoticeKind::Success) => "success notice",

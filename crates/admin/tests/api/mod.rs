@@ -106,7 +106,7 @@ pub(crate) fn message(number: u8, sender: &str, recipients: &[&str]) -> NewQueue
     NewQueued {
         id: QueueId([number; 16]),
         sender,
-        source: QueueSource::Forward,
+        source: QueueSource::Returned,
         message_id: Some(format!("<{number}@a.example>")),
         body_ordinal: 0,
         body_bytes: 11,

@@ -9,8 +9,10 @@ use yubin_policy::inbound::Disposition;
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
-use yubin_session::smtp::{Answer, Listener, MessageFacts, Origin};
+use yubin_session::smtp::{AddressEncoding, Answer, Listener, MessageFacts, Origin};
 use yubin_state::command::{Login, MailCommand, NewMessage, Recipient};
+use yubin_state::forward::Passage;
+use yubin_state::queue::{BodyKind, ContentFacts, Smtputf8, TlsDemand};
 use yubin_state::{Command, DedupeClass, Reply};
 use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
 
@@ -20,7 +22,7 @@ use super::verification::Verified;
 use super::{Incoming, Invited, SmtpRim, Transaction, out_of_order, reason, spool_failed, unavailable};
 use crate::driver::now;
 use crate::metrics::DeliveryResult;
-use crate::spool::Spooled;
+use crate::spool::{Octets, Spooled};
 
 impl SmtpRim {
     /// Stores or queues the message, for all recipients or for none.
@@ -45,9 +47,10 @@ impl SmtpRim {
         }
         let outcome = match (transaction.hosted(), deliverable(&transaction.recipients)) {
             (Some(hosted), Some(permits)) => {
-                let command = self.delivery(&transaction, &permits, &complete);
+                let command = self.delivery(&transaction, hosted, &permits, &complete);
                 self.propose(hosted, &command, &complete.spooled).await
             }
+            (Some(hosted), None) if transaction.has_bounces() => self.send_back(&transaction, hosted, &complete).await,
             _ => self.enqueue(&transaction, &complete).await,
         };
         let result = match &outcome {
@@ -69,6 +72,7 @@ impl SmtpRim {
     pub(super) fn delivery(
         &self,
         transaction: &Transaction,
+        hosted: &Hosted,
         permits: &[&DeliverPermit],
         complete: &Complete,
     ) -> Command {
@@ -94,6 +98,7 @@ impl SmtpRim {
                 internal_date: received,
                 body_ordinal: 0,
             },
+            passage: complete.passage(hosted, transaction),
         })
     }
 
@@ -184,6 +189,39 @@ pub(super) struct Complete {
     pub(super) spf: Option<AbortOnDropHandle<SpfChecks>>,
     /// Of a stranger's message: what was found.
     pub(super) verified: Option<Verified>,
+}
+
+impl Complete {
+    /// What is known of it for whoever sends it on from a hosted domain.
+    fn passage(&self, hosted: &Hosted, transaction: &Transaction) -> Passage {
+        let delivered_to = &self.spooled.delivered_to;
+        let body = self.body_kind();
+        let needs_utf8 = transaction.encoding == AddressEncoding::Utf8 && body == BodyKind::EightBit;
+        let smtputf8 = if needs_utf8 { Smtputf8::Needed } else { Smtputf8::NotNeeded };
+        Passage {
+            message_id: self.message_id(),
+            content: ContentFacts { body, smtputf8, tls: TlsDemand::None },
+            hops: delivered_to.count,
+            visited: delivered_to.in_domain(&hosted.name),
+        }
+    }
+
+    /// Its Message-ID, as it came or as it was given.
+    pub(super) fn message_id(&self) -> Option<String> {
+        let sent = || {
+            let text = self.spooled.tree.envelope().message_id.as_deref()?;
+            let kept = text.get(..limits::MESSAGE_ID_BYTES_MAX).unwrap_or(text);
+            Some(String::from_utf8_lossy(kept).into_owned())
+        };
+        self.header.message_id.clone().or_else(sent)
+    }
+
+    pub(super) fn body_kind(&self) -> BodyKind {
+        match self.spooled.octets {
+            Octets::Ascii => BodyKind::SevenBit,
+            Octets::Any => BodyKind::EightBit,
+        }
+    }
 }
 
 impl Incoming {

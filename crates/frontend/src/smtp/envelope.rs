@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::join_all;
 use yubin_policy::peer::PeerDenial;
-use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, admit};
+use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, Transaction as Purpose, admit};
 use yubin_policy::refusal_text::{self, Stage};
+use yubin_policy::srs::is_srs;
 use yubin_policy::{RecipientDenial, sender};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
@@ -137,8 +138,16 @@ impl SmtpRim {
             (Listener::Submission, None) => return Err(out_of_order()),
         };
         let asked = named.iter().map(|named| {
-            let admission = admit(RecipientFacts { recipient: &named.address, hosting, origin });
-            self.confirm(admission, hosting, transaction.size)
+            let admission = match origin {
+                Origin::Mx { .. } if hosting == Hosting::Hosted && is_srs(&named.address.local) => {
+                    self.admit_bounce(transaction, &named.address)
+                }
+                Origin::Mx { .. } if matches!(transaction.purpose(), Purpose::Return(_)) => {
+                    Err(RecipientDenial::OtherDomain)
+                }
+                _ => admit(RecipientFacts { recipient: &named.address, hosting, origin }),
+            };
+            self.confirm(admission, resolved.as_ref(), transaction.size)
         });
         let outcomes: Vec<_> = join_all(asked).await;
         let admitted = |named: &Named| self.admit_peer(peer.as_deref(), &named.address);
@@ -186,12 +195,13 @@ impl SmtpRim {
     async fn confirm(
         &self,
         admission: Result<Admission, RecipientDenial>,
-        hosting: Hosting,
+        resolved: Option<&Arc<Hosted>>,
         bytes: Option<u64>,
     ) -> Result<(Option<Arc<Hosted>>, Admission), SmtpReply> {
         let admission = admission.map_err(|denial| self.denied(&denial))?;
-        if hosting == Hosting::Elsewhere {
-            return Ok((None, admission));
+        let Some(hosted) = resolved else { return Ok((None, admission)) };
+        if let Admission::Return(_) = &admission {
+            return Ok((Some(Arc::clone(hosted)), admission));
         }
         let Address { local, domain: name } = admission.recipient();
         let query = Query::Recipient { local: local.clone(), bytes };
@@ -209,6 +219,7 @@ impl SmtpRim {
         let counted = match denial {
             RecipientDenial::Refused(refusal) => reason(refusal),
             RecipientDenial::OtherDomain => "other_domain",
+            RecipientDenial::Bounce(_) | RecipientDenial::NotABounce => "forged_bounce",
         };
         self.connection.shared.metrics.reject(counted);
         refusal_text::recipient(denial)
@@ -223,7 +234,7 @@ impl Transaction {
             Some(place) => place,
             None => {
                 self.one_more()?;
-                let hosted = hosted.filter(|_| matches!(admission, Admission::Deliver(_)));
+                let hosted = hosted.filter(|_| !matches!(admission, Admission::Relay(_)));
                 let Named { notify, orcpt, .. } = named.clone();
                 self.recipients.push(Invited { admission, hosted, notify, orcpt });
                 self.recipients.len() - 1

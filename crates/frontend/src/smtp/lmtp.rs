@@ -69,7 +69,7 @@ impl SmtpRim {
         let Some(hosted) = hosted.filter(|_| permits.len() == places.len()) else {
             return (DeliveryResult::Unavailable, refused(out_of_order()));
         };
-        let command = self.delivery(transaction, &permits, complete);
+        let command = self.delivery(transaction, hosted, &permits, complete);
         let outcome = self.propose(hosted, &command, &complete.spooled).await;
         match outcome {
             Ok(Reply::Delivered(_)) => (DeliveryResult::Stored, all(Verdict::Accepted)),
@@ -89,6 +89,6 @@ impl SmtpRim {
 const fn permit(admission: &Admission) -> Option<&DeliverPermit> {
     match admission {
         Admission::Deliver(permit) => Some(permit),
-        Admission::Relay(_) => None,
+        Admission::Relay(_) | Admission::Return(_) => None,
     }
 }

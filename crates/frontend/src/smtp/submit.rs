@@ -9,18 +9,16 @@ use bytes::Bytes;
 use yubin_proto::StoreError;
 use yubin_session::smtp::AddressEncoding;
 use yubin_state::queue::{
-    BodyKind, ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8, TlsDemand,
+    ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8, TlsDemand,
 };
 use yubin_state::{Command, Reply};
 use yubin_types::{DestinationName, DomainName, QueueId, Refusal, ReversePath, limits};
 
 use super::deliver::{Complete, has_moved};
 use super::{Invited, SmtpRim, Transaction};
-use crate::auth::Identity;
 use crate::driver::now;
 use crate::metrics::SignatureResult;
 use crate::signing::{Signatures, SigningError};
-use crate::spool::Octets;
 
 impl SmtpRim {
     /// Queues the message for all recipients.
@@ -37,7 +35,8 @@ impl SmtpRim {
                 return Err(StoreError::Unavailable("the message can't be signed".to_owned()));
             }
         };
-        let queued = self.queued(transaction, complete, identity, prefix);
+        let source = QueueSource::Submission { account: identity.login.account };
+        let queued = self.queued(transaction, complete, source, prefix);
         if let Some(courier) = &self.connection.shared.courier
             && let Some(commission) = courier.take_on(home.scope(), &queued)
         {
@@ -74,12 +73,19 @@ impl SmtpRim {
         })
     }
 
-    fn queued(&self, transaction: &Transaction, complete: &Complete, identity: &Identity, prefix: Bytes) -> NewQueued {
+    /// The message for the queue, with a delivery for each domain.
+    pub(super) fn queued(
+        &self,
+        transaction: &Transaction,
+        complete: &Complete,
+        source: QueueSource,
+        prefix: Bytes,
+    ) -> NewQueued {
         NewQueued {
             id: QueueId(uuid::Uuid::now_v7().into_bytes()),
             sender: transaction.sender.path().clone(),
-            source: QueueSource::Submission { account: identity.login.account },
-            message_id: complete.header.message_id.clone(),
+            source,
+            message_id: complete.message_id(),
             body_ordinal: 0,
             body_bytes: complete.spooled.bytes,
             prefix,
@@ -103,7 +109,7 @@ fn sole(transaction: &Transaction) -> Option<String> {
 fn deliveries(transaction: &Transaction) -> Vec<NewDelivery> {
     let mut by_destination: BTreeMap<DestinationName, Vec<NewQueuedRecipient>> = BTreeMap::new();
     for Invited { admission, notify, orcpt, .. } in &transaction.recipients {
-        let address = admission.recipient();
+        let address = admission.goes_to();
         by_destination.entry(address.domain.clone().into()).or_default().push(NewQueuedRecipient {
             local: address.local.clone(),
             notify: *notify,
@@ -115,7 +121,7 @@ fn deliveries(transaction: &Transaction) -> Vec<NewDelivery> {
 
 fn content(transaction: &Transaction, complete: &Complete) -> ContentFacts {
     let addresses_ascii =
-        transaction.recipients.iter().all(|invited| invited.admission.recipient().to_string().is_ascii())
+        transaction.recipients.iter().all(|invited| invited.admission.goes_to().to_string().is_ascii())
             && match transaction.sender.path() {
                 ReversePath::Null => true,
                 ReversePath::Address(address) => address.to_string().is_ascii(),
@@ -123,10 +129,7 @@ fn content(transaction: &Transaction, complete: &Complete) -> ContentFacts {
     let declared = transaction.encoding == AddressEncoding::Utf8;
     let needs_utf8 = declared && (!addresses_ascii || complete.header.encoding == AddressEncoding::Utf8);
     ContentFacts {
-        body: match complete.spooled.octets {
-            Octets::Ascii => BodyKind::SevenBit,
-            Octets::Any => BodyKind::EightBit,
-        },
+        body: complete.body_kind(),
         smtputf8: if needs_utf8 { Smtputf8::Needed } else { Smtputf8::NotNeeded },
         tls: TlsDemand::None,
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use yubin_policy::retry::RetrySchedule;
+use yubin_policy::srs::SrsKey;
 use yubin_proto::queue::whole_group;
 use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, Scope, StoreClient};
 use yubin_queue::{
@@ -24,10 +25,16 @@ use yubin_state::record::{Plan, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_store::{Member, Store, StoreSettings};
 use yubin_types::{
-    Address, DomainName, GroupNumber, Limit, LocalPart, MailboxName, Quota, RequestId, ReversePath, UidSet, limits,
+    Address, DomainName, GroupNumber, Limit, LocalPart, MailboxName, Quota, RequestId, ReversePath, Secret, UidSet,
+    limits,
 };
 
 const GROUP: GroupNumber = GroupNumber(1);
+
+/// What senders of forwarded mail are rewritten with.
+pub fn srs_key() -> SrsKey {
+    SrsKey::derive(&Secret::new("secret"))
+}
 
 /// Where mail of which domain goes.
 #[derive(Clone, Default)]
@@ -103,7 +110,7 @@ impl Lab {
 
     /// A worker that speaks to sinks at this port.
     pub fn worker(&mut self, port: u16, change: impl FnOnce(&mut QueueConfig)) -> RunningQueue {
-        let mut config = QueueConfig::new("worker-1".into(), DomainName::parse("mta.one.example").unwrap());
+        let mut config = QueueConfig::new("worker-1".into(), DomainName::parse("mta.one.example").unwrap(), srs_key());
         config.port = port;
         config.scope = PermittedAddresses { allowed: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
         config.pace = PaceLimits { pause_ms_min: 100, pause_ms_max: 400, ..PaceLimits::default() };
@@ -136,7 +143,7 @@ impl Lab {
         let mut new = NewQueued {
             id: QueueId(uuid::Uuid::now_v7().into_bytes()),
             sender: ReversePath::Address(Address::parse("ann@one.example").unwrap()),
-            source: QueueSource::Forward,
+            source: QueueSource::Returned,
             message_id: None,
             body_ordinal: 0,
             body_bytes: body.len() as u64,

@@ -4,6 +4,7 @@ use yubin_types::{AccountId, LocalPart, QuotaScope, Refusal, Usage, limits};
 
 use super::Reading;
 use crate::command::Login;
+use crate::forward::{self, LocalCopy};
 use crate::keys;
 use crate::kv::View;
 use crate::query::{Answer, Credentials, RecipientFacts};
@@ -33,6 +34,9 @@ pub(super) fn recipient<V: View>(
     let mut usage = reading.counters()?.usage;
     for id in reached {
         let Some(account) = reading.view.row(&keys::account(reading.id, id))? else { continue };
+        if forward::reading::copy(reading.view, reading.id, (id, &account))? == LocalCopy::Drop {
+            continue;
+        }
         if !account.effective_quota(domain).admits(account.usage, copy) {
             return Err(Refusal::OverQuota { scope: QuotaScope::Account }.into());
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, MailboxId, Usage, limits};
 
-use super::{Dues, Findings, mailbox, queue, sending};
+use super::{Dues, Findings, forward, mailbox, queue, sending};
 use crate::answer::usage;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, View};
@@ -38,6 +38,7 @@ pub(super) fn check<V: View>(
     bodies(view, &rows, found)?;
     due_times(view, &rows, dues, found)?;
     sending::check(view, &rows, found)?;
+    forward::check(view, &rows, found)?;
     queue::check(view, id, &rows.counters, found)?;
     mailbox::check(view, &rows, found)
 }

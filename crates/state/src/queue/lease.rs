@@ -143,7 +143,7 @@ impl Clerk<'_> {
             },
         }
         let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
-        if standing != Standing::Active || self.is_suspended(txn, item.domain, queued.message.source)? {
+        if standing != Standing::Active || self.is_suspended(txn, item.domain, &queued.message.source)? {
             delivery.state = DeliveryState::Scheduled;
             delivery.next_attempt = self.now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
             tray::write(txn, (item.domain, item.id), filed, &delivery);
@@ -161,8 +161,8 @@ impl Clerk<'_> {
     }
 
     /// Is it mail of an account whose sending is suspended?
-    fn is_suspended<T: Txn>(&mut self, txn: &T, domain: DomainId, source: QueueSource) -> Outcome<bool, T::Error> {
-        let QueueSource::Submission { account } = source else { return Ok(false) };
+    fn is_suspended<T: Txn>(&mut self, txn: &T, domain: DomainId, source: &QueueSource) -> Outcome<bool, T::Error> {
+        let &QueueSource::Submission { account } = source else { return Ok(false) };
         if let Some(known) = self.suspended.get(&(domain, account)) {
             return Ok(*known);
         }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, DestinationName, DomainId, DsnEnvelope, EnhancedStatus, LocalPart, NotifySet, QueueId, RecipientAddress,
-    RequestId, ReversePath, Timestamp, TraceId, limits,
+    AccountId, Address, DestinationName, DomainId, DsnEnvelope, EnhancedStatus, LocalPart, NotifySet, QueueId,
+    RecipientAddress, RequestId, ReversePath, Timestamp, TraceId, limits,
 };
 
 /// A message on its way out. What changes while it is tried is in its deliveries.
@@ -32,17 +32,24 @@ pub struct QueuedMessage {
 }
 
 /// Where a queued message comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueueSource {
     /// An account submitted it.
     Submission {
         /// Which.
         account: AccountId,
     },
-    /// Mail that came in goes on to somewhere else.
-    Forward,
+    /// Mail that came in for an account goes on to somewhere else.
+    Forward {
+        /// Which.
+        account: AccountId,
+        /// Its address: where the message leaves the cluster its sender is rewritten into that domain (SRS).
+        by: Address,
+    },
     /// A notice of ours.
     Notice(NoticeKind),
+    /// Another server's notice about forwarded mail goes back to the first sender.
+    Returned,
 }
 
 /// What a notice tells.

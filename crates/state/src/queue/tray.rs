@@ -14,6 +14,7 @@ use super::record::{
     Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply,
 };
 use super::rows::{QueueCounters, Queued};
+use crate::forward::settings;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, Txn};
 use crate::sending::suspend;
@@ -29,6 +30,16 @@ pub(crate) struct Tray<'w, 't, T: Txn> {
     stored: QueueCounters,
     /// Recipients of accounts' mail that ended: (reached, refused for good).
     ends: BTreeMap<AccountId, (u64, u64)>,
+    /// Recipients of forwarded mail that ended.
+    forwarded: Vec<ForwardEnd>,
+}
+
+/// What became of forwarded mail at a target.
+struct ForwardEnd {
+    account: AccountId,
+    recipient: RecipientAddress,
+    outcome: FinalOutcome,
+    reply: Option<RemoteReply>,
 }
 
 /// A recipient's end, before it becomes an event.
@@ -41,13 +52,16 @@ pub(crate) struct End {
 impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     pub(crate) fn open(work: &'w mut Work<'t, T>) -> Outcome<Self, T::Error> {
         let counters = work.txn.row(&keys::queue_counters(work.id))?.unwrap_or_default();
-        Ok(Tray { work, counters, stored: counters, ends: BTreeMap::new() })
+        Ok(Tray { work, counters, stored: counters, ends: BTreeMap::new(), forwarded: Vec::new() })
     }
 
     /// Writes the counters, and what became of accounts' mail.
     pub(crate) fn close(self) -> Outcome<(), T::Error> {
         if self.counters != self.stored {
             self.work.txn.set(&keys::queue_counters(self.work.id), &self.counters);
+        }
+        for ForwardEnd { account, recipient, outcome, reply } in self.forwarded {
+            settings::count_end(self.work, account, &recipient, outcome, reply.as_ref())?;
         }
         self.ends.into_iter().try_for_each(|(account, ends)| suspend::count_ends(self.work, account, ends))
     }
@@ -117,12 +131,17 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
             }
         }
         for End { recipient, outcome, reply } in ends {
+            let recipient = RecipientAddress { local: recipient.local, destination: delivery.destination.clone() };
+            if let QueueSource::Forward { account, .. } = message.source {
+                let (recipient, reply) = (recipient.clone(), reply.clone());
+                self.forwarded.push(ForwardEnd { account, recipient, outcome, reply });
+            }
             let event = Event {
                 id: message.id,
                 message_id: message.message_id.clone(),
                 sender: message.sender.clone(),
-                source: message.source,
-                recipient: RecipientAddress { local: recipient.local, destination: delivery.destination.clone() },
+                source: message.source.clone(),
+                recipient,
                 outcome,
                 reply,
                 attempts: delivery.attempts,

@@ -11,13 +11,13 @@ use super::record::{SendingChange, SendingControl, SendingSuspension};
 use super::{admit, record};
 use crate::accounts::{check_reason, named};
 use crate::command::{Actor, NewMessage, Recipient};
-use crate::deliver;
 use crate::keys::{self, DueKind};
 use crate::kv::Txn;
 use crate::reply::Reply;
 use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _};
 use crate::work::Work;
+use crate::{deliver, notices};
 
 /// Carries out a command on an account's sending.
 pub(crate) fn carry_out<T: Txn>(
@@ -102,7 +102,7 @@ fn tell<T: Txn>(
     if !is_due || !same {
         return Err(Refusal::NotFound { what: "notice that is due".to_owned() }.into());
     }
-    let reply = deliver::deliver(work, None, &[recipient], message)?;
+    let reply = deliver::deliver(work, None, &[recipient], message, None)?;
     told(work, account)?;
     Ok(reply)
 }
@@ -110,10 +110,7 @@ fn tell<T: Txn>(
 /// Nothing is left to be told of an account.
 fn told<T: Txn>(work: &mut Work<'_, T>, account: AccountId) -> Outcome<(), T::Error> {
     work.txn.unset(&keys::sending_notice(work.id, account));
-    if work.txn.first_key(&keys::sending_notices_of(work.id))?.is_none() {
-        work.due_at(DueKind::Notices, None);
-    }
-    Ok(())
+    notices::settle(work)
 }
 
 /// Removes everything about the sending of an account that goes.

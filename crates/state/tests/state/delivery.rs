@@ -244,6 +244,7 @@ fn a_delivery_needs_recipients_and_its_body() {
         sender: yubin_types::ReversePath::Null,
         recipients: vec![recipient("ann")],
         message: missing,
+        passage: yubin_state::forward::Passage::default(),
     });
     assert!(matches!(refused(&reply), Refusal::InvalidValue { .. }));
 }

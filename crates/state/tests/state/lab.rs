@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use yubin_state::command::{
     DomainCommand, ExpungeWhich, FlagOperation, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
 };
+use yubin_state::forward::{ForwardCommand, Passage};
 use yubin_state::keys::{self, Table};
 use yubin_state::memory::Memory;
 use yubin_state::query::{MessageRow, RowDetail, Selected};
@@ -100,7 +101,8 @@ pub(crate) fn recipient(to: &str) -> Recipient {
 }
 
 pub(crate) fn deliver_to(recipients: Vec<Recipient>, bytes: u64) -> Command {
-    Command::Mail(MailCommand::Deliver { login: None, sender: ReversePath::Null, recipients, message: message(bytes) })
+    let (sender, passage) = (ReversePath::Null, Passage::default());
+    Command::Mail(MailCommand::Deliver { login: None, sender, recipients, message: message(bytes), passage })
 }
 
 impl Lab {
@@ -387,6 +389,7 @@ fn bodies_of(command: &Command) -> u64 {
     match command {
         Command::Mail(MailCommand::Deliver { .. }) => 1,
         Command::Domain(DomainCommand::Sending(SendingCommand::Tell { .. })) => 1,
+        Command::Domain(DomainCommand::Forward(ForwardCommand::Tell { .. })) => 1,
         Command::Mail(MailCommand::Append { messages, .. }) => messages.len() as u64,
         Command::Queue(QueueCommand::Enqueue { messages, .. } | QueueCommand::EnqueueLeased { messages, .. }) => {
             ordinals(messages)

@@ -10,6 +10,7 @@ mod directory;
 mod dkim;
 mod domains;
 mod flags;
+mod forwards;
 mod lab;
 mod mailboxes;
 mod messages;

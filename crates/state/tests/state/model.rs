@@ -9,10 +9,11 @@ use proptest::prelude::*;
 use yubin_state::command::{
     DomainCommand, ExpungeWhich, FlagOperation, Login, MailCommand, MaintenanceCommand, Recipient, Subscription,
 };
+use yubin_state::forward::{ForwardCommand, LocalCopy, Passage};
 use yubin_state::memory::Memory;
 use yubin_state::{Answer, Command, DedupeClass, Encode as _, Query, Reply, answer, apply};
 use yubin_types::{
-    AccountId, DomainId, EmailId, FlagSet, Limit, MailboxId, ModSeq, Quota, SpecialUse, Uid, UidSet, Usage,
+    AccountId, Address, DomainId, EmailId, FlagSet, Limit, MailboxId, ModSeq, Quota, SpecialUse, Uid, UidSet, Usage,
 };
 
 use crate::lab::{D1, D2, DAY, EPOCH, Lab, bytes_quota, flags, local, message, name, plan, rows_of};
@@ -91,6 +92,10 @@ enum Step {
     Domain {
         kind: usize,
     },
+    Forward {
+        local: usize,
+        kind: usize,
+    },
     /// Remember this moment of every mailbox.
     Look,
 }
@@ -116,6 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0usize..3).prop_map(|kind| Step::Maintain { kind }),
         2 => (0u64..3 * DAY).prop_map(|seconds| Step::Wait { seconds }),
         1 => (0usize..3).prop_map(|kind| Step::Domain { kind }),
+        2 => (0..LOCALS.len(), 0usize..4).prop_map(|(local, kind)| Step::Forward { local, kind }),
         3 => Just(Step::Look),
     ]
 }
@@ -172,7 +178,7 @@ fn command(lab: &Lab, domain: DomainId, who: &str, step: &Step) -> Option<Comman
                 local: local(names[to]),
                 special_use: junk.then_some(SpecialUse::Trash),
                 prefix: Bytes::from(vec![b'x'; *prefix]),
-                email_id: EmailId([1; 16]),
+                email_id: EmailId([u8::try_from(lab.log.len()).unwrap(); 16]),
             };
             let recipients = to.iter().map(recipient).collect();
             MailCommand::Deliver {
@@ -180,6 +186,7 @@ fn command(lab: &Lab, domain: DomainId, who: &str, step: &Step) -> Option<Comman
                 sender: yubin_types::ReversePath::Null,
                 recipients,
                 message: message(*bytes),
+                passage: Passage { visited: junk.then(|| local("bob")).into_iter().collect(), ..Passage::default() },
             }
         }
         Step::Append { mailbox, sizes, flags: chosen } => {
@@ -248,6 +255,16 @@ fn administration(who: &str, step: &Step) -> Option<Command> {
             quota: Some(quota_of(*bytes).unwrap_or(Quota { bytes: Limit::Unlimited, messages: Limit::AtMost(9) })),
             catch_all: Some(bytes.map(|_| local("bob"))),
         },
+        Step::Forward { local: index, kind } => {
+            let (local, target) = (local(LOCALS[*index]), |text| Address::parse(text).unwrap());
+            let (far, near) = (target("x@far.example"), target("bob@one.example"));
+            DomainCommand::Forward(match kind {
+                0 => ForwardCommand::Set { local, targets: vec![far], copy: LocalCopy::Drop },
+                1 => ForwardCommand::Set { local, targets: vec![far, near], copy: LocalCopy::Keep },
+                2 => ForwardCommand::Clear { local },
+                _ => ForwardCommand::Resume { local },
+            })
+        }
         Step::Domain { kind: 0 } => DomainCommand::Delete,
         Step::Domain { kind: 1 } => DomainCommand::Suspend { reason: String::new() },
         Step::Domain { .. } => DomainCommand::Resume,

@@ -43,7 +43,7 @@ pub(crate) fn message(number: u8, to: &[&str]) -> NewQueued {
     NewQueued {
         id: id(number),
         sender: ReversePath::Address(Address::parse("ann@one.example").unwrap()),
-        source: QueueSource::Forward,
+        source: QueueSource::Returned,
         message_id: Some(format!("<{number}@one.example>")),
         body_ordinal: 0,
         body_bytes: 100,

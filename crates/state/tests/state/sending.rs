@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use yubin_state::command::{DomainCommand, Login, MailCommand, NewMessage, Recipient};
+use yubin_state::forward::Passage;
 use yubin_state::keys::{self, Table};
 use yubin_state::queue::{NewQueued, QueueCommand, QueueSource, RecipientOutcome};
 use yubin_state::record::Plan;
@@ -42,7 +43,13 @@ impl Lab {
     pub(crate) fn submit_within(&mut self, login: Login, to: &[&str]) -> Reply {
         let recipients: Vec<Recipient> = to.iter().map(|to| recipient(to)).collect();
         let sender = ReversePath::Null;
-        self.mail(MailCommand::Deliver { login: Some(login), sender, recipients, message: body(1) })
+        self.mail(MailCommand::Deliver {
+            login: Some(login),
+            sender,
+            recipients,
+            message: body(1),
+            passage: Passage::default(),
+        })
     }
 
     pub(crate) fn sending(&mut self, command: SendingCommand) -> Reply {

@@ -1,5 +1,6 @@
 //! The command line of `yubin ctl`.
 
+mod forward;
 mod membership;
 mod queue;
 mod sending;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
 pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
@@ -215,6 +217,9 @@ pub(crate) enum AccountVerb {
         /// Its address.
         address: String,
     },
+    /// Where its mail goes on to: other addresses, here or elsewhere.
+    #[command(subcommand)]
+    Forward(ForwardVerb),
     /// Delete it with its mail.
     Delete {
         /// Its address.

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod dns;
+mod forward;
 mod queue;
 mod sending;
 
