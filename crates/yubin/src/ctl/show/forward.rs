@@ -16,11 +16,9 @@ impl Shown for api::AccountForward {
             let refused = target.refused.to_string();
             vec![target.address.clone(), state(target.state, &target.pause_reason), since, refused]
         };
-        let mut text =
-            table(&["FORWARDED TO", "STATE", "SINCE", "REFUSED"], &self.targets.iter().map(row).collect::<Vec<_>>());
+        let targets = self.targets.iter().map(row).collect::<Vec<_>>();
         let copy = if self.keep_copy { "a copy stays in the mailbox" } else { "no copy stays in the mailbox" };
-        text.push_str(&format!("\n{}: {copy}\n", self.address));
-        text
+        format!("{}\n{}: {copy}\n", table(&["FORWARDED TO", "STATE", "SINCE", "REFUSED"], &targets), self.address)
     }
 
     fn json(&self) -> Value {
