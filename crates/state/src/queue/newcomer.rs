@@ -48,7 +48,7 @@ impl NewQueued {
         QueuedMessage {
             id: self.id,
             sender: self.sender.clone(),
-            source: self.source,
+            source: self.source.clone(),
             message_id: self.message_id.clone().map(|mut text| {
                 cut(&mut text, limits::MESSAGE_ID_BYTES_MAX);
                 text
