@@ -17,15 +17,16 @@ use yubin_session::smtp::client::{
     TlsDemand, Verdict,
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
-use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, RemoteReply, Smtputf8};
+use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, Smtputf8};
 use yubin_types::{DestinationName, DomainId, EnhancedStatus, ReversePath};
 
 use crate::assignment::Assignment;
 use crate::body::{Handed, QueuedBody};
 use crate::config::QueueConfig;
 use crate::connect::{Cause, Connector};
-use crate::connection::{Connection, now};
+use crate::connection::Connection;
 use crate::connections::{Connections, Place};
+use crate::fate::{Fate, Handing, Tried, recorded};
 use crate::metrics::Metrics;
 use crate::pace::Signal;
 use crate::profile::{Profile, Profiles};
@@ -45,47 +46,6 @@ pub(crate) struct Engine {
     pub(crate) connector: Connector,
     pub(crate) connections: Connections,
     pub(crate) metrics: Metrics,
-}
-
-/// What came of an attempt.
-#[derive(Debug)]
-pub(crate) struct Tried {
-    /// For each recipient of the delivery, in order.
-    pub(crate) fates: Vec<Fate>,
-    /// What it says about the destination.
-    pub(crate) signal: Signal,
-    /// Whose host was tried, if a profile knows.
-    pub(crate) receiver: Option<Arc<Profile>>,
-}
-
-/// What came of a recipient.
-#[derive(Clone, Debug)]
-pub(crate) struct Fate {
-    pub(crate) verdict: Verdict,
-    pub(crate) reply: RemoteReply,
-    /// At which command a server said so.
-    pub(crate) stage: Option<Stage>,
-    pub(crate) handing: Handing,
-}
-
-/// Who answers for the sender's wish to hear of success from here on (RFC 3461 §5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handing {
-    /// The next server, which takes such wishes over.
-    NextServer,
-    /// Nobody: it does not offer DSN.
-    Lost,
-    /// The message is in the recipient's mailbox.
-    Mailbox,
-}
-
-impl Tried {
-    /// The same for all recipients, from ourselves.
-    pub(crate) fn all(count: usize, reply: &Reply, signal: Signal) -> Tried {
-        let verdict = if reply.is_permanent() { Verdict::Refused } else { Verdict::Deferred };
-        let fate = Fate { verdict, reply: recorded(reply, ""), stage: None, handing: Handing::Lost };
-        Tried { fates: vec![fate; count], signal, receiver: None }
-    }
 }
 
 /// An attempt under way.
@@ -340,16 +300,6 @@ enum More {
     No,
 }
 
-impl Fate {
-    /// Would another host have nothing else to say? A connection that ended before the end of the message, and 421, are worth another.
-    fn is_final(&self) -> bool {
-        match self.verdict {
-            Verdict::Delivered | Verdict::Refused | Verdict::Unknown => true,
-            Verdict::Deferred => self.stage.is_some() && self.reply.code != 421,
-        }
-    }
-}
-
 /// The server had closed the connection while it rested.
 fn is_stale(outcome: &Outcome) -> bool {
     let closed = |recipient: &RecipientOutcome| {
@@ -393,10 +343,4 @@ fn worse(a: Signal, b: Signal) -> Signal {
         Signal::Unreachable => 3,
     };
     if weight(b) > weight(a) { b } else { a }
-}
-
-/// A reply as the store keeps it.
-pub(crate) fn recorded(reply: &Reply, host: &str) -> RemoteReply {
-    let host = if reply.speaker == Speaker::Peer { host.to_owned() } else { String::new() };
-    RemoteReply { code: reply.code, enhanced: reply.status, text: reply.text().to_owned(), host, at: now() }.bounded()
 }

@@ -11,9 +11,9 @@ use yubin_state::queue::{Leased, Postponed};
 use yubin_types::limits;
 
 use crate::assignment::Assignment;
-use crate::attempt::Tried;
 use crate::body::{Handed, QueuedBody};
 use crate::connection::now;
+use crate::fate::Tried;
 use crate::pace::Signal;
 use crate::recorder::Note;
 use crate::result::Terms;

@@ -19,9 +19,10 @@ use yubin_state::{Command, DedupeClass, Reply as StoreReply};
 use yubin_types::{EmailId, Refusal, RequestId, ReversePath, limits};
 
 use crate::assignment::Assignment;
-use crate::attempt::{Engine, Fate, Handing, Tried};
+use crate::attempt::Engine;
 use crate::body::{Handed, QueuedBody};
 use crate::connection::{Message as _, Piece, now};
+use crate::fate::{Fate, Handing, Tried, recorded};
 use crate::pace::Signal;
 
 /// A message on its way into mailboxes.
@@ -197,7 +198,7 @@ impl LargeBody for QueuedBody {
 
 fn own(code: u16, text: &str) -> RemoteReply {
     let class = if code < 300 { 2 } else { 4 };
-    crate::attempt::recorded(&Reply::conclusion(code, (class, if class == 2 { 0 } else { 3 }, 0), text), "")
+    recorded(&Reply::conclusion(code, (class, if class == 2 { 0 } else { 3 }, 0), text), "")
 }
 
 fn fate(verdict: Verdict, reply: &RemoteReply) -> Fate {

@@ -7,7 +7,7 @@
 //!   done with them; `scout`, `board`
 //!   with `due`, `lane`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
 //!   [`profile`], `shipped`, `site`: what receivers take.
-//! - `attempt`: one try at one delivery; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
+//! - `attempt`: one try at one delivery; `fate`: what came of it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes.
 //! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
 //!
@@ -27,6 +27,7 @@ mod desk;
 mod dispatch;
 pub mod dns;
 mod due;
+mod fate;
 mod flow;
 mod hosted;
 mod keep;

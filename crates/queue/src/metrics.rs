@@ -10,8 +10,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use yubin_session::smtp::client::Verdict;
 
-use crate::attempt::Tried;
 use crate::board::Board;
+use crate::fate::Tried;
 
 /// Counters, gauges and histograms of one worker. Cloning shares them.
 #[derive(Clone, Debug)]

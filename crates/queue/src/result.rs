@@ -18,7 +18,7 @@ use yubin_state::queue::{
 };
 use yubin_types::{EnhancedStatus, RecipientAddress, ReversePath, Timestamp, limits};
 
-use crate::attempt::{Fate, Handing, Tried};
+use crate::fate::{Fate, Handing, Tried};
 use crate::sender;
 
 /// A result with the bodies of its notices, in their order.
