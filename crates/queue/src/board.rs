@@ -72,7 +72,7 @@ impl Board {
         let lane = self.lane(now, &destination);
         if due.age != Age::Over {
             if let Leave::NotBefore(until) = lane.pace.leave(now) {
-                return Offer::PutOff(Timestamp(until.millis() + spread % (until.millis_since(now) / 4).max(1)));
+                return Offer::PutOff(lane.flow.returns(now, until, spread, limits.pace.pause_ms_max));
             }
             if lane.waiting.count() >= limits.waiting_per_destination_max {
                 return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
@@ -408,7 +408,8 @@ mod tests {
         assert!(back[0].until >= Timestamp(NOW.millis() + 1_000));
         for spread in 0..100_000 {
             let Offer::PutOff(until) = board.offer(NOW, due(1, 7, "dead.example"), spread) else { panic!() };
-            assert!((1_000..1_250).contains(&until.millis_since(NOW)));
+            // Not before the pause is over, and spread over the longest one.
+            assert!((1_000..9_000).contains(&until.millis_since(NOW)));
         }
         assert_eq!(board.waiting(), 0);
         keep(&mut board, due(2, 2, "alive.example"));
