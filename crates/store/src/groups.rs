@@ -84,8 +84,8 @@ async fn record(shared: &Shared, settings: &StoreSettings) -> Result<(), StoreEr
         put(shared, DirectoryCommand::PutPlan(default_plan())).await?;
     }
     let voters: Vec<u64> = settings.members.iter().map(|member| member.id).collect();
-    // Groups come last: a cluster with groups is ready.
-    for number in (0..=settings.data_groups).map(GroupNumber) {
+    // Groups come last, those that hold domains before the directory's own: a cluster with groups is ready.
+    for number in (1..=settings.data_groups).chain([0]).map(GroupNumber) {
         let made = shared.node().group(GroupId(number.0)).is_some();
         if made && !groups.iter().any(|known| known.group == number) {
             put(shared, DirectoryCommand::PutGroup { group: number, voters: voters.clone() }).await?;

@@ -382,7 +382,7 @@ mod tests {
             ("[store]\nreserve_mib = 1048577", "store.reserve_mib"),
             ("[store]\ndata_groups = 0", "store.data_groups"),
             ("[store]\nraft_threads = 0", "store.raft_threads"),
-            ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.members"),
+            ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.peer_listen"),
             ("[queue]\ndeliveries = 0", "queue.deliveries"),
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
