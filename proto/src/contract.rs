@@ -183,6 +183,8 @@ pub struct NodeStatus {
     pub disk: u128,
     /// The disks that its peers are known by.
     pub known_disks: Vec<(u64, u128)>,
+    /// Store addresses of the nodes, as this node's own, perhaps older, copy of the directory lists them.
+    pub nodes: Vec<(u64, String)>,
 }
 
 /// A group as one of its replicas sees it.

@@ -17,48 +17,75 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows the directory for as long as it runs. `known` are the addresses of the nodes that the client has already, without the store
 /// in this process, which is reached otherwise.
-pub async fn follow(client: Arc<StoreClient>, own: Option<u64>, mut known: BTreeMap<u64, String>) {
+pub async fn follow(client: Arc<StoreClient>, own: Option<u64>, known: BTreeMap<u64, String>) {
+    let mut follower = Follower { client: Arc::clone(&client), own, known };
     let news = client.subscribe(GroupNumber::DIRECTORY, &[Topic::Directory.number()]);
+    // Before the groups are written down, the nodes may not all be: who is missing from the list then has not left.
+    while tokio::time::timeout(LOOK_PAUSE, client.ready()).await.is_err() {
+        follower.ask_around().await;
+    }
     loop {
         match client.query(Scope::DIRECTORY, Query::Nodes).await {
             Ok(Answer::Nodes(listed)) => {
-                // Nothing is listed before the cluster's first leader has written it down.
-                if !listed.is_empty() {
-                    let listed = listed.into_iter().filter(|node| Some(node.id) != own).collect();
-                    take_over(&client, &mut known, listed);
-                }
+                follower.take_over(listed);
                 tokio::time::sleep(LOOK_PAUSE).await;
                 news.changed().await;
                 continue;
             }
             Ok(other) => tracing::error!(answer = ?other, "unexpected answer to a question for the nodes"),
-            Err(error) => tracing::debug!(%error, "the nodes can't be asked for"),
+            Err(error) => {
+                tracing::debug!(%error, "the nodes can't be asked for");
+                follower.ask_around().await;
+            }
         }
         tokio::time::sleep(LOOK_PAUSE).await;
     }
 }
 
-fn take_over(client: &StoreClient, known: &mut BTreeMap<u64, String>, listed: Vec<NodeRecord>) {
-    known.retain(|id, _| {
-        let stays = listed.iter().any(|node| node.id == *id);
-        if !stays {
-            client.remove_node(*id);
+struct Follower {
+    client: Arc<StoreClient>,
+    own: Option<u64>,
+    known: BTreeMap<u64, String>,
+}
+
+impl Follower {
+    /// The directory says who there is.
+    fn take_over(&mut self, listed: Vec<NodeRecord>) {
+        let left: Vec<u64> =
+            self.known.keys().filter(|id| !listed.iter().any(|node| node.id == **id)).copied().collect();
+        for id in left {
+            self.known.remove(&id);
+            self.client.remove_node(id);
             tracing::info!(node = id, "a store node left");
         }
-        stays
-    });
-    for node in listed {
-        // A node alone has no address.
-        if node.store_address.is_empty() || known.get(&node.id) == Some(&node.store_address) {
-            continue;
+        for node in listed {
+            self.meet(node.id, &node.store_address);
         }
-        match RemoteNode::new(&format!("http://{}", node.store_address)) {
-            Ok(remote) => {
-                client.put_node(node.id, Arc::new(remote));
-                tracing::info!(node = node.id, address = node.store_address, "a store node came");
-                known.insert(node.id, node.store_address);
+    }
+
+    /// The directory's leader may be a node that is not known yet: those that are known say whom they have heard of.
+    async fn ask_around(&mut self) {
+        for (_, status) in self.client.statuses().await {
+            for (id, address) in status.map(|status| status.nodes).unwrap_or_default() {
+                if !self.known.contains_key(&id) {
+                    self.meet(id, &address);
+                }
             }
-            Err(error) => tracing::error!(node = node.id, %error, "a node's address is none"),
+        }
+    }
+
+    fn meet(&mut self, id: u64, address: &str) {
+        // A node alone has no address.
+        if address.is_empty() || self.own == Some(id) || self.known.get(&id).is_some_and(|known| known == address) {
+            return;
+        }
+        match RemoteNode::new(&format!("http://{address}")) {
+            Ok(remote) => {
+                self.client.put_node(id, Arc::new(remote));
+                tracing::info!(node = id, address, "a store node came");
+                self.known.insert(id, address.to_owned());
+            }
+            Err(error) => tracing::error!(node = id, %error, "a node's address is none"),
         }
     }
 }

@@ -19,6 +19,7 @@ use yubin_proto::{
 use yubin_state::{Answer, Query, Reply};
 use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
 
+use crate::bridge::StateView;
 use crate::locks::{Leader, LockName, Locks, Predecessor};
 use crate::machine::MailMachine;
 use crate::news::News;
@@ -152,6 +153,15 @@ impl Shared {
         (self.clock)()
     }
 
+    /// The nodes' store addresses in this node's own copy of the directory: for whoever does not know where its leader is.
+    fn own_directory(&self) -> Vec<(u64, String)> {
+        let Some(directory) = self.node.group(GroupId(GroupNumber::DIRECTORY.0)) else { return Vec::new() };
+        match read::answer(&StateView(directory.view()), Scope::DIRECTORY, &Query::Nodes) {
+            Ok(Answer::Nodes(nodes)) => nodes.into_iter().map(|node| (node.id, node.store_address)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn start_sweeping(&self, group: Group) {
         let Some(me) = self.me.upgrade() else { return };
         let id = group.id();
@@ -244,6 +254,7 @@ impl StoreNode for Shared {
             groups: metrics.groups.iter().map(group_status).collect(),
             disk: disk.0,
             known_disks: known.into_iter().map(|(node, disk)| (node.0, disk.0)).collect(),
+            nodes: self.own_directory(),
         })
     }
 }

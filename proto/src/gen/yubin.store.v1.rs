@@ -158,6 +158,17 @@ pub struct StatusReply {
     pub disk: ::prost::bytes::Bytes,
     #[prost(message, repeated, tag = "4")]
     pub known_disks: ::prost::alloc::vec::Vec<PeerDisk>,
+    /// Store nodes as this node's own, perhaps older, copy of the directory lists them.
+    #[prost(message, repeated, tag = "5")]
+    pub nodes: ::prost::alloc::vec::Vec<NodeAddress>,
+}
+/// Where front ends reach a store node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeAddress {
+    #[prost(uint64, tag = "1")]
+    pub node: u64,
+    #[prost(string, tag = "2")]
+    pub store_address: ::prost::alloc::string::String,
 }
 /// The disk that a peer is known by.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -114,11 +114,13 @@ impl From<NodeStatus> for wire::StatusReply {
             faulted: group.health == GroupHealth::Faulted,
         });
         let known = status.known_disks.into_iter().map(|(node, disk)| wire::PeerDisk { node, disk: disk_bytes(disk) });
+        let nodes = status.nodes.into_iter().map(|(node, store_address)| wire::NodeAddress { node, store_address });
         wire::StatusReply {
             node: status.node,
             groups: groups.collect(),
             disk: disk_bytes(status.disk),
             known_disks: known.collect(),
+            nodes: nodes.collect(),
         }
     }
 }
@@ -143,6 +145,7 @@ impl TryFrom<wire::StatusReply> for NodeStatus {
             groups: groups.collect(),
             disk: disk(&status.disk)?,
             known_disks: known.collect::<Result<_, StoreError>>()?,
+            nodes: status.nodes.into_iter().map(|node| (node.node, node.store_address)).collect(),
         })
     }
 }
