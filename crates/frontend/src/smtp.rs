@@ -168,7 +168,8 @@ impl SmtpRim {
         let mut transaction = self.transaction.take().ok_or_else(out_of_order)?;
         let incoming = transaction.incoming.take().ok_or_else(out_of_order)?;
         let span = tracing::debug_span!("message", trace.id = %self.connection.trace);
-        self.store(transaction, incoming, last, facts).instrument(span).await
+        // On the heap, so that no connection has room for it between messages.
+        Box::pin(self.store(transaction, incoming, last, facts).instrument(span)).await
     }
 
     fn open(&mut self) -> Result<&mut Transaction, SmtpReply> {
