@@ -1,14 +1,12 @@
 //! The message that tells the owner of an account that nothing more is forwarded to a target which refuses it: what its server said, and
 //! what to do, in English and Japanese.
 //!
-//! It is stored in the owner's mailbox and goes over no network, so it needs no notification machinery (RFC 3464). Not answered by
-//! vacation programs (RFC 3834 §5), nor forwarded. What a server said is shown as it is, on one line.
+//! What a server said is shown as it is, on one line.
 
 use yubin_types::Address;
 
 use crate::date::DateTime;
-use crate::header_writer::HeaderWriter;
-use crate::quoted_printable;
+use crate::owner_notice::{OwnerNotice, one_line};
 
 /// Pauses to be told.
 #[derive(Clone, Debug)]
@@ -27,21 +25,8 @@ impl ForwardNotice<'_> {
     /// Header and body, lines ended by CRLF; ASCII but for an address that isn't.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let mut header = HeaderWriter::new();
-        header.field("Date", &self.date.to_rfc5322());
-        header.field("From", &format!("Mail system <postmaster@{}>", self.to.domain));
-        header.field("To", &format!("<{}>", self.to));
-        header.field("Subject", "Your mail is no longer forwarded");
-        header.field("Message-ID", &format!("<{}@{}>", self.id, self.to.domain));
-        header.field("Auto-Submitted", "auto-generated");
-        header.field("MIME-Version", "1.0");
-        header.field("Content-Type", "text/plain; charset=utf-8");
-        header.field("Content-Language", "en, ja");
-        header.field("Content-Transfer-Encoding", "quoted-printable");
-        let mut bytes = header.into_bytes();
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(&quoted_printable::encode(self.text().as_bytes()));
-        bytes
+        let subject = "Your mail is no longer forwarded";
+        OwnerNotice { to: self.to, id: self.id, date: self.date, subject, text: &self.text() }.write()
     }
 
     fn text(&self) -> String {
@@ -81,8 +66,7 @@ impl ForwardNotice<'_> {
 }
 
 fn target(address: &Address, said: &str) -> String {
-    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("  {address}: {said}")
+    format!("  {address}: {}", one_line(said))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod header_writer;
 pub mod imap;
 mod lex;
 mod mime;
+mod owner_notice;
 mod param_text;
 mod quoted_printable;
 mod scan;

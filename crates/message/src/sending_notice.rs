@@ -1,13 +1,11 @@
 //! The message that tells the owner of an account that its sending is suspended: what was seen, and what to do, in English and Japanese.
 //!
-//! It is stored in the owner's mailbox and goes over no network, so it needs no notification machinery (RFC 3464). Not answered by
-//! vacation programs (RFC 3834 §5). An operator's words are shown as they are, on one line.
+//! An operator's words are shown as they are, on one line.
 
 use yubin_types::{Address, QuotaScope, SendingLimit, SendingPeriod, SendingUnit, SuspensionCause};
 
 use crate::date::DateTime;
-use crate::header_writer::HeaderWriter;
-use crate::quoted_printable;
+use crate::owner_notice::{OwnerNotice, one_line};
 
 /// A suspension to be told.
 #[derive(Clone, Debug)]
@@ -28,21 +26,8 @@ impl SendingNotice<'_> {
     /// Header and body, lines ended by CRLF; ASCII but for an address that isn't.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let mut header = HeaderWriter::new();
-        header.field("Date", &self.date.to_rfc5322());
-        header.field("From", &format!("Mail system <postmaster@{}>", self.to.domain));
-        header.field("To", &format!("<{}>", self.to));
-        header.field("Subject", "Sending from your mail account is suspended");
-        header.field("Message-ID", &format!("<{}@{}>", self.id, self.to.domain));
-        header.field("Auto-Submitted", "auto-generated");
-        header.field("MIME-Version", "1.0");
-        header.field("Content-Type", "text/plain; charset=utf-8");
-        header.field("Content-Language", "en, ja");
-        header.field("Content-Transfer-Encoding", "quoted-printable");
-        let mut bytes = header.into_bytes();
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(&quoted_printable::encode(self.text().as_bytes()));
-        bytes
+        let subject = "Sending from your mail account is suspended";
+        OwnerNotice { to: self.to, id: self.id, date: self.date, subject, text: &self.text() }.write()
     }
 
     fn text(&self) -> String {
@@ -106,10 +91,6 @@ fn japanese_limit(limit: &SendingLimit) -> String {
         SendingUnit::NewRecipients => "件の新しい宛先",
     };
     format!("{whose}は{period}に{}{unit}まで", limit.limit)
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
