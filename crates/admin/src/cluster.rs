@@ -5,19 +5,15 @@ use std::collections::BTreeMap;
 use tonic::Status;
 use yubin_proto::contract::GroupHealth;
 use yubin_proto::r#gen::admin as api;
-use yubin_proto::{GroupStatus, NodeStatus, Scope, StoreClient, StoreError};
-use yubin_state::{Answer, Query};
+use yubin_proto::{GroupStatus, NodeStatus, StoreClient, StoreError};
 use yubin_types::GroupNumber;
 
-use crate::status::{failed, unexpected};
+use crate::directory;
 
 type Statuses = BTreeMap<u64, Result<NodeStatus, StoreError>>;
 
 pub(crate) async fn nodes(client: &StoreClient) -> Result<api::ListNodesResponse, Status> {
-    let recorded = match client.query(Scope::DIRECTORY, Query::Nodes).await.map_err(failed)? {
-        Answer::Nodes(nodes) => nodes,
-        other => return Err(unexpected(&other)),
-    };
+    let recorded = directory::nodes(client).await?;
     let statuses: Statuses = client.statuses().await.into_iter().collect();
     let up: Vec<&NodeStatus> = statuses.values().filter_map(|status| status.as_ref().ok()).collect();
     let node = |record: yubin_state::record::NodeRecord| {
@@ -46,10 +42,7 @@ pub(crate) async fn nodes(client: &StoreClient) -> Result<api::ListNodesResponse
 }
 
 pub(crate) async fn groups(client: &StoreClient) -> Result<api::ListGroupsResponse, Status> {
-    let recorded = match client.query(Scope::DIRECTORY, Query::Groups).await.map_err(failed)? {
-        Answer::Groups(groups) => groups,
-        other => return Err(unexpected(&other)),
-    };
+    let recorded = directory::groups(client).await?;
     let statuses: Statuses = client.statuses().await.into_iter().collect();
     let domains: BTreeMap<GroupNumber, u64> = recorded.iter().map(|group| (group.group, group.domains)).collect();
     let numbers = std::iter::once(GroupNumber::DIRECTORY).chain(recorded.iter().map(|group| group.group));

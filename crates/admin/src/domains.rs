@@ -11,6 +11,7 @@ use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{DomainName, GroupNumber, LocalPart, Refusal};
 
 use crate::convert::{domain_name, domain_to, next_page, page_size, quota_from, reason};
+use crate::directory;
 use crate::dns::Dns;
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
@@ -192,23 +193,12 @@ pub(crate) async fn delete(
 /// A plan by name; the empty name is the default plan.
 async fn plan(client: &StoreClient, name: &str) -> Result<Plan, Status> {
     let name = if name.is_empty() { DEFAULT_PLAN } else { name };
-    match client.query(Scope::DIRECTORY, Query::Plans).await.map_err(failed)? {
-        Answer::Plans(plans) => plans
-            .into_iter()
-            .find(|plan| plan.name == name)
-            .ok_or_else(|| Status::not_found(format!("there is no plan {name}; `yubin ctl plan list` shows them"))),
-        other => Err(unexpected(&other)),
-    }
+    let plan = directory::plans(client).await?.into_iter().find(|plan| plan.name == name);
+    plan.ok_or_else(|| Status::not_found(format!("there is no plan {name}; `yubin ctl plan list` shows them")))
 }
 
 async fn emptiest_group(client: &StoreClient) -> Result<GroupNumber, Status> {
-    match client.query(Scope::DIRECTORY, Query::Groups).await.map_err(failed)? {
-        Answer::Groups(groups) => groups
-            .iter()
-            .filter(|group| group.group != GroupNumber::DIRECTORY)
-            .min_by_key(|group| group.domains)
-            .map(|group| group.group)
-            .ok_or_else(|| Status::unavailable("the cluster is still starting; try again")),
-        other => Err(unexpected(&other)),
-    }
+    let groups = directory::groups(client).await?.into_iter();
+    let emptiest = groups.filter(|group| group.group != GroupNumber::DIRECTORY).min_by_key(|group| group.domains);
+    emptiest.map(|group| group.group).ok_or_else(|| Status::unavailable("the cluster is still starting; try again"))
 }

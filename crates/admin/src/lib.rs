@@ -14,6 +14,7 @@ mod aliases;
 pub mod auth;
 mod cluster;
 mod convert;
+mod directory;
 mod dns;
 mod domains;
 mod forward;

@@ -12,14 +12,15 @@ use tonic::Status;
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::membership::{Joining, MembershipProgress, MembershipStep, VoterChange};
 use yubin_proto::{Caller, GroupStatus, NodeStatus, Scope, StoreClient};
+use yubin_state::Command;
 use yubin_state::command::DirectoryCommand;
 use yubin_state::record::{GroupRecord, NodeRecord};
-use yubin_state::{Answer, Command, Query};
 use yubin_types::GroupNumber;
 
 use crate::cluster;
+use crate::directory;
 use crate::request::RequestKey;
-use crate::status::{accepted, failed, unexpected};
+use crate::status::{accepted, failed};
 
 /// How long a node that was just written down is waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
@@ -42,7 +43,7 @@ pub(crate) async fn put_node(
             return Err(Status::invalid_argument(format!("{name}: host:port")));
         }
     }
-    let name = match nodes(client).await?.into_iter().find(|node| node.id == request.id) {
+    let name = match directory::nodes(client).await?.into_iter().find(|node| node.id == request.id) {
         Some(known) => known.name,
         None => format!("node-{}", request.id),
     };
@@ -72,7 +73,7 @@ pub(crate) async fn remove_node(
     caller: &Caller,
 ) -> Result<api::DeleteResponse, Status> {
     let key = RequestKey::new(&request.request_id)?;
-    let counted = groups_counting(&statuses(client).await, &groups(client).await?, request.id);
+    let counted = groups_counting(&statuses(client).await, &directory::groups(client).await?, request.id);
     if let Some(group) = counted.first() {
         return Err(Status::failed_precondition(format!(
             "group {group} still counts it: move its replicas first (`yubin ctl group move`)"
@@ -93,7 +94,7 @@ pub(crate) async fn move_replica(
     if from == to {
         return Err(Status::invalid_argument("from, to: two nodes, or one of them"));
     }
-    let recorded = groups(client).await?.into_iter().find(|group| group.group == number);
+    let recorded = directory::groups(client).await?.into_iter().find(|group| group.group == number);
     let recorded = recorded.ok_or_else(|| Status::not_found(format!("there is no group {number}")))?;
     let mut voters = recorded.voters.clone();
     voters.retain(|voter| Some(*voter) != from);
@@ -134,9 +135,10 @@ pub(crate) async fn readmit(client: &StoreClient, id: u64) -> Result<api::Member
     let Some(node) = statuses.get(&id) else {
         return Err(Status::failed_precondition(format!("node {id} doesn't answer: start it on its empty disk first")));
     };
-    let groups = groups(client).await?;
+    let groups = directory::groups(client).await?;
     if cluster::is_strange(&statuses.values().collect::<Vec<_>>(), node) {
-        let others: Vec<u64> = nodes(client).await?.iter().map(|node| node.id).filter(|other| *other != id).collect();
+        let others: Vec<u64> =
+            directory::nodes(client).await?.iter().map(|node| node.id).filter(|other| *other != id).collect();
         if let Some(away) = others.iter().find(|other| !statuses.contains_key(other)) {
             return Err(Status::failed_precondition(format!("node {away} doesn't answer: all others must be up")));
         }
@@ -179,7 +181,7 @@ fn newest(statuses: &BTreeMap<u64, NodeStatus>, number: GroupNumber) -> Option<&
 }
 
 async fn joining(client: &StoreClient, id: u64) -> Result<Joining, Status> {
-    let known = nodes(client).await?.into_iter().find(|node| node.id == id);
+    let known = directory::nodes(client).await?.into_iter().find(|node| node.id == id);
     let known =
         known.ok_or_else(|| Status::not_found(format!("there is no node {id}; `yubin ctl node add` adds it")))?;
     Ok(Joining { node: id, peer_address: known.peer_address })
@@ -189,20 +191,6 @@ async fn joining(client: &StoreClient, id: u64) -> Result<Joining, Status> {
 async fn statuses(client: &StoreClient) -> BTreeMap<u64, NodeStatus> {
     let asked = client.statuses().await.into_iter();
     asked.filter_map(|(id, status)| Some((id, status.ok()?))).collect()
-}
-
-async fn nodes(client: &StoreClient) -> Result<Vec<NodeRecord>, Status> {
-    match client.query(Scope::DIRECTORY, Query::Nodes).await.map_err(failed)? {
-        Answer::Nodes(nodes) => Ok(nodes),
-        other => Err(unexpected(&other)),
-    }
-}
-
-async fn groups(client: &StoreClient) -> Result<Vec<GroupRecord>, Status> {
-    match client.query(Scope::DIRECTORY, Query::Groups).await.map_err(failed)? {
-        Answer::Groups(groups) => Ok(groups),
-        other => Err(unexpected(&other)),
-    }
 }
 
 async fn direct(

@@ -8,6 +8,7 @@ use yubin_state::{Answer, Command, Query};
 use yubin_types::{DomainName, GroupNumber, Placement};
 
 use crate::convert::{plan_from, plan_to};
+use crate::directory;
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
 
@@ -24,10 +25,7 @@ pub(crate) async fn put(
     let command = Command::Directory(DirectoryCommand::PutPlan(plan.clone()));
     let reply = client.propose(Scope::DIRECTORY, &command, key.step(0), caller, Vec::new()).await;
     accepted(reply.map_err(failed)?)?;
-    let groups = match client.query(Scope::DIRECTORY, Query::Groups).await.map_err(failed)? {
-        Answer::Groups(groups) => groups,
-        other => return Err(unexpected(&other)),
-    };
+    let groups = directory::groups(client).await?;
     let command = Command::Maintenance(MaintenanceCommand::PutPlan(plan.clone()));
     for group in groups.iter().filter(|group| group.group != GroupNumber::DIRECTORY) {
         let scope = Scope { group: group.group, ..Scope::DIRECTORY };
@@ -38,10 +36,8 @@ pub(crate) async fn put(
 }
 
 pub(crate) async fn list(client: &StoreClient) -> Result<api::ListPlansResponse, Status> {
-    match client.query(Scope::DIRECTORY, Query::Plans).await.map_err(failed)? {
-        Answer::Plans(plans) => Ok(api::ListPlansResponse { plans: plans.iter().map(plan_to).collect() }),
-        other => Err(unexpected(&other)),
-    }
+    let plans = directory::plans(client).await?.iter().map(plan_to).collect();
+    Ok(api::ListPlansResponse { plans })
 }
 
 pub(crate) async fn delete(
