@@ -5,7 +5,7 @@
 //! A message that it hung up on was taken (RFC 1047): its sender must come again, and nobody is to blame for the second copy.
 
 use crate::load::Number;
-use crate::receiver::{content, path};
+use crate::receiver::{content, path, serve_each};
 use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -84,13 +84,7 @@ impl Flaky {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let shared = Arc::new(Shared { script, started: Instant::now(), tries: Mutex::default() });
         let server = Self { address: listener.local_addr()?, shared: Arc::clone(&shared) };
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(std::result::Result::ok) {
-                let shared = Arc::clone(&shared);
-                // A sender that goes away in the middle has sent nothing.
-                std::thread::spawn(move || serve(stream, &shared).ok());
-            }
-        });
+        serve_each(listener, shared, serve);
         Ok(server)
     }
 

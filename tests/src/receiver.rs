@@ -42,13 +42,7 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (address, shared) = (listener.local_addr()?, Arc::<Shared>::default());
         let receiver = Self { address, shared: Arc::clone(&shared) };
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(std::result::Result::ok) {
-                let shared = Arc::clone(&shared);
-                // A sender that goes away in the middle has sent nothing.
-                std::thread::spawn(move || serve(stream, &shared).ok());
-            }
-        });
+        serve_each(listener, shared, serve);
         Ok(receiver)
     }
 
@@ -73,6 +67,21 @@ impl Receiver {
     pub fn taken(&self) -> Vec<Taken> {
         self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Serves each connection on a thread of its own, as long as the process lives.
+pub(crate) fn serve_each<T: Send + Sync + 'static>(
+    listener: TcpListener,
+    shared: Arc<T>,
+    serve: fn(TcpStream, &T) -> Result<()>,
+) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(std::result::Result::ok) {
+            let shared = Arc::clone(&shared);
+            // A sender that goes away in the middle has sent nothing.
+            std::thread::spawn(move || serve(stream, &shared).ok());
+        }
+    });
 }
 
 fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
