@@ -20,6 +20,7 @@ pub mod full_disk;
 pub mod imap;
 pub mod load;
 pub mod memory;
+pub mod outside;
 pub mod peer;
 pub mod pop3;
 pub mod process;

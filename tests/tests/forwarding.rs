@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use yubin_tests::imap::Imap;
+use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
 use yubin_tests::process::wait_until;
-use yubin_tests::receiver::{Receiver, Taken};
+use yubin_tests::receiver::Taken;
 use yubin_tests::smtp::Smtp;
-use yubin_tests::system::{System, Transport, smart_host};
+use yubin_tests::system::Transport;
 
 over_both_transports! {
     mail_goes_on_and_its_bounces_find_the_first_sender,
@@ -23,94 +23,65 @@ over_both_transports! {
 const HOME: &str = "home.example";
 const NEIGHBOUR: &str = "neighbour.example";
 const FRIEND: &str = "friend@far.example";
-const PASSWORD: &str = "correct horse battery";
 /// How long mail may be on its way on a busy machine.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// A system whose mail to the outside goes to a receiver.
-struct World {
-    system: System,
-    receiver: Receiver,
-    _folder: tempfile::TempDir,
+/// Another server sends: the reply that settled it.
+fn send(world: &Outside, from: &str, to: &str, subject: &str) -> String {
+    let mut smtp = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
+    let message =
+        format!("From: <{FRIEND}>\r\nSubject: {subject}\r\nMessage-ID: <{subject}@far.example>\r\n\r\nbody\r\n");
+    smtp.send(from, to, message.as_bytes()).unwrap()
 }
 
-impl World {
-    fn start(transport: Transport) -> World {
-        let receiver = Receiver::start().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[])).unwrap();
-        for domain in [HOME, NEIGHBOUR] {
-            system.admin.populate(domain, 2, PASSWORD).unwrap();
-        }
-        World { system, receiver, _folder: folder }
-    }
+/// Another server's answer to RCPT.
+fn rcpt(world: &Outside, from: &str, to: &str) -> String {
+    let mut smtp = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
+    smtp.expect(&format!("MAIL FROM:<{from}>"), "250").unwrap();
+    smtp.command(&format!("RCPT TO:<{to}>")).unwrap()
+}
 
-    /// Another server sends: the reply that settled it.
-    fn send(&self, from: &str, to: &str, subject: &str) -> String {
-        let mut smtp = Smtp::hello(self.system.port("smtp").unwrap()).unwrap();
-        let message =
-            format!("From: <{FRIEND}>\r\nSubject: {subject}\r\nMessage-ID: <{subject}@far.example>\r\n\r\nbody\r\n");
-        smtp.send(from, to, message.as_bytes()).unwrap()
-    }
+/// Everything in a user's INBOX, message by message.
+fn inbox(world: &Outside, user: &str) -> Vec<String> {
+    let mut imap = Imap::login(world.system.port("imaps").unwrap(), user, PASSWORD).unwrap();
+    let status = imap.ok("STATUS INBOX (MESSAGES)").unwrap().text().concat();
+    let count = status.split("MESSAGES ").nth(1).unwrap().split(')').next().unwrap().parse::<u32>().unwrap();
+    imap.ok("SELECT INBOX").unwrap();
+    let fetch = |number| imap.ok(&format!("FETCH {number} BODY.PEEK[]")).unwrap().text().concat();
+    (1..=count).map(fetch).collect()
+}
 
-    /// Another server's answer to RCPT.
-    fn rcpt(&self, from: &str, to: &str) -> String {
-        let mut smtp = Smtp::hello(self.system.port("smtp").unwrap()).unwrap();
-        smtp.expect(&format!("MAIL FROM:<{from}>"), "250").unwrap();
-        smtp.command(&format!("RCPT TO:<{to}>")).unwrap()
-    }
+/// Waits until a user has so many messages.
+fn has(world: &Outside, user: &str, count: usize) -> Vec<String> {
+    wait_until(DELIVERED_WITHIN, || inbox(world, user).len() >= count).unwrap();
+    let inbox = inbox(world, user);
+    assert_eq!(inbox.len(), count, "{inbox:?}");
+    inbox
+}
 
-    /// Everything in a user's INBOX, message by message.
-    fn inbox(&self, user: &str) -> Vec<String> {
-        let mut imap = Imap::login(self.system.port("imaps").unwrap(), user, PASSWORD).unwrap();
-        let status = imap.ok("STATUS INBOX (MESSAGES)").unwrap().text().concat();
-        let count = status.split("MESSAGES ").nth(1).unwrap().split(')').next().unwrap().parse::<u32>().unwrap();
-        imap.ok("SELECT INBOX").unwrap();
-        let fetch = |number| imap.ok(&format!("FETCH {number} BODY.PEEK[]")).unwrap().text().concat();
-        (1..=count).map(fetch).collect()
-    }
+/// Waits until the receiver has so many messages; the last one.
+fn taken(world: &Outside, count: usize) -> Taken {
+    wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() >= count).unwrap();
+    let taken = world.receiver.taken();
+    assert_eq!(taken.len(), count, "{taken:?}");
+    taken[count - 1].clone()
+}
 
-    /// Waits until a user has so many messages.
-    fn has(&self, user: &str, count: usize) -> Vec<String> {
-        wait_until(DELIVERED_WITHIN, || self.inbox(user).len() >= count).unwrap();
-        let inbox = self.inbox(user);
-        assert_eq!(inbox.len(), count, "{inbox:?}");
-        inbox
-    }
-
-    /// Waits until the receiver has so many messages; the last one.
-    fn taken(&self, count: usize) -> Taken {
-        wait_until(DELIVERED_WITHIN, || self.receiver.taken().len() >= count).unwrap();
-        let taken = self.receiver.taken();
-        assert_eq!(taken.len(), count, "{taken:?}");
-        taken[count - 1].clone()
-    }
-
-    fn settled(&self) {
-        let empty = || self.json("queue list")["deliveries"].as_array().is_some_and(Vec::is_empty);
-        wait_until(DELIVERED_WITHIN, empty).unwrap();
-    }
-
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.ctl(&format!("{line} --json"))).unwrap()
-    }
-
-    fn ctl(&self, line: &str) -> String {
-        let arguments: Vec<&str> = line.split(' ').collect();
-        self.system.admin.ctl(&arguments, "").unwrap()
-    }
+fn settled(world: &Outside) {
+    let empty = || world.json("queue list").unwrap()["deliveries"].as_array().is_some_and(Vec::is_empty);
+    wait_until(DELIVERED_WITHIN, empty).unwrap();
 }
 
 fn mail_goes_on_and_its_bounces_find_the_first_sender(transport: Transport) {
-    let world = World::start(transport);
+    let world = Outside::start(transport, &[HOME, NEIGHBOUR]).unwrap();
     let (user, neighbour) = (format!("u0@{HOME}"), format!("u1@{NEIGHBOUR}"));
-    let set = world.json(&format!("account forward set {user} someone@elsewhere.example u0@{NEIGHBOUR}"));
+    let set = world.json(&format!("account forward set {user} someone@elsewhere.example u0@{NEIGHBOUR}")).unwrap();
     assert_eq!((&set["keep_copy"], &set["targets"][0]["address"]), (&true.into(), &"someone@elsewhere.example".into()));
-    assert!(world.ctl(&format!("account forward show {user}")).contains("a copy stays in the mailbox"));
+    assert!(world.ctl(&format!("account forward show {user}")).unwrap().contains("a copy stays in the mailbox"));
 
     // A stranger's message goes on to both, and stays.
-    assert!(world.send(FRIEND, &user, "first").starts_with("250"));
-    let elsewhere = world.taken(1);
+    assert!(send(&world, FRIEND, &user, "first").starts_with("250"));
+    let elsewhere = taken(&world, 1);
     assert_eq!(elsewhere.recipients, ["someone@elsewhere.example"]);
     let rewritten = elsewhere.sender.clone();
     assert!(rewritten.starts_with("SRS0=") && rewritten.ends_with("=far.example=friend@home.example"), "{rewritten}");
@@ -118,17 +89,17 @@ fn mail_goes_on_and_its_bounces_find_the_first_sender(transport: Transport) {
     assert!(text.starts_with(&format!("X-Forwarded-For: {user}\r\nDelivered-To: {user}\r\nReceived: from ")), "{text}");
     assert!(text.ends_with("\r\nSubject: first\r\nMessage-ID: <first@far.example>\r\n\r\nbody\r\n"), "{text}");
     assert!(!text.contains("Return-Path") && !text.contains("DKIM-Signature"), "{text}");
-    let copy = &world.has(&user, 1)[0];
+    let copy = &has(&world, &user, 1)[0];
     assert!(copy.contains("Return-Path: <friend@far.example>") && !copy.contains("X-Forwarded-For"), "{copy}");
-    let hosted = &world.has(&format!("u0@{NEIGHBOUR}"), 1)[0];
+    let hosted = &has(&world, &format!("u0@{NEIGHBOUR}"), 1)[0];
     assert!(hosted.contains(&format!("Delivered-To: u0@{NEIGHBOUR}\r\nX-Forwarded-For: {user}\r\n")), "{hosted}");
     assert!(hosted.contains("Return-Path: <friend@far.example>"), "senders keep their names inside: {hosted}");
-    let trace = world.ctl(&format!("trace {FRIEND} --json"));
+    let trace = world.ctl(&format!("trace {FRIEND} --json")).unwrap();
     assert!(trace.contains("someone@elsewhere.example") && trace.contains("\"forward\""), "{trace}");
 
     // Its bounce comes back and goes to the stranger; nobody else passes.
-    assert!(world.send("", &rewritten, "bounce").starts_with("250"));
-    let bounce = world.taken(2);
+    assert!(send(&world, "", &rewritten, "bounce").starts_with("250"));
+    let bounce = taken(&world, 2);
     assert_eq!((bounce.sender.as_str(), &bounce.recipients[..]), ("", &[FRIEND.to_owned()][..]));
     assert!(
         bounce.text.starts_with("Received: from ") && bounce.text.contains("\r\nSubject: bounce\r\n"),
@@ -141,73 +112,73 @@ fn mail_goes_on_and_its_bounces_find_the_first_sender(transport: Transport) {
         (FRIEND, rewritten.as_str(), "550 5.1.1 The address takes bounces of forwarded mail only"),
         ("", "SRS0=AAAA=AA=far.example=friend@elsewhere.example", "550 5.7.1 "),
     ] {
-        let reply = world.rcpt(from, to);
+        let reply = rcpt(&world, from, to);
         assert!(reply.starts_with(text), "{from} {to}: {reply}");
     }
 
     // A hosted sender gets the bounce in the mailbox.
-    assert!(world.send(&neighbour, &user, "second").starts_with("250"));
-    let rewritten = world.taken(3).sender;
+    assert!(send(&world, &neighbour, &user, "second").starts_with("250"));
+    let rewritten = taken(&world, 3).sender;
     assert!(rewritten.ends_with("=neighbour.example=u1@home.example"), "{rewritten}");
-    assert!(world.send("", &rewritten, "returned").starts_with("250"));
-    assert!(world.has(&neighbour, 1)[0].contains("Subject: returned\r\n"));
+    assert!(send(&world, "", &rewritten, "returned").starts_with("250"));
+    assert!(has(&world, &neighbour, 1)[0].contains("Subject: returned\r\n"));
 
-    world.ctl(&format!("account forward clear {user}"));
-    assert!(world.send(FRIEND, &user, "third").starts_with("250"));
-    world.has(&user, 3);
-    world.settled();
+    world.ctl(&format!("account forward clear {user}")).unwrap();
+    assert!(send(&world, FRIEND, &user, "third").starts_with("250"));
+    has(&world, &user, 3);
+    settled(&world);
     assert_eq!(world.receiver.taken().len(), 3);
 }
 
 fn without_a_copy_nothing_stays_and_circles_end(transport: Transport) {
-    let world = World::start(transport);
+    let world = Outside::start(transport, &[HOME, NEIGHBOUR]).unwrap();
     let (one, two) = (format!("u0@{HOME}"), format!("u0@{NEIGHBOUR}"));
-    world.ctl(&format!("account forward set {one} {two} --no-copy"));
-    world.ctl(&format!("quota set {one} 10"));
-    assert!(world.send(FRIEND, &one, "through").starts_with("250"), "a full mailbox is no matter");
-    assert!(world.has(&two, 1)[0].contains("Subject: through\r\n"));
-    assert!(world.inbox(&one).is_empty());
-    world.ctl(&format!("quota set {one} unlimited"));
+    world.ctl(&format!("account forward set {one} {two} --no-copy")).unwrap();
+    world.ctl(&format!("quota set {one} 10")).unwrap();
+    assert!(send(&world, FRIEND, &one, "through").starts_with("250"), "a full mailbox is no matter");
+    assert!(has(&world, &two, 1)[0].contains("Subject: through\r\n"));
+    assert!(inbox(&world, &one).is_empty());
+    world.ctl(&format!("quota set {one} unlimited")).unwrap();
 
-    world.ctl(&format!("account forward set {two} {one} --no-copy"));
-    assert!(world.send(FRIEND, &one, "circle").starts_with("250"));
-    assert!(world.has(&one, 1)[0].contains("Subject: circle\r\n"), "it ends where it began");
-    world.settled();
-    assert_eq!((world.inbox(&one).len(), world.inbox(&two).len()), (1, 1));
+    world.ctl(&format!("account forward set {two} {one} --no-copy")).unwrap();
+    assert!(send(&world, FRIEND, &one, "circle").starts_with("250"));
+    assert!(has(&world, &one, 1)[0].contains("Subject: circle\r\n"), "it ends where it began");
+    settled(&world);
+    assert_eq!((inbox(&world, &one).len(), inbox(&world, &two).len()), (1, 1));
     // Over a server elsewhere the message brings back where it has been.
     let message = format!("Delivered-To: {one}\r\nFrom: <{FRIEND}>\r\nSubject: back\r\n\r\nbody\r\n");
     let mut smtp = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
     assert!(smtp.send("SRS0=x=y=z=z@else.example", &one, message.as_bytes()).unwrap().starts_with("250"));
-    world.has(&one, 2);
-    world.settled();
-    assert_eq!(world.inbox(&two).len(), 1);
+    has(&world, &one, 2);
+    settled(&world);
+    assert_eq!(inbox(&world, &two).len(), 1);
     assert!(world.receiver.taken().is_empty(), "nobody is told of anything");
 }
 
 fn a_target_that_refuses_is_paused_and_the_owner_told(transport: Transport) {
-    let world = World::start(transport);
+    let world = Outside::start(transport, &[HOME, NEIGHBOUR]).unwrap();
     let user = format!("u0@{HOME}");
-    world.ctl(&format!("account forward set {user} gone@elsewhere.example --no-copy"));
-    let show = || world.json(&format!("account forward show {user}"));
+    world.ctl(&format!("account forward set {user} gone@elsewhere.example --no-copy")).unwrap();
+    let show = || world.json(&format!("account forward show {user}")).unwrap();
     for number in 1..=5 {
-        assert!(world.send(FRIEND, &user, &format!("number{number}")).starts_with("250"));
+        assert!(send(&world, FRIEND, &user, &format!("number{number}")).starts_with("250"));
         // The sender hears of each, by one honest bounce.
-        let notice = world.taken(number);
+        let notice = taken(&world, number);
         assert_eq!((notice.sender.as_str(), &notice.recipients[..]), ("", &[FRIEND.to_owned()][..]));
         assert!(notice.text.contains("No such user here") && notice.text.contains("Status: 5.1.1"), "{notice:?}");
     }
     wait_until(DELIVERED_WITHIN, || show()["targets"][0]["state"] == "suspended").unwrap();
     assert_eq!(show()["targets"][0]["pause_reason"], "550 5.1.1 No such user here");
     assert_eq!((&show()["targets"][0]["refused"], &show()["keep_copy"]), (&5.into(), &true.into()));
-    let notice = world.has(&user, 1).remove(0);
+    let notice = has(&world, &user, 1).remove(0);
     assert!(notice.contains("Subject: Your mail is no longer forwarded") && notice.contains("gone@elsewhere.example"));
     // Mail is kept from now on.
-    assert!(world.send(FRIEND, &user, "kept").starts_with("250"));
-    assert!(world.has(&user, 2)[1].contains("Subject: kept\r\n"));
+    assert!(send(&world, FRIEND, &user, "kept").starts_with("250"));
+    assert!(has(&world, &user, 2)[1].contains("Subject: kept\r\n"));
 
-    let resumed = world.json(&format!("account forward resume {user}"));
+    let resumed = world.json(&format!("account forward resume {user}")).unwrap();
     assert_eq!((&resumed["targets"][0]["state"], &resumed["keep_copy"]), (&"active".into(), &false.into()));
-    assert!(world.send(FRIEND, &user, "number6").starts_with("250"));
-    world.taken(6);
-    assert_eq!(world.inbox(&user).len(), 2);
+    assert!(send(&world, FRIEND, &user, "number6").starts_with("250"));
+    taken(&world, 6);
+    assert_eq!(inbox(&world, &user).len(), 2);
 }

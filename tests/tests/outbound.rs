@@ -6,76 +6,53 @@
 use std::process::Command;
 use std::time::Duration;
 use yubin_tests::imap::Imap;
+use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
 use yubin_tests::process::{output, wait_until};
-use yubin_tests::receiver::{Receiver, Taken};
-use yubin_tests::system::{System, Transport, smart_host};
+use yubin_tests::receiver::Taken;
+use yubin_tests::system::Transport;
 
 over_both_transports!(mail_reaches_its_servers_and_a_refusal_comes_back);
 
 const HOME: &str = "home.example";
 const NEIGHBOUR: &str = "neighbour.example";
-const PASSWORD: &str = "correct horse battery";
 /// How long mail may be on its way on a busy machine.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// A system whose mail to the outside goes to a receiver.
-struct World {
-    system: System,
-    receiver: Receiver,
-    _folder: tempfile::TempDir,
+/// u0 of the home domain sends as a user.
+fn submit(world: &Outside, recipients: &[&str], subject: &str) {
+    let user = format!("u0@{HOME}");
+    let port = world.system.port("submissions").unwrap().port().to_string();
+    output(Command::new("swaks").args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect"]).args([
+        "--auth",
+        "PLAIN",
+        "--auth-user",
+        &user,
+        "--auth-password",
+        PASSWORD,
+        "--from",
+        &user,
+        "--to",
+        &recipients.join(","),
+        "--header",
+        &format!("Subject: {subject}"),
+    ]))
+    .unwrap();
 }
 
-impl World {
-    fn start(transport: Transport) -> World {
-        let receiver = Receiver::start().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[])).unwrap();
-        for domain in [HOME, NEIGHBOUR] {
-            system.admin.populate(domain, 2, PASSWORD).unwrap();
-        }
-        World { system, receiver, _folder: folder }
-    }
+fn imap(world: &Outside, user: &str) -> Imap {
+    Imap::login(world.system.port("imaps").unwrap(), user, PASSWORD).unwrap()
+}
 
-    /// u0 of the home domain sends as a user.
-    fn submit(&self, recipients: &[&str], subject: &str) {
-        let user = format!("u0@{HOME}");
-        let port = self.system.port("submissions").unwrap().port().to_string();
-        output(Command::new("swaks").args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect"]).args([
-            "--auth",
-            "PLAIN",
-            "--auth-user",
-            &user,
-            "--auth-password",
-            PASSWORD,
-            "--from",
-            &user,
-            "--to",
-            &recipients.join(","),
-            "--header",
-            &format!("Subject: {subject}"),
-        ]))
-        .unwrap();
-    }
-
-    fn imap(&self, user: &str) -> Imap {
-        Imap::login(self.system.port("imaps").unwrap(), user, PASSWORD).unwrap()
-    }
-
-    fn inbox_has(&self, user: &str, messages: usize) -> bool {
-        let status = self.imap(user).ok("STATUS INBOX (MESSAGES)").unwrap().text().concat();
-        status.contains(&format!("MESSAGES {messages})"))
-    }
-
-    fn ctl(&self, arguments: &[&str]) -> String {
-        self.system.admin.ctl(arguments, "").unwrap()
-    }
+fn inbox_has(world: &Outside, user: &str, messages: usize) -> bool {
+    let status = imap(world, user).ok("STATUS INBOX (MESSAGES)").unwrap().text().concat();
+    status.contains(&format!("MESSAGES {messages})"))
 }
 
 fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
-    let world = World::start(transport);
+    let world = Outside::start(transport, &[HOME, NEIGHBOUR]).unwrap();
     let (own, neighbour) = (format!("u1@{HOME}"), format!("u0@{NEIGHBOUR}"));
-    world.submit(&[&own, &neighbour, "someone@elsewhere.example", "gone@elsewhere.example"], "to all the world");
+    submit(&world, &[&own, &neighbour, "someone@elsewhere.example", "gone@elsewhere.example"], "to all the world");
 
     wait_until(DELIVERED_WITHIN, || !world.receiver.taken().is_empty()).unwrap();
     let taken = world.receiver.taken();
@@ -87,15 +64,15 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
     assert!(text.starts_with("DKIM-Signature: ") && text.matches("DKIM-Signature: ").count() == 2, "{text}");
     assert!(text.contains(" d=home.example;"), "{text}");
     for user in [&own, &neighbour] {
-        wait_until(DELIVERED_WITHIN, || world.inbox_has(user, 1)).unwrap();
+        wait_until(DELIVERED_WITHIN, || inbox_has(&world, user, 1)).unwrap();
     }
 
     // The refusal comes back as a notice that programs can read (RFC 3464), with what the server said.
     let sender = format!("u0@{HOME}");
-    wait_until(DELIVERED_WITHIN, || world.inbox_has(&sender, 1)).unwrap();
-    let mut imap = world.imap(&sender);
-    imap.ok("SELECT INBOX").unwrap();
-    let notice = imap.ok("FETCH 1 BODY.PEEK[]").unwrap().text().concat();
+    wait_until(DELIVERED_WITHIN, || inbox_has(&world, &sender, 1)).unwrap();
+    let mut reader = imap(&world, &sender);
+    reader.ok("SELECT INBOX").unwrap();
+    let notice = reader.ok("FETCH 1 BODY.PEEK[]").unwrap().text().concat();
     assert!(notice.contains("report-type=delivery-status"), "{notice}");
     for field in ["Final-Recipient: rfc822;gone@elsewhere.example", "Action: failed", "Status: 5.1.1"] {
         assert!(notice.replace("; ", ";").contains(field), "no {field} in {notice}");
@@ -103,9 +80,8 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
     assert!(notice.contains("No such user here"), "{notice}");
 
     // Nothing waits any more, and everything can be looked up.
-    wait_until(DELIVERED_WITHIN, || world.ctl(&["queue", "list", "--json"]).find("elsewhere.example").is_none())
-        .unwrap();
-    let trace = world.ctl(&["trace", &sender, "--json"]);
+    wait_until(DELIVERED_WITHIN, || !world.ctl("queue list --json").unwrap().contains("elsewhere.example")).unwrap();
+    let trace = world.ctl(&format!("trace {sender} --json")).unwrap();
     for word in ["someone@elsewhere.example", "gone@elsewhere.example", &neighbour, "delivered", "bounced"] {
         assert!(trace.to_lowercase().contains(word), "no {word} in {trace}");
     }
@@ -113,16 +89,16 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
 
 #[test]
 fn queued_mail_survives_a_kill() {
-    let mut world = World::start(Transport::Direct);
+    let mut world = Outside::start(Transport::Direct, &[HOME, NEIGHBOUR]).unwrap();
     world.receiver.put_off();
     for number in 0..10 {
-        world.submit(&[&format!("later{number}@elsewhere.example")], &format!("number {number}"));
+        submit(&world, &[&format!("later{number}@elsewhere.example")], &format!("number {number}"));
     }
     // A worker that is killed in the middle of an attempt keeps its lease, and its mail waits for that: not here.
-    wait_until(DELIVERED_WITHIN, || !world.ctl(&["queue", "list", "--json"]).contains("in-flight")).unwrap();
+    wait_until(DELIVERED_WITHIN, || !world.ctl("queue list --json").unwrap().contains("in-flight")).unwrap();
     world.system.running.kill().unwrap();
     world.system.start_again().unwrap();
-    let waiting = world.ctl(&["queue", "list", "--json"]);
+    let waiting = world.ctl("queue list --json").unwrap();
     for number in 0..10 {
         assert!(waiting.contains(&format!("later{number}@elsewhere.example")), "{waiting}");
     }
@@ -131,7 +107,7 @@ fn queued_mail_survives_a_kill() {
     world.receiver.take_all();
     // An operator does not wait for the schedule.
     wait_until(DELIVERED_WITHIN, || {
-        world.ctl(&["queue", "retry", "--destination", "elsewhere.example"]);
+        world.ctl("queue retry --destination elsewhere.example").unwrap();
         world.receiver.taken().len() >= 10
     })
     .unwrap();

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use yubin_tests::imap::Imap;
+use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
 use yubin_tests::process::{output, wait_until};
-use yubin_tests::receiver::Receiver;
-use yubin_tests::system::{System, Transport, smart_host};
+use yubin_tests::system::Transport;
 
 over_both_transports! {
     an_infected_account_is_stopped_and_its_owner_told,
@@ -21,93 +21,66 @@ over_both_transports! {
 const HOME: &str = "home.example";
 const INFECTED: &str = "u0@home.example";
 const NEIGHBOUR: &str = "u1@home.example";
-const PASSWORD: &str = "correct horse battery";
 /// How long mail may be on its way on a busy machine.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// A system whose mail to the outside goes to a receiver.
-struct World {
-    system: System,
-    receiver: Receiver,
-    _folder: tempfile::TempDir,
+/// Sends as a user, by a real client; an error holds what it was told.
+fn submit(world: &Outside, user: &str, to: &str) -> Result<(), String> {
+    let port = world.system.port("submissions").unwrap().port().to_string();
+    let mut swaks = Command::new("swaks");
+    swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
+    swaks.args(["--auth-user", user, "--auth-password", PASSWORD, "--from", user, "--to", to]);
+    output(&mut swaks).map(drop).map_err(|error| error.to_string())
 }
 
-impl World {
-    fn start(transport: Transport) -> World {
-        let receiver = Receiver::start().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[])).unwrap();
-        system.admin.populate(HOME, 2, PASSWORD).unwrap();
-        World { system, receiver, _folder: folder }
-    }
-
-    /// Sends as a user, by a real client; an error holds what it was told.
-    fn submit(&self, user: &str, to: &str) -> Result<(), String> {
-        let port = self.system.port("submissions").unwrap().port().to_string();
-        let mut swaks = Command::new("swaks");
-        swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
-        swaks.args(["--auth-user", user, "--auth-password", PASSWORD, "--from", user, "--to", to]);
-        output(&mut swaks).map(drop).map_err(|error| error.to_string())
-    }
-
-    /// Everything in a user's INBOX.
-    fn inbox(&self, user: &str) -> String {
-        let mut imap = Imap::login(self.system.port("imaps").unwrap(), user, PASSWORD).unwrap();
-        imap.ok("SELECT INBOX").unwrap();
-        imap.ok("FETCH 1:* BODY.PEEK[]").unwrap().text().concat()
-    }
-
-    fn ctl(&self, line: &str) -> String {
-        let arguments: Vec<&str> = line.split(' ').collect();
-        self.system.admin.ctl(&arguments, PASSWORD).unwrap()
-    }
-
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.ctl(&format!("{line} --json"))).unwrap()
-    }
+/// Everything in a user's INBOX.
+fn inbox(world: &Outside, user: &str) -> String {
+    let mut imap = Imap::login(world.system.port("imaps").unwrap(), user, PASSWORD).unwrap();
+    imap.ok("SELECT INBOX").unwrap();
+    imap.ok("FETCH 1:* BODY.PEEK[]").unwrap().text().concat()
 }
 
 fn an_infected_account_is_stopped_and_its_owner_told(transport: Transport) {
-    let world = World::start(transport);
-    world.ctl("plan put small --messages-per-day 2 --suspend-above-refusals-per-hour 2");
-    world.ctl("domain update home.example --plan small");
-    world.submit(INFECTED, "someone@elsewhere.example").unwrap();
-    world.submit(INFECTED, NEIGHBOUR).unwrap();
-    let refused = world.submit(INFECTED, "someone@elsewhere.example").unwrap_err();
+    let world = Outside::start(transport, &[HOME]).unwrap();
+    world.ctl("plan put small --messages-per-day 2 --suspend-above-refusals-per-hour 2").unwrap();
+    world.ctl("domain update home.example --plan small").unwrap();
+    submit(&world, INFECTED, "someone@elsewhere.example").unwrap();
+    submit(&world, INFECTED, NEIGHBOUR).unwrap();
+    let refused = submit(&world, INFECTED, "someone@elsewhere.example").unwrap_err();
     let text = "450 4.7.1 Sending limit reached: 2 messages per day for this account; try again at ";
     assert!(refused.contains(text), "{refused}");
-    let sending = world.json("account limits u0@home.example");
+    let sending = world.json("account limits u0@home.example").unwrap();
     assert_eq!((&sending["used"]["messages_this_day"], &sending["limits"]["messages_per_day"]), (&2.into(), &2.into()));
     assert_eq!((&sending["used"]["recipients_this_day"], &sending["state"]), (&2.into(), &"active".into()));
 
     // It goes on, and is stopped. The count is of an hour: one that ends meanwhile lets it begin again.
     let stopped = (0..6).find_map(|_| {
-        let refused = world.submit(INFECTED, "someone@elsewhere.example").unwrap_err();
+        let refused = submit(&world, INFECTED, "someone@elsewhere.example").unwrap_err();
         refused.contains("550 5.7.1 Sending is suspended for this account; ").then_some(refused)
     });
     let stopped = stopped.expect("never stopped");
     assert!(stopped.contains("3 messages in one hour were refused by the limit of 2 messages per day"), "{stopped}");
-    let account = world.json("account show u0@home.example");
+    let account = world.json("account show u0@home.example").unwrap();
     assert_eq!((&account["sending_state"], &account["state"]), (&"suspended".into(), &"active".into()));
     assert!(account["sending_suspension_reason"].as_str().unwrap().starts_with("3 messages in one hour were refused"));
 
     // The owner reads it, in both languages; others' mail still comes in, and others still send.
-    wait_until(DELIVERED_WITHIN, || world.inbox(INFECTED).contains("Sending from your mail account is suspended"))
+    wait_until(DELIVERED_WITHIN, || inbox(&world, INFECTED).contains("Sending from your mail account is suspended"))
         .unwrap();
-    world.submit(NEIGHBOUR, INFECTED).unwrap();
-    let inbox = world.inbox(INFECTED);
+    submit(&world, NEIGHBOUR, INFECTED).unwrap();
+    let inbox = inbox(&world, INFECTED);
     assert!(inbox.contains("From: Mail system <postmaster@home.example>") && inbox.contains("Change the password"));
     assert_eq!(inbox.matches("Sending from your mail account is suspended").count(), 1, "{inbox}");
     assert!(inbox.contains("To: u0@home.example"), "the neighbour's: {inbox}");
     wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 1).unwrap();
 
     // An operator lets it go and gives it limits of its own.
-    let resumed = world.json("account resume-sending u0@home.example");
+    let resumed = world.json("account resume-sending u0@home.example").unwrap();
     assert_eq!((&resumed["state"], &resumed["refused_this_hour"]), (&"active".into(), &0.into()));
-    assert!(world.submit(INFECTED, "someone@elsewhere.example").unwrap_err().contains(text));
-    world.ctl("account set-limits u0@home.example --messages-per-day 0");
-    world.submit(INFECTED, "someone@elsewhere.example").unwrap();
-    let states: Vec<Value> = world.json("account limits u0@home.example")["history"]
+    assert!(submit(&world, INFECTED, "someone@elsewhere.example").unwrap_err().contains(text));
+    world.ctl("account set-limits u0@home.example --messages-per-day 0").unwrap();
+    submit(&world, INFECTED, "someone@elsewhere.example").unwrap();
+    let states: Vec<Value> = world.json("account limits u0@home.example").unwrap()["history"]
         .as_array()
         .unwrap()
         .iter()
@@ -117,21 +90,21 @@ fn an_infected_account_is_stopped_and_its_owner_told(transport: Transport) {
 }
 
 fn held_mail_goes_out_when_sending_is_resumed(transport: Transport) {
-    let world = World::start(transport);
+    let world = Outside::start(transport, &[HOME]).unwrap();
     world.receiver.put_off();
-    world.submit(INFECTED, "later@elsewhere.example").unwrap();
-    let tried = || !world.json("queue list")["deliveries"][0]["recipients"][0]["last_reply"].is_null();
+    submit(&world, INFECTED, "later@elsewhere.example").unwrap();
+    let tried = || !world.json("queue list").unwrap()["deliveries"][0]["recipients"][0]["last_reply"].is_null();
     wait_until(DELIVERED_WITHIN, tried).unwrap();
-    world.ctl("account suspend-sending u0@home.example --reason stolen-password");
-    let refused = world.submit(INFECTED, "someone@elsewhere.example").unwrap_err();
+    world.ctl("account suspend-sending u0@home.example --reason stolen-password").unwrap();
+    let refused = submit(&world, INFECTED, "someone@elsewhere.example").unwrap_err();
     assert!(refused.contains("550 5.7.1 ") && refused.contains(": stolen-password"), "{refused}");
     world.receiver.take_all();
-    world.ctl("queue retry --sender u0@home.example");
+    world.ctl("queue retry --sender u0@home.example").unwrap();
     // Somebody else's mail goes out meanwhile; what was queued is put off.
-    world.submit(NEIGHBOUR, "someone@other.example").unwrap();
+    submit(&world, NEIGHBOUR, "someone@other.example").unwrap();
     wait_until(DELIVERED_WITHIN, || !world.receiver.taken().is_empty()).unwrap();
     assert_eq!(world.receiver.taken()[0].sender, NEIGHBOUR);
-    assert_eq!(world.json("queue list")["deliveries"].as_array().unwrap().len(), 1);
-    world.ctl("account resume-sending u0@home.example");
+    assert_eq!(world.json("queue list").unwrap()["deliveries"].as_array().unwrap().len(), 1);
+    world.ctl("account resume-sending u0@home.example").unwrap();
     wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 2).unwrap();
 }

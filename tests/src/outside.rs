@@ -1,0 +1,51 @@
+//! A system whose mail to the outside goes to a receiver of ours, with hosted domains of two accounts each.
+
+use crate::receiver::Receiver;
+use crate::system::{System, Transport, smart_host};
+use anyhow::Result;
+use serde_json::Value;
+
+/// The password of every account.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The system and what is outside of it.
+#[derive(Debug)]
+pub struct Outside {
+    /// The system.
+    pub system: System,
+    /// Where all its mail to other domains goes.
+    pub receiver: Receiver,
+    _folder: tempfile::TempDir,
+}
+
+impl Outside {
+    /// Starts both, and makes accounts u0 and u1 in each domain.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub fn start(transport: Transport, domains: &[&str]) -> Result<Outside> {
+        let receiver = Receiver::start()?;
+        let folder = tempfile::tempdir()?;
+        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[]))?;
+        for domain in domains {
+            system.admin.populate(domain, 2, PASSWORD)?;
+        }
+        Ok(Outside { system, receiver, _folder: folder })
+    }
+
+    /// What `yubin ctl` prints.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn ctl(&self, line: &str) -> Result<String> {
+        self.system.admin.ctl(&line.split(' ').collect::<Vec<_>>(), PASSWORD)
+    }
+
+    /// What it prints with `--json`.
+    ///
+    /// # Errors
+    /// As [`Outside::ctl`].
+    pub fn json(&self, line: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.ctl(&format!("{line} --json"))?)?)
+    }
+}
