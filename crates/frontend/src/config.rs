@@ -1,5 +1,7 @@
 //! What a front end is told when it starts: checked values, no files, no environment.
 
+mod content;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use yubin_session::PlaintextLogin;
 use yubin_types::{Address, DomainName, Network};
 
 use crate::tls::TlsSource;
+
+pub use content::ContentConfig;
 
 /// A front end.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct FrontendConfig {
     pub tarpit: Option<Tarpit>,
     /// How mail from other servers is verified; none: it isn't.
     pub inbound: Option<InboundConfig>,
+    /// How the content of messages is looked at; none: it isn't.
+    pub content: Option<ContentConfig>,
     /// How much guessing of passwords is suffered; none: any.
     pub guessing: Option<GuessingRule>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.

@@ -35,7 +35,8 @@ pub mod tls;
 mod transport;
 
 pub use config::{
-    DomainRules, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol, Tarpit,
+    ContentConfig, DomainRules, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol,
+    Tarpit,
 };
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
@@ -43,4 +44,6 @@ pub use yubin_policy::guessing::GuessingRule;
 pub use yubin_policy::inbound::DmarcHandling;
 pub use yubin_policy::networks::{NetworkLimits, NetworkWidth, ServiceLimits};
 pub use yubin_policy::peer::{ListRule, ReverseDnsRule};
+pub use yubin_policy::spam::handling::{SenderPattern, SpamFilter, SpamHandling, SpamRules};
+pub use yubin_policy::spam::{SPAM_POINTS_DEFAULT, Weights};
 pub use yubin_session::PlaintextLogin;

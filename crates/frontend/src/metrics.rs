@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     rejects: Family<ReasonLabel, Counter>,
     signatures: Family<ResultLabel, Counter>,
     verifications: Family<ResultLabel, Counter>,
+    assessments: Family<ResultLabel, Counter>,
     asks: Family<ProtocolLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -118,6 +119,17 @@ pub(crate) enum VerificationResult {
     Deferred,
 }
 
+/// What a message was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AssessmentResult {
+    /// No spam, to any recipient.
+    Clean,
+    /// Spam, to one recipient at least; taken.
+    Spam,
+    /// Refused.
+    Refused,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
@@ -184,6 +196,16 @@ impl VerificationResult {
     }
 }
 
+impl AssessmentResult {
+    const fn name(self) -> &'static str {
+        match self {
+            AssessmentResult::Clean => "clean",
+            AssessmentResult::Spam => "spam",
+            AssessmentResult::Refused => "refused",
+        }
+    }
+}
+
 impl Metrics {
     /// Registers everything.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -197,6 +219,7 @@ impl Metrics {
             rejects: Family::default(),
             signatures: Family::default(),
             verifications: Family::default(),
+            assessments: Family::default(),
             asks: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_1, 4.0, 10))),
         };
         let yubin = registry.sub_registry_with_prefix("yubin");
@@ -217,6 +240,7 @@ impl Metrics {
             "Messages from other servers by what verification made of them",
             metrics.verifications.clone(),
         );
+        yubin.register("assessed_messages", "Messages by what they were found to be", metrics.assessments.clone());
         yubin.register("ask_duration_seconds", "Time to answer what a session asked", metrics.asks.clone());
         metrics
     }
@@ -262,6 +286,10 @@ impl Metrics {
 
     pub(crate) fn verification(&self, result: VerificationResult) {
         self.verifications.get_or_create(&ResultLabel { result: result.name() }).inc();
+    }
+
+    pub(crate) fn assessment(&self, result: AssessmentResult) {
+        self.assessments.get_or_create(&ResultLabel { result: result.name() }).inc();
     }
 
     /// The histogram of a protocol's questions, for a session to keep.

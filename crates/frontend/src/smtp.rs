@@ -9,11 +9,14 @@
 //! - [`completion`]: what a submission lacks.
 //! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
 //! - [`lmtp`]: an outcome for each recipient.
-//! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says.
+//! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says; [`assessment`]: whether it is spam; [`edit`]: how its
+//!   header is changed.
 
+mod assessment;
 mod bounce;
 mod completion;
 mod deliver;
+mod edit;
 mod envelope;
 mod failures;
 mod lmtp;

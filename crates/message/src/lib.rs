@@ -16,6 +16,7 @@ mod encoded_word;
 mod envelope;
 mod forward_notice;
 mod header;
+mod header_check;
 mod header_writer;
 pub mod imap;
 mod lex;
@@ -40,6 +41,7 @@ pub use forward_notice::ForwardNotice;
 pub use header::{
     FieldSelection, FieldSelector, HeaderField, HeaderFields, count_received, select_fields, was_delivered_to,
 };
+pub use header_check::{check_attachments, check_header};
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use param_text::param_texts;

@@ -186,7 +186,8 @@ fn verdict(fact: &DmarcFact<'_>, forwarders: &[Forwarder<'_>], rules: InboundRul
 }
 
 /// Did a trusted forwarder see it pass, and is everybody since then trusted too?
-fn vouched(author: &DomainName, forwarders: &[Forwarder<'_>], trusted: &[DomainName]) -> bool {
+#[must_use]
+pub fn vouched(author: &DomainName, forwarders: &[Forwarder<'_>], trusted: &[DomainName]) -> bool {
     let believed = forwarders.iter().take_while(|forwarder| trusted.contains(forwarder.sealer));
     believed.into_iter().any(|forwarder| forwarder.dmarc_pass == Some(author))
 }

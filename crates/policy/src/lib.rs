@@ -4,7 +4,7 @@
 //! what demands one can't be reached past the rules. What has to be exact under concurrency (quotas, sizes, who exists) is decided
 //! again in the state machine; its [`Refusal`](yubin_types::Refusal)s are put into words here.
 //!
-//! - [`peer`]: which hosts may send us mail; [`inbound`]: what becomes of a message from one of them.
+//! - [`peer`]: which hosts may send us mail; [`inbound`]: what becomes of a message from one of them; [`spam`]: is it spam; [`content`]: what its content has against it.
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
 //! - [`sender`]: whom a user may send as.
 //! - [`networks`]: how much one network may ask of a front end.
@@ -16,6 +16,7 @@
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
 pub mod auto_reply;
+pub mod content;
 pub mod guessing;
 pub mod inbound;
 pub mod login;
@@ -26,6 +27,7 @@ pub mod refusal_text;
 pub mod remote_reply;
 pub mod retry;
 pub mod sender;
+pub mod spam;
 pub mod srs;
 
 pub use login::LoginDenial;

@@ -9,7 +9,7 @@
 //! - [`destination`]: where mail to the outside goes; [`dsn`]: what its sender wants to hear of it (RFC 3461).
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
-//! - [`sending`]: how much may be sent, and why no more.
+//! - [`sending`]: how much may be sent, and why no more; [`spam`]: what speaks for or against a message.
 //! - [`quota`], [`time`], [`status`], [`refusal`], [`reply`], [`search`], [`secret`].
 
 pub mod address;
@@ -27,6 +27,7 @@ pub mod reply;
 pub mod search;
 pub mod secret;
 pub mod sending;
+pub mod spam;
 pub mod status;
 mod text;
 pub mod time;
@@ -50,6 +51,7 @@ pub use sending::{
     AccountSending, SendingLimit, SendingLimits, SendingPeriod, SendingRate, SendingUnit, SuspensionCause,
     SuspensionRules,
 };
+pub use spam::{SpamCheck, SpamScore};
 pub use status::EnhancedStatus;
 pub use time::Timestamp;
 pub use uid::{ModSeq, Uid, UidSet, UidValidity};

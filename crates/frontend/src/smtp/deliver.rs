@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use yubin_dns_auth::verify::SpfChecks;
-use yubin_policy::inbound::Disposition;
+use yubin_policy::inbound::{Disposition, JunkReason};
 use yubin_policy::refusal_text::{self, Stage};
+use yubin_policy::spam::handling::{SpamHandling, SpamVerdict};
 use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{AddressEncoding, Answer, Listener, MessageFacts, Origin};
@@ -14,8 +15,9 @@ use yubin_state::command::{Login, MailCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::queue::{BodyKind, ContentFacts, Smtputf8, TlsDemand};
 use yubin_state::{Command, DedupeClass, Reply};
-use yubin_types::{EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
+use yubin_types::{Address, EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
 
+use super::assessment::Assessment;
 use super::completion::HeaderFacts;
 use super::trace::TraceFields;
 use super::verification::Verified;
@@ -40,6 +42,7 @@ impl SmtpRim {
         let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
         // On the heap: every connection has room for its largest future, and few are verifying.
         complete.verified = Box::pin(self.verify(&transaction, &mut complete)).await?;
+        complete.assessed = Box::pin(self.assess(&transaction, &mut complete)).await?;
         if self.listener == Listener::Lmtp {
             let answer = self.deliver_each(&transaction, &complete).await;
             log(&transaction, &complete, &answer);
@@ -78,13 +81,9 @@ impl SmtpRim {
     ) -> Command {
         let received = now();
         let prefixes = self.trace_fields(transaction, complete, received).prefixes(permits);
-        let special_use = match complete.verified.as_ref().map(|verified| verified.disposition) {
-            Some(Disposition::Junk(_)) => Some(SpecialUse::Junk),
-            Some(Disposition::Inbox) | None => None,
-        };
         let recipient = |(permit, prefix): (&&DeliverPermit, Bytes)| Recipient {
             local: permit.recipient().local.clone(),
-            special_use,
+            special_use: complete.is_junk(permit.recipient()).then_some(SpecialUse::Junk),
             prefix,
             email_id: EmailId(rand::random()),
         };
@@ -116,6 +115,7 @@ impl SmtpRim {
             id: self.connection.trace,
             now,
             verified: complete.verified.as_ref(),
+            assessed: complete.assessed.as_ref(),
         }
     }
 
@@ -189,9 +189,25 @@ pub(super) struct Complete {
     pub(super) spf: Option<AbortOnDropHandle<SpfChecks>>,
     /// Of a stranger's message: what was found.
     pub(super) verified: Option<Verified>,
+    /// What its content is to its recipients, if it was looked at.
+    pub(super) assessed: Option<Assessment>,
 }
 
 impl Complete {
+    /// Does it go to Junk?
+    fn is_junk(&self, recipient: &Address) -> bool {
+        let assessed = self.assessed.as_ref().and_then(|assessed| assessed.of(recipient));
+        let forged = match self.verified.as_ref().map(|verified| verified.disposition) {
+            Some(Disposition::Inbox) | None => false,
+            // A recipient's allowed sender may be on lists.
+            Some(Disposition::Junk(JunkReason::Listed)) => {
+                assessed.is_none_or(|handled| handled.verdict != SpamVerdict::Allowed)
+            }
+            Some(Disposition::Junk(_)) => true,
+        };
+        forged || assessed.is_some_and(|handled| handled.handling == SpamHandling::Junk)
+    }
+
     /// What is known of it for whoever sends it on from a hosted domain.
     fn passage(&self, hosted: &Hosted, transaction: &Transaction) -> Passage {
         let delivered_to = &self.spooled.delivered_to;
@@ -236,6 +252,7 @@ impl Incoming {
             spooled: self.spool.finish().await?,
             spf: self.spf,
             verified: None,
+            assessed: None,
         })
     }
 }

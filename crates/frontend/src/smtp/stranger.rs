@@ -74,14 +74,24 @@ pub(super) fn matters(inbound: &InboundConfig, domain: &DomainName) -> bool {
 impl PeerFacts {
     /// May the peer send to this recipient?
     pub(super) fn admit(&self, inbound: &InboundConfig, recipient: &Address, peer: IpAddr) -> Result<(), PeerDenial> {
-        let name = match self.iprev {
+        admit_name(self.name(), inbound.rules(&recipient.domain).reverse_dns, recipient, peer)?;
+        self.reputation(inbound, peer).map(|_| ())
+    }
+
+    /// What is known of its name.
+    pub(super) const fn name(&self) -> ReverseDns {
+        match self.iprev {
             Iprev::Confirmed(_) => ReverseDns::Confirmed,
             Iprev::NoName => ReverseDns::Missing,
             Iprev::Forged(_) => ReverseDns::Forged,
             Iprev::Unknown => ReverseDns::Unknown,
-        };
-        admit_name(name, inbound.rules(&recipient.domain).reverse_dns, recipient, peer)?;
-        self.reputation(inbound, peer).map(|_| ())
+        }
+    }
+
+    /// What the lists give it, points.
+    pub(super) fn list_points(&self, inbound: &InboundConfig) -> i32 {
+        let listed = self.listings.iter().filter_map(|listing| inbound.lists.get(listing.list));
+        listed.fold(0, |sum, list| sum.saturating_add(list.score))
     }
 
     /// What the lists make of it.

@@ -1,5 +1,5 @@
 //! The fields that go before a stored message: Return-Path, Delivered-To, Received (RFC 5321 §4.4), Authentication-Results
-//! (RFC 8601).
+//! (RFC 8601), X-Spam-Status.
 
 use std::net::IpAddr;
 
@@ -9,6 +9,7 @@ use yubin_policy::DeliverPermit;
 use yubin_session::smtp::Origin;
 use yubin_types::{DomainName, ReversePath, Timestamp, TraceId};
 
+use super::assessment::Assessment;
 use super::verification::Verified;
 
 /// Writes the prefixes of one message, which differ in their recipient.
@@ -21,6 +22,8 @@ pub(super) struct TraceFields<'a> {
     pub(super) now: Timestamp,
     /// Of a stranger's message.
     pub(super) verified: Option<&'a Verified>,
+    /// What its content is to its recipients.
+    pub(super) assessed: Option<&'a Assessment>,
 }
 
 impl TraceFields<'_> {
@@ -42,6 +45,7 @@ impl TraceFields<'_> {
             writer.delivered_to(&permit.recipient().to_string());
             let mut prefix = writer.into_bytes();
             prefix.extend_from_slice(&common);
+            prefix.extend(self.assessed.map(|assessed| assessed.fields(permit.recipient())).unwrap_or_default());
             Bytes::from(prefix)
         };
         recipients.iter().map(prefix).collect()
@@ -106,6 +110,7 @@ mod tests {
             id: TraceId([0xab; 16]),
             now: Timestamp::from_seconds(880_127_706),
             verified: None,
+            assessed: None,
         };
         let (b, c) = (permit("b@example.jp"), permit("c@example.jp"));
         let text = |prefix: &bytes::Bytes| String::from_utf8(prefix.to_vec()).unwrap().replace("\r\n\t", " ");

@@ -8,7 +8,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::TryStreamExt as _;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
@@ -21,16 +20,17 @@ use yubin_policy::inbound::{
     self, Disposition, DmarcFact, Forwarder, InboundDenial, InboundFacts, InboundRules, Signed,
 };
 use yubin_policy::refusal_text;
+use yubin_policy::spam::{Authentication, Proof};
 use yubin_session::smtp::Origin;
 use yubin_types::{AuthResult, DomainName, ReversePath, SmtpReply, limits};
 
 use super::deliver::Complete;
+use super::edit::{self, Edit};
 use super::stranger::PeerFacts;
 use super::{SmtpRim, Transaction, spool_failed};
 use crate::config::InboundConfig;
-use crate::header::{self, HeaderError, Opened};
+use crate::header::Opened;
 use crate::metrics::VerificationResult;
-use crate::spool::{Spool, Spooled, Spooler};
 
 /// What verification adds to a message.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(super) struct Verified {
     pub(super) disposition: Disposition,
     /// The name that leads back to the peer.
     pub(super) peer_name: Option<DomainName>,
+    /// What was found.
+    pub(super) authentication: Authentication,
 }
 
 /// What was found about a message.
@@ -89,11 +91,7 @@ impl SmtpRim {
         let peer = self.connection.peer_ip();
         let facts = stranger.facts(inbound, peer).await;
         let hosts: Vec<String> = std::iter::once(&shared.config.hostname).chain(&inbound.hosts).cloned().collect();
-        let opened = header::open(&[], &complete.spooled.body, limits::INBOUND_HEADER_BYTES_MAX).await;
-        let Opened { header, begun, mut rest } = opened.map_err(|error| match error {
-            HeaderError::TooLong => refusal_text::header_too_long(limits::INBOUND_HEADER_BYTES_MAX),
-            HeaderError::Spool(error) => spool_failed(&error),
-        })?;
+        let Opened { header, begun, mut rest } = edit::open(&complete.spooled).await?;
         let read = Header::read(&header, &hosts);
         let mut check = MessageCheck::begin(&header);
         check.body(&begun);
@@ -103,7 +101,7 @@ impl SmtpRim {
         let time = Duration::from_secs(limits::VERIFICATION_SECONDS_MAX);
         let found = tokio::time::timeout(time, find(inbound, check, complete.spf.take(), &read.domains)).await;
         let found = found.map_err(|_| refusal_text::smtp_unavailable())?;
-        let judged = judge(inbound, transaction, &read, &found, &facts, peer);
+        let (authentication, judged) = judge(inbound, transaction, &read, &found, &facts, peer);
         self.connection.shared.metrics.verification(match &judged {
             Ok(Disposition::Inbox) => VerificationResult::Inbox,
             Ok(Disposition::Junk(_)) => VerificationResult::Junk,
@@ -126,10 +124,11 @@ impl SmtpRim {
         let mut writer = HeaderWriter::new();
         writer.field("Authentication-Results", &results.body());
         if !read.forged.is_empty() {
-            let without = without(&complete.spooled, &shared.spooler, &header, &read.forged).await;
-            complete.spooled = without.map_err(|error| spool_failed(&error))?;
+            let edits: Vec<Edit> = read.forged.into_iter().map(Edit::cut).collect();
+            complete.spooled = edit::edited(&complete.spooled, &shared.spooler, &header, &edits).await?;
         }
-        Ok(Some(Verified { field: writer.into_bytes(), disposition, peer_name: facts.iprev.confirmed().cloned() }))
+        let (field, peer_name) = (writer.into_bytes(), facts.iprev.confirmed().cloned());
+        Ok(Some(Verified { field, disposition, peer_name, authentication }))
     }
 }
 
@@ -155,7 +154,7 @@ async fn find(
     Findings { spf, checks, dmarc }
 }
 
-/// What becomes of it.
+/// What is known of it, and what becomes of it.
 fn judge<'a>(
     inbound: &InboundConfig,
     transaction: &Transaction,
@@ -163,22 +162,52 @@ fn judge<'a>(
     found: &'a Findings,
     facts: &PeerFacts,
     peer: IpAddr,
-) -> Result<Disposition, InboundDenial> {
+) -> (Authentication, Result<Disposition, InboundDenial>) {
     let fact = |check: &'a DmarcCheck| DmarcFact { author: &check.author, result: check.result, policy: check.policy };
     let forwarder = |set: &'a ArcSet| Forwarder { sealer: &set.sealer, dmarc_pass: set.dmarc_pass.as_ref() };
     let dmarc: Vec<DmarcFact<'a>> = found.dmarc.iter().map(fact).collect();
     let forwarders: Vec<Forwarder<'a>> = found.checks.arc.sets.iter().map(forwarder).collect();
     let handling = transaction.hosted().map(|hosted| inbound.rules(&hosted.name).dmarc).unwrap_or_default();
+    let signed_by_author = signed(&found.checks.dkim, &header.domains);
+    let spf = found.spf.sender().map_or(AuthResult::None, |check| check.result);
+    let vouched = |author| inbound::vouched(author, &forwarders, &inbound.trusted_forwarders);
+    let authentication = Authentication {
+        spf,
+        dkim: found.checks.dkim.iter().map(|check| check.result).collect(),
+        dmarc: found.dmarc.iter().map(|check| check.result).collect(),
+        arc: found.checks.arc.result,
+        author: proof(
+            signed_by_author == Signed::Yes || is_authors_host(found, &header.domains) || all_pass(&found.dmarc),
+        ),
+        forwarder: proof(!header.domains.is_empty() && header.domains.iter().all(vouched)),
+        host: facts.name(),
+        lists: facts.list_points(inbound),
+    };
     let facts = InboundFacts {
         author: header.author,
         dmarc: &dmarc,
-        spf: found.spf.sender().map_or(AuthResult::None, |check| check.result),
-        signed_by_author: signed(&found.checks.dkim, &header.domains),
+        spf,
+        signed_by_author,
         forwarders: &forwarders,
         // Who was to be refused for it was, at RCPT.
         reputation: facts.reputation(inbound, peer).unwrap_or(inbound::Reputation::Doubtful),
     };
-    inbound::judge(facts, InboundRules { dmarc: handling, trusted_forwarders: &inbound.trusted_forwarders })
+    let rules = InboundRules { dmarc: handling, trusted_forwarders: &inbound.trusted_forwarders };
+    (authentication, inbound::judge(facts, rules))
+}
+
+const fn proof(proven: bool) -> Proof {
+    if proven { Proof::Proven } else { Proof::Unproven }
+}
+
+fn all_pass(checks: &[DmarcCheck]) -> bool {
+    !checks.is_empty() && checks.iter().all(|check| check.result == AuthResult::Pass)
+}
+
+/// Does SPF pass for the domain of a single author?
+fn is_authors_host(found: &Findings, authors: &[DomainName]) -> bool {
+    let sender = found.spf.sender().filter(|check| check.result == AuthResult::Pass);
+    matches!((sender, authors), (Some(sender), [author]) if sender.domain == *author)
 }
 
 /// Does a signature of an author's domain, or of one above it, pass?
@@ -226,8 +255,7 @@ impl Header {
                 authors += 1;
                 read.note_author(field.body);
             } else if is_results_of(field.name, field.body, hosts) {
-                let start = field.raw.as_ptr().addr() - header.as_ptr().addr();
-                read.forged.push(start..start + field.raw.len());
+                read.forged.push(edit::place(header, &field));
             }
         }
         read.author = match (authors, read.domains.len()) {
@@ -250,32 +278,4 @@ impl Header {
             }
         }
     }
-}
-
-/// The message without some of its header.
-async fn without(
-    message: &Spooled,
-    spooler: &std::sync::Arc<Spooler>,
-    header: &[u8],
-    gone: &[std::ops::Range<usize>],
-) -> std::io::Result<Spooled> {
-    let mut kept = Vec::with_capacity(header.len());
-    let mut at = 0;
-    for range in gone {
-        kept.extend_from_slice(header.get(at..range.start).unwrap_or_default());
-        at = range.end;
-    }
-    kept.extend_from_slice(header.get(at..).unwrap_or_default());
-    let mut spool = Spool::new(spooler);
-    spool.push(Bytes::from(kept)).await?;
-    let opened = header::open(&[], &message.body, limits::INBOUND_HEADER_BYTES_MAX).await;
-    let Opened { begun, mut rest, .. } = opened.map_err(|error| match error {
-        HeaderError::TooLong => std::io::Error::other("the header grew"),
-        HeaderError::Spool(error) => error,
-    })?;
-    spool.push(Bytes::from(begun)).await?;
-    while let Some(piece) = rest.try_next().await? {
-        spool.push(piece).await?;
-    }
-    spool.finish().await
 }

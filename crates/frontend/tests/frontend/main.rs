@@ -14,6 +14,7 @@ mod sending;
 mod shutdown;
 mod signing;
 mod smtp;
+mod spam;
 mod submission;
 mod tls;
 mod verification;

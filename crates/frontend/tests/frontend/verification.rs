@@ -21,7 +21,7 @@ fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
 }
 
-fn enforced(verifier: Verifier) -> InboundConfig {
+pub(crate) fn enforced(verifier: Verifier) -> InboundConfig {
     InboundConfig {
         verifier,
         exempt: Vec::new(),
@@ -57,7 +57,7 @@ async fn world(change: impl FnOnce(&mut InboundConfig)) -> (World, DnsServer) {
 }
 
 /// The reply to a message of this author and envelope sender.
-async fn send(world: &World, to: &str, sender: &str, message: &str) -> String {
+pub(crate) async fn send(world: &World, to: &str, sender: &str, message: &str) -> String {
     let mut client = world.connect("mx").await;
     client.smtp("EHLO host.names.test").await;
     assert!(client.smtp(&format!("MAIL FROM:<{sender}>")).await.starts_with("250"));
@@ -75,13 +75,13 @@ fn message(author: &str) -> String {
 }
 
 /// The only message of a mailbox, unfolded.
-async fn stored(world: &World, user: &str, mailbox: &str) -> String {
+pub(crate) async fn stored(world: &World, user: &str, mailbox: &str) -> String {
     let mut imap = world.imap(user).await;
     imap.imap(&format!("EXAMINE {mailbox}")).await;
     imap.imap("FETCH 1 BODY.PEEK[]").await.replace("\r\n\t", " ")
 }
 
-async fn count(world: &World, user: &str, mailbox: &str) -> usize {
+pub(crate) async fn count(world: &World, user: &str, mailbox: &str) -> usize {
     let status = world.imap(user).await.imap(&format!("STATUS {mailbox} (MESSAGES)")).await;
     let (_, after) = status.split_once("(MESSAGES ").unwrap();
     after.split(')').next().unwrap().parse().unwrap()

@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
-    Frontend, FrontendConfig, GuessingRule, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth,
-    NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
+    ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits,
+    NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
@@ -60,20 +60,29 @@ fn listener(name: &str, protocol: Protocol, tls: ListenerTls, plaintext_login: P
 impl World {
     /// `example.jp` with alice, bob and the alias `info` of alice; `example.org` with carol.
     pub(crate) async fn new() -> World {
-        World::ruled(None, None).await
+        World::ruled(None, None, None).await
     }
 
     /// The same, with mail from other servers verified so.
     pub(crate) async fn verifying(inbound: Option<InboundConfig>) -> World {
-        World::ruled(inbound, None).await
+        World::ruled(inbound, None, None).await
     }
 
     /// The same, with guessing suffered so.
     pub(crate) async fn guarded(guessing: GuessingRule) -> World {
-        World::ruled(None, Some(guessing)).await
+        World::ruled(None, None, Some(guessing)).await
     }
 
-    async fn ruled(inbound: Option<InboundConfig>, guessing: Option<GuessingRule>) -> World {
+    /// The same, with mail from other servers verified, if it is, and its content looked at so.
+    pub(crate) async fn assessing(inbound: Option<InboundConfig>, content: ContentConfig) -> World {
+        World::ruled(inbound, Some(content), None).await
+    }
+
+    async fn ruled(
+        inbound: Option<InboundConfig>,
+        content: Option<ContentConfig>,
+        guessing: Option<GuessingRule>,
+    ) -> World {
         let node = MemoryNode::new();
         let settings = ClientSettings {
             call_timeout: Duration::from_millis(300),
@@ -110,6 +119,7 @@ impl World {
             },
             tarpit: None,
             inbound,
+            content,
             guessing,
             postmaster: None,
         };

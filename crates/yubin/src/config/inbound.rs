@@ -9,6 +9,7 @@ use yubin_types::{DomainName, Network, limits};
 
 use super::edge::networks;
 use super::queue::Switch;
+use super::spam::Spam;
 
 /// What SMTP servers are told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -24,6 +25,8 @@ pub(crate) struct Smtp {
     pub(crate) tarpit_after: u32,
     /// Mail from other servers.
     pub(crate) inbound: Inbound,
+    /// What of it is spam.
+    pub(crate) spam: Spam,
 }
 
 /// How mail from other servers is verified, and what follows from it.
@@ -108,6 +111,7 @@ impl Default for Smtp {
             tarpit_seconds: 0,
             tarpit_after: 5,
             inbound: Inbound::default(),
+            spam: Spam::default(),
         }
     }
 }
@@ -119,7 +123,8 @@ impl Smtp {
         ensure!(self.tarpit_seconds <= most, "smtp.tarpit_seconds: at most {most}");
         self.lmtp()?;
         self.xclient()?;
-        self.inbound.check()
+        self.inbound.check()?;
+        self.spam.settings(Vec::new()).map(drop)
     }
 
     /// Who may bring mail by LMTP.

@@ -91,10 +91,11 @@ pub(crate) struct SmartHost {
 }
 
 /// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Switch {
     /// Yes.
+    #[default]
     On,
     /// No.
     Off,

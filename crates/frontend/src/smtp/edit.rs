@@ -1,0 +1,77 @@
+//! The header of a message that came in, read and changed before the message is stored: what others wrote in our name is cut out, the
+//! subject of spam may get a tag.
+//!
+//! These are the only changes that are ever made to another server's message, and signatures are checked before them. A change writes
+//! the message anew into a spool, in pieces, and scans it again.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use yubin_message::HeaderField;
+use yubin_policy::refusal_text;
+use yubin_types::{SmtpReply, limits};
+
+use super::spool_failed;
+use crate::header::{self, HeaderError, Opened};
+use crate::spool::{Spool, Spooled, Spooler};
+
+/// A change of a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Edit {
+    /// What goes.
+    pub(super) range: Range<usize>,
+    /// What comes in its place.
+    pub(super) with: Vec<u8>,
+}
+
+impl Edit {
+    /// It goes.
+    pub(super) const fn cut(range: Range<usize>) -> Edit {
+        Edit { range, with: Vec::new() }
+    }
+}
+
+/// Where a field stands in the header that it was read from.
+pub(super) fn place(header: &[u8], field: &HeaderField<'_>) -> Range<usize> {
+    let start = field.raw.as_ptr().addr() - header.as_ptr().addr();
+    start..start + field.raw.len()
+}
+
+/// Reads the header of a message from another server.
+pub(super) async fn open(message: &Spooled) -> Result<Opened, SmtpReply> {
+    let opened = header::open(&[], &message.body, limits::INBOUND_HEADER_BYTES_MAX).await;
+    opened.map_err(|error| match error {
+        HeaderError::TooLong => refusal_text::header_too_long(limits::INBOUND_HEADER_BYTES_MAX),
+        HeaderError::Spool(error) => spool_failed(&error),
+    })
+}
+
+/// The message with another header; `edits` in the order in which they stand.
+pub(super) async fn edited(
+    message: &Spooled,
+    spooler: &Arc<Spooler>,
+    header: &[u8],
+    edits: &[Edit],
+) -> Result<Spooled, SmtpReply> {
+    let mut kept = Vec::with_capacity(header.len());
+    let mut at = 0;
+    for Edit { range, with } in edits {
+        kept.extend_from_slice(header.get(at..range.start).unwrap_or_default());
+        kept.extend_from_slice(with);
+        at = range.end;
+    }
+    kept.extend_from_slice(header.get(at..).unwrap_or_default());
+    let Opened { begun, mut rest, .. } = open(message).await?;
+    let rewritten = async {
+        let mut spool = Spool::new(spooler);
+        spool.push(Bytes::from(kept)).await?;
+        spool.push(Bytes::from(begun)).await?;
+        while let Some(piece) = rest.try_next().await? {
+            spool.push(piece).await?;
+        }
+        spool.finish().await
+    };
+    rewritten.await.map_err(|error| spool_failed(&error))
+}

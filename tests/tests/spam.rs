@@ -1,0 +1,84 @@
+//! Spam through the real binary: scored, filed, tagged, refused, by the rules of hosted domains and addresses.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use yubin_tests::imap::Imap;
+use yubin_tests::over_both_transports;
+use yubin_tests::smtp::Smtp;
+use yubin_tests::system::{System, Transport};
+
+over_both_transports!(spam_is_filed_tagged_and_refused);
+
+const FILED: &str = "filed.example";
+const TAGGED: &str = "tagged.example";
+const PASSWORD: &str = "correct horse battery";
+
+const RULES: &str = "
+[smtp.inbound]
+verification = \"off\"
+exempt_networks = []
+
+[smtp.spam]
+weights = { date_missing = 0 }
+
+[[smtp.spam.recipients]]
+recipient = \"tagged.example\"
+filter = \"on\"
+spam_score = 2
+spam = \"inbox\"
+certain_spam = \"reject\"
+subject_tag = \"[SPAM]\"
+allow = [\"magazine@shop.example\"]
+deny = []
+
+[[smtp.spam.recipients]]
+recipient = \"u1@filed.example\"
+filter = \"on\"
+spam_score = 0
+spam = \"reject\"
+certain_spam = \"reject\"
+subject_tag = \"\"
+allow = []
+deny = [\"*@shop.example\"]
+";
+
+fn send(system: &System, from: &str, to: &str, header: &str) -> String {
+    let message = format!("From: {from}\r\n{header}\r\nhello\r\n");
+    let mut session = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    session.send(from, to, message.as_bytes()).unwrap()
+}
+
+/// The headers of the messages of a mailbox.
+fn stored(system: &System, user: &str, mailbox: &str) -> String {
+    let mut imap = Imap::login(system.port("imaps").unwrap(), user, PASSWORD).unwrap();
+    imap.ok(&format!("EXAMINE {mailbox}")).unwrap();
+    imap.ok("FETCH 1:* BODY.PEEK[HEADER]").unwrap().text().concat().replace("\r\n\t", " ")
+}
+
+/// SHIN-11, SHIN-12.
+fn spam_is_filed_tagged_and_refused(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::configured(transport, folder.path(), RULES).unwrap();
+    system.admin.populate(FILED, 2, PASSWORD).unwrap();
+    system.admin.populate(TAGGED, 1, PASSWORD).unwrap();
+    // Nobody's mail, of 2100, with a field twice and a name that is somebody else's address.
+    let spam = "Date: Fri, 01 Jan 2100 00:00:00 +0000\r\nSubject: win\r\nSubject: more\r\nX-Spam-Status: No\r\n";
+    let from = "ann@shop.example";
+
+    assert!(send(&system, from, &format!("u0@{FILED}"), spam).starts_with("250"));
+    let junk = stored(&system, &format!("u0@{FILED}"), "Junk");
+    assert!(junk.contains("X-Spam-Status: Yes, score=") && junk.contains("X-Spam-Flag: YES"), "{junk}");
+    assert_eq!(junk.matches("X-Spam-Status").count(), 1, "{junk}");
+
+    let denied = send(&system, from, &format!("u1@{FILED}"), "Subject: x\r\n");
+    assert!(denied.starts_with("550 5.7.1"), "{denied}");
+
+    for author in [from, "magazine@shop.example"] {
+        assert!(send(&system, author, &format!("u0@{TAGGED}"), "Subject: news\r\n").starts_with("250"));
+    }
+    let inbox = stored(&system, &format!("u0@{TAGGED}"), "INBOX");
+    assert!(inbox.contains("From: ann@shop.example\r\nSubject: [SPAM] news\r\n"), "{inbox}");
+    assert!(inbox.contains("From: magazine@shop.example\r\nSubject: news\r\n"), "{inbox}");
+    assert!(inbox.contains("sender=allowed") && !inbox.contains("date_missing"), "{inbox}");
+}
