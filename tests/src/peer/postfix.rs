@@ -81,7 +81,6 @@ fn postfix(etc: &Path, verb: &str) -> Result<String> {
     process::output(Command::new("/usr/sbin/postfix").arg("-c").arg(etc).arg(verb))
 }
 
-/// As shipped, but for the time to the second attempt: what Dovecot puts off under load would otherwise outlast the measurement.
 fn main_cf(folder: &Path, next_hop: NextHop<'_>) -> String {
     let folder = folder.display();
     let route = match next_hop {
@@ -115,8 +114,6 @@ fn main_cf(folder: &Path, next_hop: NextHop<'_>) -> String {
          alias_database =\n\
          local_recipient_maps =\n\
          biff = no\n\
-         minimal_backoff_time = 10s\n\
-         queue_run_delay = 10s\n\
          {route}"
     )
 }
