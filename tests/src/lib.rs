@@ -4,7 +4,7 @@
 //! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
 //! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and
 //! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `flaky` one that misbehaves, and
-//! `queue_crash` kills while mail goes there; `dns` is a name server, `client` says one octet after the other; `process` and
+//! `queue_crash` kills while mail goes there; `dns` is a name server, `scanners` starts Debian's rspamd and clamd, `client` says one octet after the other; `process` and
 //! `memory` look after processes by their ids.
 //!
 //! Everything listens on 127.0.0.0/8, on free ports, below one temporary folder that is removed at the end.
@@ -26,6 +26,7 @@ pub mod pop3;
 pub mod process;
 pub mod queue_crash;
 pub mod receiver;
+pub mod scanners;
 pub mod smtp;
 pub mod system;
 pub mod tls;

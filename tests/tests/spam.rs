@@ -3,8 +3,11 @@
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
+use yubin_tests::process::wait_until;
 use yubin_tests::smtp::Smtp;
 use yubin_tests::system::{System, Transport};
 
@@ -53,7 +56,7 @@ fn send(system: &System, from: &str, to: &str, header: &str) -> String {
 fn stored(system: &System, user: &str, mailbox: &str) -> String {
     let mut imap = Imap::login(system.port("imaps").unwrap(), user, PASSWORD).unwrap();
     imap.ok(&format!("EXAMINE {mailbox}")).unwrap();
-    imap.ok("FETCH 1:* BODY.PEEK[HEADER]").unwrap().text().concat().replace("\r\n\t", " ")
+    imap.ok("UID FETCH 1:* BODY.PEEK[HEADER]").unwrap().text().concat().replace("\r\n\t", " ")
 }
 
 /// SHIN-11, SHIN-12.
@@ -74,6 +77,8 @@ fn spam_is_filed_tagged_and_refused(transport: Transport) {
     let denied = send(&system, from, &format!("u1@{FILED}"), "Subject: x\r\n");
     assert!(denied.starts_with("550 5.7.1"), "{denied}");
 
+    let (tagged, filed) = (format!("u0@{TAGGED}"), format!("u0@{FILED}"));
+    system.admin.ctl(&["account", "forward", "set", &tagged, &filed], "").unwrap();
     for author in [from, "magazine@shop.example"] {
         assert!(send(&system, author, &format!("u0@{TAGGED}"), "Subject: news\r\n").starts_with("250"));
     }
@@ -81,4 +86,9 @@ fn spam_is_filed_tagged_and_refused(transport: Transport) {
     assert!(inbox.contains("From: ann@shop.example\r\nSubject: [SPAM] news\r\n"), "{inbox}");
     assert!(inbox.contains("From: magazine@shop.example\r\nSubject: news\r\n"), "{inbox}");
     assert!(inbox.contains("sender=allowed") && !inbox.contains("date_missing"), "{inbox}");
+    // What is not spam is forwarded, and nothing else.
+    let arrived = || stored(&system, &filed, "INBOX").contains("Subject: news");
+    wait_until(Duration::from_secs(30), arrived).unwrap();
+    let forwarded = stored(&system, &filed, "INBOX");
+    assert!(forwarded.contains("magazine@shop.example") && !forwarded.contains("[SPAM]"), "{forwarded}");
 }

@@ -1,7 +1,7 @@
 //! System packages: what building and testing need, and how a bare Debian machine gets it.
 //!
 //! RocksDB and jemalloc want a C++ compiler and make; the bindings generator loads libclang at run time and needs
-//! clang's own headers beside it. The tests of whole systems drive real mail clients. On Debian and its kin what is
+//! clang's own headers beside it. The tests of whole systems drive real mail clients and scanners. On Debian and its kin what is
 //! missing is installed with apt-get (through sudo when not root); anywhere else the list of what to install is printed.
 //! Nothing is removed or upgraded, and a machine that has everything is not touched: no apt call is made.
 
@@ -15,12 +15,12 @@ use std::process::Command;
 pub(crate) enum Need {
     /// A C++ compiler, make, libclang with its headers.
     Build,
-    /// The mail clients that the tests drive.
+    /// The mail clients and scanners that the tests drive.
     Clients,
 }
 
 /// The programs that the tests start, each with the Debian package that brings it.
-const CLIENTS: [(&str, &str); 7] = [
+const CLIENTS: [(&str, &str); 9] = [
     ("swaks", "swaks"),
     ("curl", "curl"),
     ("mbsync", "isync"),
@@ -28,6 +28,8 @@ const CLIENTS: [(&str, &str); 7] = [
     ("mutt", "mutt"),
     ("python3", "python3"),
     ("openssl", "openssl"),
+    ("rspamd", "rspamd"),
+    ("clamd", "clamav-daemon"),
 ];
 
 /// Installs what is missing, or says what to install.

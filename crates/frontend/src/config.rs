@@ -16,7 +16,7 @@ use yubin_types::{Address, DomainName, Network};
 
 use crate::tls::TlsSource;
 
-pub use content::ContentConfig;
+pub use content::{ContentConfig, GreylistHandling, ScannerAddress, ScannerConfig, SubmissionScan};
 
 /// A front end.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ use crate::metrics::{Metrics, SessionResult};
 use crate::networks::{Admitted, Networks};
 use crate::pop3::Pop3Rim;
 use crate::proxy::{self, Forwarded, HeaderError};
+use crate::scan::Scanners;
 use crate::signing::Signers;
 use crate::smtp::SmtpRim;
 use crate::spool::Spooler;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     /// Knows senders of forwarded mail that were rewritten here.
     pub(crate) srs_key: SrsKey,
     pub(crate) spooler: Arc<Spooler>,
+    pub(crate) scanners: Scanners,
     pub(crate) metrics: Metrics,
     pub(crate) networks: Arc<Networks>,
     pub(crate) drain: CancellationToken,

@@ -61,7 +61,7 @@ fn end_of_header(header: &[u8], start: usize, searched: usize) -> Option<usize> 
 }
 
 /// The message in pieces of at most [`limits::BODY_CHUNK_BYTES`], from its start.
-fn pieces(message: &Body) -> BodyStream {
+pub(crate) fn pieces(message: &Body) -> BodyStream {
     match message {
         Body::Inline(bytes) => {
             let bytes = bytes.clone();

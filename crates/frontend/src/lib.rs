@@ -8,6 +8,7 @@
 //! - [`proxy`]: whose connection a load balancer passes on; [`networks`]: how much one network may have.
 //! - [`auth`]: passwords; [`logins`]: the login of a connection; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
 //! - [`spool`]: incoming messages; [`header`]: their header and body again; [`signing`]: what users send, signed.
+//! - [`scan`]: scanners for spam and viruses.
 //! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
 //!
 //! What it doesn't do: protocol syntax (`session`), rules (`policy`), storage (`store`), outbound mail.
@@ -27,6 +28,7 @@ mod networks;
 mod outgoing;
 mod pop3;
 mod proxy;
+mod scan;
 pub mod server;
 mod signing;
 mod smtp;
@@ -35,11 +37,12 @@ pub mod tls;
 mod transport;
 
 pub use config::{
-    ContentConfig, DomainRules, FrontendConfig, InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol,
-    Tarpit,
+    ContentConfig, DomainRules, FrontendConfig, GreylistHandling, InboundConfig, ListenerConfig, ListenerTls,
+    NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SubmissionScan, Tarpit,
 };
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
+pub use yubin_policy::content::{AbsentHandling, EncryptedHandling, UnscannedHandling, VirusHandling};
 pub use yubin_policy::guessing::GuessingRule;
 pub use yubin_policy::inbound::DmarcHandling;
 pub use yubin_policy::networks::{NetworkLimits, NetworkWidth, ServiceLimits};

@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     signatures: Family<ResultLabel, Counter>,
     verifications: Family<ResultLabel, Counter>,
     assessments: Family<ResultLabel, Counter>,
+    scans: Family<ScanLabels, Counter>,
     asks: Family<ProtocolLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -128,6 +129,27 @@ pub(crate) enum AssessmentResult {
     Spam,
     /// Refused.
     Refused,
+    /// Put off.
+    Deferred,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ScanLabels {
+    scanner: &'static str,
+    result: &'static str,
+}
+
+/// What came of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScanResult {
+    /// Nothing was found.
+    Clean,
+    /// Something was.
+    Found,
+    /// The message was too large.
+    TooLarge,
+    /// There was no answer.
+    Unavailable,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -196,12 +218,24 @@ impl VerificationResult {
     }
 }
 
+impl ScanResult {
+    const fn name(self) -> &'static str {
+        match self {
+            ScanResult::Clean => "clean",
+            ScanResult::Found => "found",
+            ScanResult::TooLarge => "too_large",
+            ScanResult::Unavailable => "unavailable",
+        }
+    }
+}
+
 impl AssessmentResult {
     const fn name(self) -> &'static str {
         match self {
             AssessmentResult::Clean => "clean",
             AssessmentResult::Spam => "spam",
             AssessmentResult::Refused => "refused",
+            AssessmentResult::Deferred => "deferred",
         }
     }
 }
@@ -220,6 +254,7 @@ impl Metrics {
             signatures: Family::default(),
             verifications: Family::default(),
             assessments: Family::default(),
+            scans: Family::default(),
             asks: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_1, 4.0, 10))),
         };
         let yubin = registry.sub_registry_with_prefix("yubin");
@@ -241,6 +276,7 @@ impl Metrics {
             metrics.verifications.clone(),
         );
         yubin.register("assessed_messages", "Messages by what they were found to be", metrics.assessments.clone());
+        yubin.register("scans", "Scans of messages by what came of them", metrics.scans.clone());
         yubin.register("ask_duration_seconds", "Time to answer what a session asked", metrics.asks.clone());
         metrics
     }
@@ -290,6 +326,10 @@ impl Metrics {
 
     pub(crate) fn assessment(&self, result: AssessmentResult) {
         self.assessments.get_or_create(&ResultLabel { result: result.name() }).inc();
+    }
+
+    pub(crate) fn scan(&self, scanner: &'static str, result: ScanResult) {
+        self.scans.get_or_create(&ScanLabels { scanner, result: result.name() }).inc();
     }
 
     /// The histogram of a protocol's questions, for a session to keep.

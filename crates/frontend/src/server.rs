@@ -18,6 +18,7 @@ use crate::connection::{Service, Shared};
 use crate::listener::{Acceptance, accept, bind};
 use crate::metrics::Metrics;
 use crate::networks::Networks;
+use crate::scan::Scanners;
 use crate::signing::Signers;
 use crate::spool::Spooler;
 use crate::tls::{Tls, TlsError};
@@ -94,6 +95,7 @@ impl Frontend {
             store,
             courier,
             spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),
+            scanners: Scanners::new(config.content.as_ref()),
             postmaster: postmaster(&config)?,
             metrics: Metrics::register(registry),
             networks: Networks::new(config.networks.clone()),

@@ -8,6 +8,7 @@
 //! bound is in [`yubin_types::limits`].
 
 mod address;
+mod archive;
 mod charset;
 mod date;
 mod downgrade;
@@ -32,6 +33,7 @@ mod transfer;
 mod tree;
 
 pub use address::{Address, Mailbox, parse_addresses};
+pub use archive::{ArchiveFacts, ArchiveReader};
 pub use charset::{CharsetDecoder, decode_text, encoding_for};
 pub use date::{DateTime, Day};
 pub use downgrade::downgrade;

@@ -4,6 +4,8 @@
 //! the sender are in [`crate::refusal_text::content`]; what a scanner says in its own words is told on, made printable there. Whether
 //! a message is spam is for [`crate::spam`] to say.
 
+use yubin_types::SmtpReply;
+
 /// Why a message is not taken for its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentDenial {
@@ -35,6 +37,11 @@ pub enum ContentDenial {
     Unscanned,
     /// It is too large to be scanned.
     TooLarge,
+    /// A filter says so.
+    Filter {
+        /// In these words.
+        reply: SmtpReply,
+    },
 }
 
 impl ContentDenial {
@@ -49,13 +56,18 @@ impl ContentDenial {
             ContentDenial::Encrypted { .. } => "encrypted_archive",
             ContentDenial::Unscanned => "scanner",
             ContentDenial::TooLarge => "unscanned_size",
+            ContentDenial::Filter { .. } => "milter",
         }
     }
 
     /// Does it end by itself?
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, ContentDenial::Later { .. } | ContentDenial::Unscanned)
+        match self {
+            ContentDenial::Later { .. } | ContentDenial::Unscanned => true,
+            ContentDenial::Filter { reply } => !reply.is_permanent(),
+            _ => false,
+        }
     }
 }
 

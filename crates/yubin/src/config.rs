@@ -8,6 +8,7 @@ pub(crate) mod edge;
 pub(crate) mod inbound;
 pub(crate) mod logins;
 pub(crate) mod queue;
+pub(crate) mod scan;
 pub(crate) mod spam;
 
 use std::net::SocketAddr;
@@ -388,6 +389,8 @@ mod tests {
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
             ("[smtp.inbound]\njunk_score = 0", "smtp.inbound.junk_score"),
+            ("[smtp.clamd]\nscans = 0", "smtp.clamd.scans"),
+            ("[smtp.rspamd]\naddress = 'scanner'", "smtp.rspamd.address"),
             ("[smtp.spam]\nallow = ['a b@c']", "smtp.spam"),
             ("[smtp]\ntarpit_seconds = 61", "smtp.tarpit_seconds"),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
@@ -414,6 +417,7 @@ mod tests {
         full.queue.receivers = vec![super::queue::Receiver::default()];
         full.smtp.inbound.lists = vec![super::inbound::List::default()];
         full.smtp.inbound.domains = vec![super::inbound::Domain::default()];
+        full.smtp.milters = vec![super::scan::Milter::default()];
         full.smtp.spam.recipients = vec![super::spam::Recipient::default()];
         full.secrets.cluster_secret = Some(path(""));
         full.telemetry.otlp_endpoint = Some(String::new());

@@ -59,7 +59,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         networks: config.limits.settings()?,
         tarpit: config.smtp.tarpit(),
         inbound: inbound(config)?,
-        content: Some(config.smtp.spam.settings(config.smtp.inbound.exempt()?)?),
+        content: Some(config.smtp.content()?),
         guessing: guessing(&config.logins.guessing)?,
         postmaster: None,
     })

@@ -1,39 +1,79 @@
-//! Is a message from another server spam? Asked when it is complete and verified, before it is stored; answered for each recipient.
+//! What is a message worth? Asked when it is complete and verified, before it is stored or queued; answered for each recipient.
 //!
-//! The header is read once more, by the store's own parser; the built-in score adds up what it says and what verification found, and
-//! `policy` says where the message goes by the rules of its recipients (SHIN-11, SHIN-12). Each copy tells in X-Spam-Status what was
-//! found; fields of that family that the message brought are forged and taken out. Mail of users, of exempt networks and over LMTP is
-//! not looked at.
+//! Scanners that are configured look at it; without one for spam the built-in score adds up what its header says and what verification
+//! found. `policy` says where the message goes by the rules of its recipients (SHIN-11, SHIN-12), and what becomes of viruses (SONET-30 to
+//! SONET-32). Each copy of another server's message tells in X-Spam-Status and X-Virus-Status what was found; fields of these families
+//! that it brought are forged and taken out. What users send is shown to scanners only where the operator says so, and is refused or
+//! goes out as it came. Mail of exempt networks and over LMTP is not looked at.
 //!
-//! - [`header`]: what its header says; [`fields`]: what is written.
+//! Milters come last: they see the message as it would be stored, and may change its header, refuse or discard it.
+//!
+//! - [`scanned`]: what scanners say; [`filtered`]: what milters say; [`built_in`]: the built-in score; [`header`]: what its header says; [`fields`]: what is written.
 
+mod built_in;
 mod fields;
+mod filtered;
 mod header;
+mod scanned;
 
 use std::collections::BTreeMap;
 
-use yubin_message::{check_attachments, check_header};
 use yubin_policy::Admission;
-use yubin_policy::content::ContentDenial;
+use yubin_policy::content::{ContentDenial, ContentDisposition, ContentFact, EncryptedHandling};
 use yubin_policy::refusal_text;
-use yubin_policy::spam::handling::{Forged, Handled, Settled, SpamFinding, SpamHandling, SpamSender, handle, settle};
-use yubin_policy::spam::{Authentication, Helo, SPAM_POINTS_DEFAULT, Scored, SpamFacts, score};
-use yubin_session::smtp::{AddressEncoding, Listener};
-use yubin_types::{Address, AuthResult, DomainName, SmtpReply, SpamCheck, SpamScore};
+use yubin_policy::spam::handling::{
+    Forged, Handled, Settled, SpamFinding, SpamHandling, SpamSender, Suspicion, handle, settle,
+};
+use yubin_policy::spam::{Authentication, Scored};
+use yubin_session::smtp::Listener;
+use yubin_types::{Address, AuthResult, SmtpReply};
 
+use self::filtered::Filtered;
 use self::header::Header;
+use self::scanned::Scanned;
 use super::deliver::Complete;
-use super::edit::{self, Edit};
+use super::edit::{self, Edit, NewBody};
 use super::{SmtpRim, Transaction};
-use crate::config::{ContentConfig, contains};
-use crate::driver::now;
+use crate::config::{ContentConfig, SubmissionScan, contains};
 use crate::metrics::AssessmentResult;
+use crate::scan::Scanner;
+
+/// Whose message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Another server's.
+    Stranger,
+    /// A user's, to be sent.
+    User,
+}
+
+impl Whose {
+    /// Is a scanner shown such messages?
+    fn is_shown(self, scanner: &Scanner) -> bool {
+        match self {
+            Whose::Stranger => true,
+            Whose::User => scanner.config.submissions == SubmissionScan::On,
+        }
+    }
+}
+
+/// What becomes of a message.
+#[derive(Debug)]
+pub(super) enum Assessed {
+    /// It is taken; what it is to its recipients, if that was asked.
+    Taken(Option<Assessment>),
+    /// It is taken, and nobody gets it.
+    Discarded,
+}
 
 /// What a message is to its recipients.
 #[derive(Debug)]
 pub(super) struct Assessment {
     scored: Scored,
     recipients: BTreeMap<Address, Handled>,
+    content: Option<(ContentFact, ContentDisposition)>,
+    encrypted: EncryptedHandling,
+    filtered: Filtered,
 }
 
 impl Assessment {
@@ -42,99 +82,151 @@ impl Assessment {
         self.recipients.get(recipient)
     }
 
+    /// Does it go to Junk for what was found?
+    pub(super) fn is_junk(&self, recipient: &Address) -> bool {
+        let infected = matches!(self.content, Some((_, ContentDisposition::Junk)));
+        infected
+            || self.filtered == Filtered::Quarantine
+            || self.of(recipient).is_some_and(|handled| handled.handling == SpamHandling::Junk)
+    }
+
     /// What is written before a recipient's copy.
     pub(super) fn fields(&self, recipient: &Address) -> Vec<u8> {
-        self.of(recipient).map(|handled| fields::write(&self.scored, handled)).unwrap_or_default()
+        let spam = self.of(recipient).map(|handled| fields::spam(&self.scored, handled)).unwrap_or_default();
+        let found = self.content.as_ref().map(|(fact, disposition)| fields::virus(fact, *disposition, self.encrypted));
+        [spam, found.unwrap_or_default()].concat()
+    }
+
+    /// Is it spam to everybody it is for?
+    pub(super) fn is_spam_to_all(&self) -> bool {
+        !self.recipients.is_empty() && self.recipients.values().all(|handled| handled.verdict.is_spam())
+    }
+
+    fn is_spam(&self) -> bool {
+        self.recipients.values().any(|handled| handled.verdict.is_spam())
     }
 }
 
 impl SmtpRim {
-    /// What a message is to its recipients; none if nobody looks. Its header is as it is to be stored afterwards.
+    /// What becomes of a message. It is as it is to be stored afterwards.
     pub(super) async fn assess(
         &self,
         transaction: &Transaction,
         complete: &mut Complete,
-    ) -> Result<Option<Assessment>, SmtpReply> {
+    ) -> Result<Assessed, SmtpReply> {
         let shared = &self.connection.shared;
-        let Some(content) = shared.config.content.as_ref().filter(|content| self.is_assessed(content)) else {
-            return Ok(None);
+        let Some((content, whose)) = shared.config.content.as_ref().and_then(|content| self.is_assessed(content))
+        else {
+            return Ok(Assessed::Taken(None));
         };
-        let opened = edit::open(&complete.spooled).await?;
-        let header = Header::read(&opened.header);
-        let finding = self.built_in(content, transaction, complete, &opened.header, &header);
-        let assessed = judge(content, transaction, complete, &header, finding);
-        shared.metrics.assessment(match &assessed {
-            Ok(assessment) if assessment.recipients.values().any(|handled| handled.verdict.is_spam()) => {
-                AssessmentResult::Spam
+        let scanned = self.scan(content, whose, transaction, complete).await;
+        let scanned = scanned.map_err(|denial| self.denied_content(&denial))?;
+        let mut assessment = match whose {
+            Whose::Stranger => Some(self.assess_stranger(content, scanned, transaction, complete).await?),
+            Whose::User => {
+                not_certain_spam(scanned).map_err(|denial| self.denied_content(&denial))?;
+                None
             }
-            Ok(_) => AssessmentResult::Clean,
-            Err(_) => AssessmentResult::Refused,
-        });
-        let assessment = assessed.map_err(|denial| {
-            shared.metrics.reject(denial.reason());
-            refusal_text::content(&denial)
-        })?;
-        let mut edits: Vec<Edit> = header.forged.iter().cloned().map(Edit::cut).collect();
-        edits.extend(subject_tag(content, &assessment).map(|tag| header.tagged(&opened.header, tag)));
-        edits.sort_by_key(|edit| edit.range.start);
-        if !edits.is_empty() {
-            complete.spooled = edit::edited(&complete.spooled, &shared.spooler, &opened.header, &edits).await?;
+        };
+        match (self.filter(content, whose, transaction, complete).await?, &mut assessment) {
+            (Filtered::Take, _) => {}
+            (Filtered::Quarantine, Some(assessment)) => assessment.filtered = Filtered::Quarantine,
+            // What a user sends has no other place to go.
+            (Filtered::Quarantine, None) => {
+                let reply = SmtpReply::new(550, (5, 7, 1), "Message refused by a filter");
+                return Err(self.denied_content(&ContentDenial::Filter { reply }));
+            }
+            (Filtered::Discard, _) => return Ok(Assessed::Discarded),
         }
-        Ok(Some(assessment))
+        let spam = assessment.as_ref().is_some_and(Assessment::is_spam);
+        shared.metrics.assessment(if spam { AssessmentResult::Spam } else { AssessmentResult::Clean });
+        Ok(Assessed::Taken(assessment))
     }
 
-    fn is_assessed(&self, content: &ContentConfig) -> bool {
-        self.listener == Listener::Mx && !contains(&content.exempt, self.connection.peer_ip())
-    }
-
-    /// The built-in score; nothing is found where it is off.
-    fn built_in(
+    async fn assess_stranger(
         &self,
         content: &ContentConfig,
+        scanned: Scanned,
         transaction: &Transaction,
-        complete: &Complete,
-        octets: &[u8],
-        header: &Header,
-    ) -> SpamFinding {
-        let required = SpamScore::points(SPAM_POINTS_DEFAULT);
-        let Some(weights) = &content.scoring else {
-            return SpamFinding { scored: Scored::default(), required, says: None };
+        complete: &mut Complete,
+    ) -> Result<Assessment, SmtpReply> {
+        let shared = &self.connection.shared;
+        let opened = edit::open(&complete.spooled).await?;
+        let header = Header::read(&opened.header);
+        let built_in = || self.built_in(content, transaction, complete, &opened.header, &header);
+        let finding = scanned.spam.unwrap_or_else(built_in);
+        let (scored, recipients) = judge(content, transaction, complete, &header, finding)
+            .map_err(|()| self.denied_content(&ContentDenial::Spam { words: scanned.words }))?;
+        let assessment = Assessment {
+            scored,
+            recipients,
+            content: scanned.content,
+            encrypted: content.encrypted,
+            filtered: Filtered::Take,
         };
-        let mut found = check_header(octets, i64::try_from(now().seconds()).unwrap_or(i64::MAX));
-        if transaction.encoding == AddressEncoding::Utf8 {
-            found.retain(|check| *check != SpamCheck::HeaderOctets);
+        let mut edits: Vec<Edit> = header.forged.iter().cloned().map(Edit::cut).collect();
+        edits.extend(subject_tag(content, &assessment).map(|tag| header.tagged(&opened.header, tag)));
+        let mut body = NewBody::Same;
+        if let Some((ContentFact::Virus { name, file }, ContentDisposition::Remove)) = &assessment.content {
+            edits.extend(header::plain_text(&opened.header));
+            body = NewBody::Text(notice(&content.virus_notice, name, file.as_deref()));
         }
-        found.extend(check_attachments(&complete.spooled.tree));
-        let facts = SpamFacts {
-            authentication: complete.verified.as_ref().map(|verified| &verified.authentication),
-            helo: self.helo(&complete.origin.helo),
-            authors: &header.domains(),
-            hosted: transaction.hosted().map(|hosted| &hosted.name),
-            found: &found,
-        };
-        SpamFinding { scored: score(facts, weights), required, says: None }
+        if !edits.is_empty() {
+            complete.spooled =
+                edit::edited(&complete.spooled, &shared.spooler, &opened.header, &mut edits, body).await?;
+        }
+        Ok(assessment)
     }
 
-    fn helo(&self, helo: &str) -> Helo {
-        let config = &self.connection.shared.config;
-        let ours = config.inbound.iter().flat_map(|inbound| &inbound.hosts).chain([&config.hostname]);
-        let name = helo.trim_end_matches('.');
-        match DomainName::parse(name) {
-            _ if ours.into_iter().any(|host| host.eq_ignore_ascii_case(name)) => Helo::Ours,
-            Ok(domain) if domain.as_str().contains('.') => Helo::Name,
-            _ => Helo::Unqualified,
+    /// Whose message it is, if it is looked at.
+    fn is_assessed<'a>(&self, content: &'a ContentConfig) -> Option<(&'a ContentConfig, Whose)> {
+        match self.listener {
+            Listener::Mx => {
+                (!contains(&content.exempt, self.connection.peer_ip())).then_some((content, Whose::Stranger))
+            }
+            Listener::Submission => content.looks_at_users().then_some((content, Whose::User)),
+            Listener::Lmtp => None,
         }
+    }
+
+    /// The reply to a message that is not taken for its content, counted.
+    fn denied_content(&self, denial: &ContentDenial) -> SmtpReply {
+        let metrics = &self.connection.shared.metrics;
+        metrics.assessment(match denial.is_temporary() {
+            true => AssessmentResult::Deferred,
+            false => AssessmentResult::Refused,
+        });
+        metrics.reject(denial.reason());
+        tracing::info!(result = ?denial, "message refused for its content");
+        refusal_text::content(denial)
     }
 }
 
-/// What the message is to each recipient that it is stored for.
+/// Users are told of spam that a scanner would refuse, which leaves an infected machine; about the rest receivers judge for themselves.
+fn not_certain_spam(scanned: Scanned) -> Result<(), ContentDenial> {
+    match scanned.spam.and_then(|finding| finding.says) {
+        Some(Suspicion::Certain) => Err(ContentDenial::Spam { words: scanned.words }),
+        Some(Suspicion::Clean | Suspicion::Spam) | None => Ok(()),
+    }
+}
+
+/// What stands in the place of what was removed (SONET-31).
+fn notice(lines: &[String], virus: &str, file: Option<&str>) -> String {
+    let line = |line: &String| {
+        let line = line.replace("{virus}", virus).replace("{file}", file.unwrap_or("message"));
+        line.replace("{action}", "remove").replace(['\r', '\n'], " ") + "\r\n"
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Its score, and what the message is to each recipient that it is stored for; an error if all of them refuse it.
 fn judge(
     content: &ContentConfig,
     transaction: &Transaction,
     complete: &Complete,
     header: &Header,
     finding: SpamFinding,
-) -> Result<Assessment, ContentDenial> {
+) -> Result<(Scored, BTreeMap<Address, Handled>), ()> {
     let forged = complete.verified.as_ref().map_or(Forged::No, |verified| forged(&verified.authentication));
     let sender = SpamSender { envelope: transaction.sender.path(), authors: &header.authors, forged };
     let recipients: Vec<&Address> = transaction.recipients.iter().filter_map(|it| stored_for(&it.admission)).collect();
@@ -150,11 +242,8 @@ fn judge(
         "message assessed"
     );
     match settled {
-        Settled::Refused => Err(ContentDenial::Spam { words: None }),
-        Settled::Taken => Ok(Assessment {
-            scored: finding.scored,
-            recipients: recipients.into_iter().cloned().zip(handled).collect(),
-        }),
+        Settled::Refused => Err(()),
+        Settled::Taken => Ok((finding.scored, recipients.into_iter().cloned().zip(handled).collect())),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use yubin_dns_auth::verify::SpfChecks;
 use yubin_policy::inbound::{Disposition, JunkReason};
 use yubin_policy::refusal_text::{self, Stage};
-use yubin_policy::spam::handling::{SpamHandling, SpamVerdict};
+use yubin_policy::spam::handling::SpamVerdict;
 use yubin_policy::{Admission, DeliverPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{AddressEncoding, Answer, Listener, MessageFacts, Origin};
@@ -17,7 +17,7 @@ use yubin_state::queue::{BodyKind, ContentFacts, Smtputf8, TlsDemand};
 use yubin_state::{Command, DedupeClass, Reply};
 use yubin_types::{Address, EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
 
-use super::assessment::Assessment;
+use super::assessment::{Assessed, Assessment};
 use super::completion::HeaderFacts;
 use super::trace::TraceFields;
 use super::verification::Verified;
@@ -42,7 +42,13 @@ impl SmtpRim {
         let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
         // On the heap: every connection has room for its largest future, and few are verifying.
         complete.verified = Box::pin(self.verify(&transaction, &mut complete)).await?;
-        complete.assessed = Box::pin(self.assess(&transaction, &mut complete)).await?;
+        match Box::pin(self.assess(&transaction, &mut complete)).await? {
+            Assessed::Taken(assessment) => complete.assessed = assessment,
+            Assessed::Discarded => {
+                log(&transaction, &complete, &"discarded");
+                return Ok(Answer::Stored { id: self.connection.trace });
+            }
+        }
         if self.listener == Listener::Lmtp {
             let answer = self.deliver_each(&transaction, &complete).await;
             log(&transaction, &complete, &answer);
@@ -196,16 +202,15 @@ pub(super) struct Complete {
 impl Complete {
     /// Does it go to Junk?
     fn is_junk(&self, recipient: &Address) -> bool {
-        let assessed = self.assessed.as_ref().and_then(|assessed| assessed.of(recipient));
+        let assessed = self.assessed.as_ref();
+        let verdict = assessed.and_then(|assessed| assessed.of(recipient)).map(|handled| handled.verdict);
         let forged = match self.verified.as_ref().map(|verified| verified.disposition) {
             Some(Disposition::Inbox) | None => false,
             // A recipient's allowed sender may be on lists.
-            Some(Disposition::Junk(JunkReason::Listed)) => {
-                assessed.is_none_or(|handled| handled.verdict != SpamVerdict::Allowed)
-            }
+            Some(Disposition::Junk(JunkReason::Listed)) => verdict != Some(SpamVerdict::Allowed),
             Some(Disposition::Junk(_)) => true,
         };
-        forged || assessed.is_some_and(|handled| handled.handling == SpamHandling::Junk)
+        forged || assessed.is_some_and(|assessed| assessed.is_junk(recipient))
     }
 
     /// What is known of it for whoever sends it on from a hosted domain.
@@ -214,10 +219,12 @@ impl Complete {
         let body = self.body_kind();
         let needs_utf8 = transaction.encoding == AddressEncoding::Utf8 && body == BodyKind::EightBit;
         let smtputf8 = if needs_utf8 { Smtputf8::Needed } else { Smtputf8::NotNeeded };
+        // It goes no further, wherever it is filed: others would take it, and its tag, for ours.
+        let spam = self.assessed.as_ref().is_some_and(Assessment::is_spam_to_all);
         Passage {
             message_id: self.message_id(),
             content: ContentFacts { body, smtputf8, tls: TlsDemand::None },
-            hops: delivered_to.count,
+            hops: if spam { limits::FORWARD_HOPS_MAX } else { delivered_to.count },
             visited: delivered_to.in_domain(&hosted.name),
         }
     }

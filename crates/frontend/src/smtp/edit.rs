@@ -33,6 +33,15 @@ impl Edit {
     }
 }
 
+/// What stands behind the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NewBody {
+    /// What stood there.
+    Same,
+    /// This.
+    Text(String),
+}
+
 /// Where a field stands in the header that it was read from.
 pub(super) fn place(header: &[u8], field: &HeaderField<'_>) -> Range<usize> {
     let start = field.raw.as_ptr().addr() - header.as_ptr().addr();
@@ -48,16 +57,23 @@ pub(super) async fn open(message: &Spooled) -> Result<Opened, SmtpReply> {
     })
 }
 
-/// The message with another header; `edits` in the order in which they stand.
+/// Puts edits into the order in which they stand: what is put in before a field comes before what becomes of the field.
+pub(super) fn sort(edits: &mut [Edit]) {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+}
+
+/// The message with another header and the same body or another; of two edits neither stands in the other.
 pub(super) async fn edited(
     message: &Spooled,
     spooler: &Arc<Spooler>,
     header: &[u8],
-    edits: &[Edit],
+    edits: &mut [Edit],
+    body: NewBody,
 ) -> Result<Spooled, SmtpReply> {
+    sort(edits);
     let mut kept = Vec::with_capacity(header.len());
     let mut at = 0;
-    for Edit { range, with } in edits {
+    for Edit { range, with } in &*edits {
         kept.extend_from_slice(header.get(at..range.start).unwrap_or_default());
         kept.extend_from_slice(with);
         at = range.end;
@@ -66,10 +82,19 @@ pub(super) async fn edited(
     let Opened { begun, mut rest, .. } = open(message).await?;
     let rewritten = async {
         let mut spool = Spool::new(spooler);
+        let ended = kept == b"\r\n" || kept.ends_with(b"\r\n\r\n");
         spool.push(Bytes::from(kept)).await?;
-        spool.push(Bytes::from(begun)).await?;
-        while let Some(piece) = rest.try_next().await? {
-            spool.push(piece).await?;
+        match body {
+            NewBody::Same => {
+                spool.push(Bytes::from(begun)).await?;
+                while let Some(piece) = rest.try_next().await? {
+                    spool.push(piece).await?;
+                }
+            }
+            NewBody::Text(text) => {
+                spool.push(Bytes::from_static(if ended { b"" } else { b"\r\n" })).await?;
+                spool.push(Bytes::from(text)).await?;
+            }
         }
         spool.finish().await
     };

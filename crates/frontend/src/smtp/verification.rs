@@ -25,7 +25,7 @@ use yubin_session::smtp::Origin;
 use yubin_types::{AuthResult, DomainName, ReversePath, SmtpReply, limits};
 
 use super::deliver::Complete;
-use super::edit::{self, Edit};
+use super::edit::{self, Edit, NewBody};
 use super::stranger::PeerFacts;
 use super::{SmtpRim, Transaction, spool_failed};
 use crate::config::InboundConfig;
@@ -124,8 +124,9 @@ impl SmtpRim {
         let mut writer = HeaderWriter::new();
         writer.field("Authentication-Results", &results.body());
         if !read.forged.is_empty() {
-            let edits: Vec<Edit> = read.forged.into_iter().map(Edit::cut).collect();
-            complete.spooled = edit::edited(&complete.spooled, &shared.spooler, &header, &edits).await?;
+            let mut edits: Vec<Edit> = read.forged.into_iter().map(Edit::cut).collect();
+            complete.spooled =
+                edit::edited(&complete.spooled, &shared.spooler, &header, &mut edits, NewBody::Same).await?;
         }
         let (field, peer_name) = (writer.into_bytes(), facts.iprev.confirmed().cloned());
         Ok(Some(Verified { field, disposition, peer_name, authentication }))

@@ -7,8 +7,11 @@
 mod dns_server;
 mod imap;
 mod logins;
+mod milter;
 mod node;
 mod pop3;
+mod scanner;
+mod scanning;
 mod scram;
 mod sending;
 mod shutdown;

@@ -24,6 +24,7 @@ pub fn content(denial: &ContentDenial) -> SmtpReply {
                 format!("Message refused: [{file}] is encrypted and can't be scanned; send it without a password");
             SmtpReply::new(550, (5, 7, 1), &text)
         }
+        ContentDenial::Filter { reply } => reply.clone(),
         ContentDenial::TooLarge => {
             SmtpReply::new(552, (5, 3, 4), "Message is too large to be scanned for viruses and spam; send it in parts")
         }

@@ -8,6 +8,24 @@ pub const SPAM_TEST_NAME_BYTES_MAX: usize = 64;
 pub const SUBJECT_TAG_BYTES_MAX: usize = 21;
 /// Senders that one set of rules may allow, and deny: all are looked at for each message.
 pub const SENDER_PATTERNS_MAX: usize = 1_000;
+/// Longest answer of rspamd, bytes: a few hundred findings with their words.
+pub const RSPAMD_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Longest answer of clamd, bytes: one line.
+pub const CLAMD_ANSWER_BYTES_MAX: u64 = 4 * 1024;
+/// Longest name of a virus or a file that is told on, bytes.
+pub const SCANNED_NAME_BYTES_MAX: usize = 200;
+/// How much of the end of a zip archive is held to find its directory, bytes; longer directories, of some three thousand files, say nothing.
+pub const ZIP_DIRECTORY_BYTES_MAX: usize = 256 * 1024;
+/// Longest packet of a milter, bytes: a header field that it adds.
+pub const MILTER_PACKET_BYTES_MAX: usize = 64 * 1024;
+/// Changes that a milter may make to one message.
+pub const MILTER_CHANGES_MAX: usize = 100;
+/// Milters that a message is shown.
+pub const MILTERS_MAX: usize = 10;
+/// How long a scan may take at most, seconds: whoever sends waits ten minutes (RFC 5321 §4.5.3.2.6), for verification too.
+pub const SCAN_SECONDS_MAX: u64 = 300;
+/// Scans of one scanner at a time at most.
+pub const SCANS_MAX: usize = 10_000;
 
 const _: () = assert!(
     super::AUTH_RESULTS_BYTES_MAX + SPAM_TESTS_BYTES_MAX + 4 * 1024 <= super::MESSAGE_PREFIX_BYTES_MAX,

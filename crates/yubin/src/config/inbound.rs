@@ -1,14 +1,15 @@
-//! `[smtp]`: how peers are treated; `[smtp.inbound]`: how mail from other servers is verified.
+//! `[smtp]`: how peers are treated; `[smtp.inbound]`: how mail from other servers is verified. What its content is worth: `spam`, `scan`.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use yubin_frontend::Tarpit;
+use yubin_frontend::{ContentConfig, Tarpit};
 use yubin_types::{DomainName, Network, limits};
 
 use super::edge::networks;
 use super::queue::Switch;
+use super::scan::{Archives, Clamd, Milter, Rspamd};
 use super::spam::Spam;
 
 /// What SMTP servers are told.
@@ -27,6 +28,14 @@ pub(crate) struct Smtp {
     pub(crate) inbound: Inbound,
     /// What of it is spam.
     pub(crate) spam: Spam,
+    /// Who finds spam.
+    pub(crate) rspamd: Rspamd,
+    /// Who finds viruses.
+    pub(crate) clamd: Clamd,
+    /// What archives may be like.
+    pub(crate) archives: Archives,
+    /// Filters of mail servers, in their order.
+    pub(crate) milters: Vec<Milter>,
 }
 
 /// How mail from other servers is verified, and what follows from it.
@@ -112,6 +121,10 @@ impl Default for Smtp {
             tarpit_after: 5,
             inbound: Inbound::default(),
             spam: Spam::default(),
+            rspamd: Rspamd::default(),
+            clamd: Clamd::default(),
+            archives: Archives::default(),
+            milters: Vec::new(),
         }
     }
 }
@@ -124,7 +137,19 @@ impl Smtp {
         self.lmtp()?;
         self.xclient()?;
         self.inbound.check()?;
-        self.spam.settings(Vec::new()).map(drop)
+        self.content().map(drop)
+    }
+
+    /// How the content of messages is looked at.
+    pub(crate) fn content(&self) -> anyhow::Result<ContentConfig> {
+        let mut content = self.spam.settings(self.inbound.exempt()?)?;
+        self.rspamd.tell(&mut content)?;
+        self.clamd.tell(&mut content)?;
+        self.archives.tell(&mut content);
+        let most = limits::MILTERS_MAX;
+        ensure!(self.milters.len() <= most, "smtp.milters: at most {most}");
+        content.milters = self.milters.iter().map(Milter::settings).collect::<anyhow::Result<_>>()?;
+        Ok(content)
     }
 
     /// Who may bring mail by LMTP.

@@ -69,9 +69,22 @@ impl Header {
     }
 }
 
+/// Makes a message with this header plain text in UTF-8: what says otherwise goes.
+pub(super) fn plain_text(header: &[u8]) -> Vec<Edit> {
+    let is_mime = |name: &[u8]| name.eq_ignore_ascii_case(b"MIME-Version") || starts_with(name, "Content-");
+    let fields = HeaderFields::new(header).filter(|field| is_mime(field.name));
+    let mut edits: Vec<Edit> = fields.map(|field| Edit::cut(edit::place(header, &field))).collect();
+    let with = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n";
+    edits.push(Edit { range: 0..0, with: with.to_vec() });
+    edits
+}
+
+fn starts_with(name: &[u8], start: &str) -> bool {
+    name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+}
+
 fn is_ours(name: &[u8]) -> bool {
-    let begins = |start: &str| name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()));
-    name.eq_ignore_ascii_case(b"X-Spam") || OURS.iter().any(|start| begins(start))
+    name.eq_ignore_ascii_case(b"X-Spam") || OURS.iter().any(|start| starts_with(name, start))
 }
 
 /// A text as a header may hold it: beyond ASCII as one encoded word (RFC 2047), which a tag is short enough for.
