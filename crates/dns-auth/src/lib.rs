@@ -4,6 +4,7 @@
 //! - [`dane`]: what a mail host's TLSA records demand, and whether its certificate meets it.
 //! - [`mta_sts`]: the policy of a domain, fetched and remembered. [`tls_rpt`]: counts of how it went.
 //! - [`tls`]: TLS configurations towards mail hosts. [`scope`]: which addresses may be connected to.
+//! - [`https`]: one page of the web.
 //! - [`dkim`]: keys, and signatures of our own mail.
 //! - [`verify`]: who sends us mail, and whether it is true: SPF, DKIM, DMARC, ARC, names of addresses, DNS lists.
 //!
@@ -12,6 +13,7 @@
 
 pub mod dane;
 pub mod dkim;
+pub mod https;
 pub mod mta_sts;
 pub mod resolver;
 pub mod scope;

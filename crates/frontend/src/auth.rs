@@ -9,8 +9,10 @@
 //! with or without Argon2. Time tells nothing about which addresses exist, and guessing costs the guesser, not this machine; users
 //! that don't exist have a salt for SCRAM, too. That an account is suspended is told only to who knows its password. Infrastructure
 //! that fails is never called a wrong password. Who guesses waits ([`guard`]), and is told so after the same time.
+//! A token says who it is by itself, and its issuer vouches for it ([`issuers`]); one that is no good counts as a wrong password does.
 
 mod guard;
+pub(crate) mod issuers;
 mod slow;
 
 use std::sync::Arc;
@@ -19,16 +21,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 use yubin_password::{FakeSalts, FastVerifier, verify_scram};
 use yubin_policy::LoginDenial;
-use yubin_policy::guessing::GuessingRule;
 use yubin_proto::{Caller, Hosted, StoreClient, StoreError};
-use yubin_session::sasl::{ScramParameters, ScramProof};
+use yubin_session::sasl::{BearerToken, ScramParameters, ScramProof};
 use yubin_state::command::{DomainCommand, Login};
 use yubin_state::query::Credentials;
 use yubin_state::{Answer, Command, Query};
 use yubin_types::{Address, Secret};
 
+use crate::config::FrontendConfig;
 use crate::domain;
 use guard::{Guard, Guess};
+use issuers::Issuers;
 use slow::{SlowVerifier, Verified};
 
 /// When a failed login is answered; longer than Argon2id takes on a machine in use.
@@ -42,6 +45,7 @@ pub(crate) struct Authenticator {
     slow: SlowVerifier,
     fakes: FakeSalts,
     guard: Guard,
+    issuers: Option<Issuers>,
 }
 
 /// Who logged in.
@@ -56,13 +60,14 @@ pub(crate) struct Identity {
 }
 
 impl Authenticator {
-    pub(crate) fn new(store: Arc<StoreClient>, cluster_secret: &Secret, guessing: Option<GuessingRule>) -> Self {
+    pub(crate) fn new(store: Arc<StoreClient>, cluster_secret: &Secret, config: &FrontendConfig) -> Self {
         Authenticator {
             store,
             fast: FastVerifier::new(cluster_secret),
             slow: SlowVerifier::new(),
             fakes: FakeSalts::new(cluster_secret),
-            guard: Guard::new(guessing),
+            guard: Guard::new(config.guessing.clone()),
+            issuers: config.issuers.clone().map(Issuers::new),
         }
     }
 
@@ -115,7 +120,26 @@ impl Authenticator {
         Ok((admit(hosted, credentials)?, signature))
     }
 
-    /// Checks a password unless its guesser has to wait, and counts what came of it. All failures take the same time.
+    /// Checks a login by token, of whom it names or of whom the client says that it names.
+    ///
+    /// # Errors
+    /// Why not; a suspension is named only to whom the issuer vouches for.
+    pub(crate) async fn token_login(&self, bearer: &BearerToken, caller: &Caller) -> Result<Identity, LoginDenial> {
+        let check = async {
+            let issuers = self.issuers.as_ref().ok_or(LoginDenial::InvalidToken)?;
+            let named = issuers.judge(&bearer.token).await?.to_string();
+            if bearer.user.as_ref().is_some_and(|claimed| name_key(claimed) != name_key(&named)) {
+                return Err(LoginDenial::InvalidToken);
+            }
+            self.look_up(&named).await?.ok_or(LoginDenial::InvalidToken)
+        };
+        // The same old token again, as clients show it, counts once.
+        let user = bearer.user.as_deref().unwrap_or_default();
+        let (hosted, credentials) = self.guarded(user, caller, Some(&bearer.token), check).await?;
+        admit(hosted, credentials)
+    }
+
+    /// Checks a password or token unless its guesser has to wait, and counts what came of it. All failures take the same time.
     async fn guarded<T>(
         &self,
         user: &str,
@@ -133,13 +157,17 @@ impl Authenticator {
         let outcome = match outcome {
             Ok(checked) => self.guard.right(guess).map(|()| checked),
             Err(denial) => {
-                if denial == LoginDenial::WrongCredentials {
+                if matches!(denial, LoginDenial::WrongCredentials | LoginDenial::InvalidToken) {
                     self.guard.wrong(guess, password);
                 }
                 Err(denial)
             }
         };
-        if matches!(outcome, Err(LoginDenial::WrongCredentials | LoginDenial::TooManyFailures { .. })) {
+        let failed = matches!(
+            outcome,
+            Err(LoginDenial::WrongCredentials | LoginDenial::InvalidToken | LoginDenial::TooManyFailures { .. })
+        );
+        if failed {
             tokio::time::sleep_until(answered).await;
         }
         outcome

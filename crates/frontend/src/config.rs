@@ -12,8 +12,10 @@ use yubin_policy::inbound::DmarcHandling;
 use yubin_policy::networks::{NetworkLimits, NetworkWidth};
 use yubin_policy::peer::{ListRule, ReverseDnsRule};
 use yubin_session::PlaintextLogin;
+use yubin_session::sasl::TokenLogin;
 use yubin_types::{Address, DomainName, Network};
 
+use crate::auth::issuers::IssuersConfig;
 use crate::tls::TlsSource;
 
 pub use content::{ContentConfig, GreylistHandling, ScannerAddress, ScannerConfig, SubmissionScan};
@@ -51,6 +53,8 @@ pub struct FrontendConfig {
     pub content: Option<ContentConfig>,
     /// How much guessing of passwords is suffered; none: any.
     pub guessing: Option<GuessingRule>,
+    /// Issuers whose tokens are taken in place of passwords; none: no tokens are.
+    pub issuers: Option<IssuersConfig>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
     pub postmaster: Option<Address>,
 }
@@ -103,6 +107,16 @@ pub struct DomainRules {
     pub dmarc: DmarcHandling,
     /// What the sending host's name must be.
     pub reverse_dns: ReverseDnsRule,
+}
+
+impl FrontendConfig {
+    /// Are tokens taken in place of passwords?
+    pub(crate) const fn tokens(&self) -> TokenLogin {
+        match self.issuers {
+            Some(_) => TokenLogin::Allow,
+            None => TokenLogin::Refuse,
+        }
+    }
 }
 
 impl InboundConfig {

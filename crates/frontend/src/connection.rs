@@ -241,6 +241,7 @@ impl Service {
             hostname: self.shared.config.hostname.clone(),
             security,
             plaintext_login: self.listener.plaintext_login,
+            tokens: self.shared.config.tokens(),
             message_bytes_max: self.shared.config.message_bytes_max,
         });
         self.drive(session, SmtpRim::new(listener, connection), transport).await
@@ -251,6 +252,7 @@ impl Service {
             hostname: self.shared.config.hostname.clone(),
             security,
             plaintext_login: self.listener.plaintext_login,
+            tokens: self.shared.config.tokens(),
         });
         self.drive(session, Pop3Rim::new(connection), transport).await
     }
@@ -260,6 +262,7 @@ impl Service {
             hostname: self.shared.config.hostname.clone(),
             security,
             plaintext_login: self.listener.plaintext_login,
+            tokens: self.shared.config.tokens(),
             message_bytes_max: self.shared.config.message_bytes_max,
         });
         self.drive(session, ImapRim::new(connection), transport).await

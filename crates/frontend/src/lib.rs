@@ -36,12 +36,14 @@ mod spool;
 pub mod tls;
 mod transport;
 
+pub use auth::issuers::{IssuerConfig, IssuersConfig, KeySource};
 pub use config::{
     ContentConfig, DomainRules, FrontendConfig, GreylistHandling, InboundConfig, ListenerConfig, ListenerTls,
     NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SubmissionScan, Tarpit,
 };
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
+pub use yubin_password::TokenRule;
 pub use yubin_policy::content::{AbsentHandling, EncryptedHandling, UnscannedHandling, VirusHandling};
 pub use yubin_policy::guessing::GuessingRule;
 pub use yubin_policy::inbound::DmarcHandling;

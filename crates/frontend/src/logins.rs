@@ -1,7 +1,7 @@
 //! The login of a connection: what its session asks in the middle of a SASL exchange, and what a client claims in the end, answered,
 //! counted and written to the log.
 //!
-//! SCRAM proves a password before the exchange is over; who was proven is kept here until the client has taken our proof in return.
+//! SCRAM proves a password, and a token is judged, before the exchange is over; what came of it is kept here until then.
 //! Between its question for the salt and the proof nothing is kept: the proof is checked against what the store says then. Checking a
 //! login is boxed, so that a connection does not take the memory for it all its life.
 
@@ -12,10 +12,10 @@ use crate::auth::Identity;
 use crate::connection::Connection;
 use crate::metrics::LoginResult;
 
-/// What one connection has proven.
+/// What was found out about the one on this connection.
 #[derive(Debug, Default)]
 pub(crate) struct Logins {
-    proven: Option<Identity>,
+    settled: Option<Result<Identity, LoginDenial>>,
 }
 
 impl Logins {
@@ -37,10 +37,27 @@ impl Logins {
             Question::Proof(proof) => {
                 let caller = connection.caller(&proof.user);
                 let outcome = Box::pin(authenticator.scram_login(&proof, &caller)).await;
-                self.proven = None;
+                self.settled = None;
                 let (identity, signature) = settled(connection, &proof.user, outcome)?;
-                self.proven = Some(identity);
+                self.settled = Some(Ok(identity));
                 Ok(Reply::Proven { signature })
+            }
+            Question::Token(bearer) => {
+                let claimed = bearer.user.as_deref().unwrap_or("(whom the token names)");
+                let caller = connection.caller(claimed);
+                let outcome = Box::pin(authenticator.token_login(&bearer, &caller)).await;
+                self.settled = None;
+                let user =
+                    outcome.as_ref().map_or_else(|_| claimed.to_owned(), |identity| identity.address.to_string());
+                let outcome = settled(connection, &user, outcome);
+                let reply = match outcome {
+                    Ok(_) => Reply::Granted,
+                    Err(LoginDenial::InvalidToken) => Reply::Rejected,
+                    // The token is not to blame: the client is not told to get another one.
+                    Err(denial) => return Err(denial),
+                };
+                self.settled = Some(outcome);
+                Ok(reply)
             }
         }
     }
@@ -58,7 +75,7 @@ impl Logins {
                 let outcome = Box::pin(login).await;
                 settled(connection, &credentials.user, outcome)
             }
-            Claim::Proven => self.proven.take().ok_or(LoginDenial::WrongCredentials),
+            Claim::Proven => self.settled.take().unwrap_or(Err(LoginDenial::WrongCredentials)),
         }
     }
 }
@@ -67,7 +84,7 @@ impl Logins {
 fn settled<T>(connection: &Connection, user: &str, outcome: Result<T, LoginDenial>) -> Result<T, LoginDenial> {
     let result = match &outcome {
         Ok(_) => LoginResult::Accepted,
-        Err(LoginDenial::WrongCredentials) => LoginResult::Rejected,
+        Err(LoginDenial::WrongCredentials | LoginDenial::InvalidToken) => LoginResult::Rejected,
         Err(LoginDenial::Suspended { .. } | LoginDenial::Locked) => LoginResult::Refused,
         Err(LoginDenial::TooManyFailures { .. }) => LoginResult::Throttled,
         Err(LoginDenial::Unavailable) => LoginResult::Unavailable,

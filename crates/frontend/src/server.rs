@@ -89,7 +89,7 @@ impl Frontend {
         };
         let listeners = config.listeners.clone();
         let shared = Arc::new(Shared {
-            authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, config.guessing.clone()),
+            authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, &config),
             signers: Signers::new(Arc::clone(&store), cluster_secret),
             srs_key: SrsKey::derive(cluster_secret),
             store,

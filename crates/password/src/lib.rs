@@ -3,7 +3,7 @@
 //! [`derive`] makes what the store keeps: an Argon2id hash, and the SCRAM-SHA-256 keys that need the password itself and so can't be
 //! made later. [`verify_argon2id`] checks a password slowly and on purpose so. [`FastVerifier`] checks one that was verified before:
 //! an HMAC under a secret of the cluster that is not in the store, so that whoever steals the store has only Argon2 to attack.
-//! [`verify_scram`] checks the proof of a client that sends no password.
+//! [`verify_scram`] checks the proof of a client that sends no password, [`UnverifiedToken::verify`] a token in place of one.
 //!
 //! Used by both edges that see passwords (`frontend` checks, `admin` sets). Salts are inputs; nothing is read from a clock or a random
 //! source. Computing takes tens of milliseconds and 19 MiB: callers do it outside the async runtime, and few at a time.
@@ -11,6 +11,7 @@
 
 mod fast;
 mod scram;
+mod token;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -20,6 +21,7 @@ use yubin_types::Secret;
 
 pub use fast::FastVerifier;
 pub use scram::{FakeSalts, verify_scram};
+pub use token::{KeySet, TokenError, TokenRule, UnverifiedToken};
 
 /// Memory of one Argon2id computation, KiB (RFC 9106 allows less than its first choices; these are OWASP's figures).
 pub const ARGON2_MEMORY_KIB: u32 = 19_456;

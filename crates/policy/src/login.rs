@@ -17,6 +17,9 @@ pub enum LoginDenial {
         /// The operator's words, where there are any.
         reason: Option<String>,
     },
+    /// A token that is no good here, or that names nobody here.
+    #[error("the token is not valid")]
+    InvalidToken,
     /// Too many wrong passwords came from there; this one was not looked at.
     #[error("too many failed logins")]
     TooManyFailures {

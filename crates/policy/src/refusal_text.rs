@@ -147,6 +147,7 @@ pub fn smtp_login(denial: &LoginDenial) -> SmtpReply {
             SmtpReply::new(535, (5, 7, 8), "Wrong user name or password; the user name is the full mail address")
         }
         LoginDenial::Suspended { reason } => SmtpReply::new(525, (5, 7, 13), &suspended(reason.as_deref())),
+        LoginDenial::InvalidToken => SmtpReply::new(535, (5, 7, 8), INVALID_TOKEN),
         LoginDenial::TooManyFailures { wait_seconds } => {
             SmtpReply::new(454, (4, 7, 0), &too_many_failures(*wait_seconds))
         }
@@ -202,6 +203,7 @@ pub fn imap_login(denial: &LoginDenial) -> ResponseText {
     match denial {
         LoginDenial::WrongCredentials => ResponseText::new(Some("AUTHENTICATIONFAILED"), "Wrong user name or password"),
         LoginDenial::Suspended { reason } => ResponseText::new(Some("CONTACTADMIN"), &suspended(reason.as_deref())),
+        LoginDenial::InvalidToken => ResponseText::new(Some("AUTHENTICATIONFAILED"), INVALID_TOKEN),
         // To a client it is what UNAVAILABLE is: come again, and don't ask for another password.
         LoginDenial::TooManyFailures { wait_seconds } => {
             ResponseText::new(Some("UNAVAILABLE"), &too_many_failures(*wait_seconds))
@@ -235,6 +237,7 @@ pub fn pop3_login(denial: &LoginDenial) -> ResponseText {
     match denial {
         LoginDenial::WrongCredentials => ResponseText::new(Some("AUTH"), "Wrong user name or password"),
         LoginDenial::Suspended { reason } => ResponseText::new(Some("SYS/PERM"), &suspended(reason.as_deref())),
+        LoginDenial::InvalidToken => ResponseText::new(Some("AUTH"), INVALID_TOKEN),
         LoginDenial::TooManyFailures { wait_seconds } => {
             ResponseText::new(Some("SYS/TEMP"), &too_many_failures(*wait_seconds))
         }
@@ -244,6 +247,8 @@ pub fn pop3_login(denial: &LoginDenial) -> ResponseText {
         LoginDenial::Unavailable => pop3_unavailable(),
     }
 }
+
+const INVALID_TOKEN: &str = "The token is not valid for this account; log in anew where it comes from";
 
 fn too_many_failures(wait_seconds: u64) -> String {
     let minutes = wait_seconds.div_ceil(60).max(1);

@@ -1,6 +1,6 @@
 //! POP3 server sessions (RFC 1939).
 //!
-//! Offered, and nothing else: TOP, UIDL, USER, SASL (RFC 5034: SCRAM-SHA-256, PLAIN, LOGIN), STLS (RFC 2595), RESP-CODES and PIPELINING (RFC 2449),
+//! Offered, and nothing else: TOP, UIDL, USER, SASL (RFC 5034: SCRAM-SHA-256, tokens, PLAIN, LOGIN), STLS (RFC 2595), RESP-CODES and PIPELINING (RFC 2449),
 //! AUTH-RESP-CODE (RFC 3206). Not APOP, which needs passwords in clear at the server; not LOGIN-DELAY and EXPIRE: polling is cheap and
 //! nothing expires by being read.
 //!

@@ -1,16 +1,18 @@
-//! SASL exchanges of all three protocols (RFC 4422): SCRAM-SHA-256 with and without channel binding (RFC 7677, RFC 9266), PLAIN
-//! (RFC 4616) and LOGIN (obsolete, and what Outlook speaks).
+//! SASL exchanges of all three protocols (RFC 4422): SCRAM-SHA-256 with and without channel binding (RFC 7677, RFC 9266), OAUTHBEARER
+//! (RFC 7628) and XOAUTH2, PLAIN (RFC 4616) and LOGIN (obsolete, and what Outlook speaks).
 //!
 //! An [`Exchange`] starts from a mechanism and, if the client sent one, an initial response (RFC 4954 §4, RFC 5034 §4, RFC 4959 §3);
 //! each line of the client consumes it and gives the next challenge, a question to the rim, what the client claims, or an error.
 //! Nothing is checked against anything here, and nothing is random: verifiers and nonces are the rim's. Whether anybody may log in
-//! at all (TLS) is the protocol's decision; channel binding is offered where the connection has it ([`Security::channel_binding`]).
+//! at all (TLS) is the protocol's decision; what is on offer then, an [`Offer`] says.
 //!
 //! Bounds: the caller bounds the line; the decoded user name and password are bounded by `PATH_BYTES_MAX` and
 //! `PASSWORD_BYTES_MAX`. Decoded octets are wiped when dropped. The authorization identity must be empty or equal to the
 //! authentication identity: there is no acting for others.
 
+mod bearer;
 mod contract;
+mod offer;
 mod scram;
 
 use std::borrow::Cow;
@@ -19,13 +21,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use yubin_types::{Secret, limits};
 
-use crate::security::Security;
-
-pub use contract::{Claim, Credentials, Question, Reply, SaslError, ScramParameters, ScramProof};
+pub use contract::{BearerToken, Claim, Credentials, Question, Reply, SaslError, ScramParameters, ScramProof};
+pub use offer::{Offer, TokenLogin};
 
 /// What is spoken, the best first.
-pub const MECHANISMS: [Mechanism; 4] =
-    [Mechanism::ScramSha256Plus, Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login];
+pub const MECHANISMS: [Mechanism; 6] = [
+    Mechanism::ScramSha256Plus,
+    Mechanism::ScramSha256,
+    Mechanism::OAuthBearer,
+    Mechanism::XOAuth2,
+    Mechanism::Plain,
+    Mechanism::Login,
+];
 
 /// A mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,10 @@ pub enum Mechanism {
     ScramSha256Plus,
     /// RFC 7677.
     ScramSha256,
+    /// RFC 7628.
+    OAuthBearer,
+    /// What came before it.
+    XOAuth2,
     /// RFC 4616.
     Plain,
     /// `User Name`, then `Password`.
@@ -53,23 +64,12 @@ impl Mechanism {
         match self {
             Mechanism::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
             Mechanism::ScramSha256 => "SCRAM-SHA-256",
+            Mechanism::OAuthBearer => "OAUTHBEARER",
+            Mechanism::XOAuth2 => "XOAUTH2",
             Mechanism::Plain => "PLAIN",
             Mechanism::Login => "LOGIN",
         }
     }
-
-    /// Is it offered on such a connection, if logins are taken there at all?
-    #[must_use]
-    pub const fn is_offered(self, security: &Security) -> bool {
-        !matches!(self, Mechanism::ScramSha256Plus) || security.channel_binding().is_some()
-    }
-}
-
-/// The names of what is offered on such a connection, as EHLO and CAPA list them.
-pub(crate) fn offered(security: &Security) -> String {
-    let names: Vec<&str> =
-        MECHANISMS.into_iter().filter(|mechanism| mechanism.is_offered(security)).map(Mechanism::name).collect();
-    names.join(" ")
 }
 
 /// Where an exchange stands after a message of the client, or an answer of the rim.
@@ -77,7 +77,7 @@ pub(crate) fn offered(security: &Security) -> String {
 pub enum Progress {
     /// Send [`Exchange::challenge`], read a line, feed it.
     Continue(Exchange),
-    /// Ask the rim, go on with what [`Exchange::answer`] makes of its reply; a refusal ends the exchange.
+    /// Ask the rim, feed its reply to [`Exchange::answer`]; a refusal ends the exchange.
     Ask(Question, Exchange),
     /// The client has said all.
     Done(Claim),
@@ -103,8 +103,21 @@ enum State {
     ScramFinal(scram::Challenged),
     /// The rim was asked about what the client showed.
     Asked,
+    /// A token is awaited.
+    Token(TokenForm),
+    /// The rim was asked about a token.
+    TokenAsked(TokenForm),
+    /// The token is refused, which is told; whatever the client says to that.
+    TokenRejected(TokenForm),
     /// The rim is satisfied; this goes to the client, and it says nothing more.
     Last(String),
+}
+
+/// Which of the two mechanisms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TokenForm {
+    OAuthBearer,
+    XOAuth2,
 }
 
 impl Exchange {
@@ -112,14 +125,16 @@ impl Exchange {
     ///
     /// # Errors
     /// See [`SaslError`].
-    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>, security: &Security) -> Result<Progress, SaslError> {
-        if !mechanism.is_offered(security) {
+    pub fn start(mechanism: Mechanism, initial: Option<&[u8]>, offer: Offer<'_>) -> Result<Progress, SaslError> {
+        if !offer.includes(mechanism) {
             return Err(SaslError::NotOffered);
         }
-        let binding = security.channel_binding().cloned();
+        let binding = offer.security.channel_binding().cloned();
         let exchange = Exchange(match mechanism {
             Mechanism::ScramSha256Plus => State::ScramFirst(scram::Start::bound(binding)),
             Mechanism::ScramSha256 => State::ScramFirst(scram::Start::unbound(binding)),
+            Mechanism::OAuthBearer => State::Token(TokenForm::OAuthBearer),
+            Mechanism::XOAuth2 => State::Token(TokenForm::XOAuth2),
             Mechanism::Plain => State::Plain,
             Mechanism::Login => State::LoginUser,
         });
@@ -138,7 +153,19 @@ impl Exchange {
             State::LoginPassword { .. } => Cow::Borrowed("UGFzc3dvcmQ6"),
             State::ScramFinal(challenged) => Cow::Owned(STANDARD.encode(challenged.message())),
             State::Last(message) => Cow::Owned(STANDARD.encode(message)),
-            State::Plain | State::ScramFirst(_) | State::ScramAsked(_) | State::Asked => Cow::Borrowed(""),
+            // RFC 7628 §3.2.2, and what XOAUTH2 has in its place.
+            State::TokenRejected(TokenForm::OAuthBearer) => {
+                Cow::Owned(STANDARD.encode(r#"{"status":"invalid_token"}"#))
+            }
+            State::TokenRejected(TokenForm::XOAuth2) => {
+                Cow::Owned(STANDARD.encode(r#"{"status":"401","schemes":"bearer"}"#))
+            }
+            State::Plain
+            | State::ScramFirst(_)
+            | State::ScramAsked(_)
+            | State::Asked
+            | State::Token(_)
+            | State::TokenAsked(_) => Cow::Borrowed(""),
         }
     }
 
@@ -155,18 +182,17 @@ impl Exchange {
         self.decoded(message.expose())
     }
 
-    /// After the rim's reply to the question: as [`Progress::Continue`]. `None` if it answers another question.
+    /// The rim's reply to the question; `None` if it answers another one.
     #[must_use]
-    pub fn answer(self, reply: Reply) -> Option<Exchange> {
-        match (self.0, reply) {
-            (State::ScramAsked(first), Reply::Scram(parameters)) => {
-                Some(Exchange(State::ScramFinal(first.challenged(&parameters))))
-            }
-            (State::Asked, Reply::Proven { signature }) => {
-                Some(Exchange(State::Last(format!("v={}", STANDARD.encode(signature)))))
-            }
-            _ => None,
-        }
+    pub fn answer(self, reply: Reply) -> Option<Progress> {
+        let state = match (self.0, reply) {
+            (State::ScramAsked(first), Reply::Scram(parameters)) => State::ScramFinal(first.challenged(&parameters)),
+            (State::Asked, Reply::Proven { signature }) => State::Last(format!("v={}", STANDARD.encode(signature))),
+            (State::TokenAsked(_), Reply::Granted) => return Some(Progress::Done(Claim::Proven)),
+            (State::TokenAsked(form), Reply::Rejected) => State::TokenRejected(form),
+            _ => return None,
+        };
+        Some(Progress::Continue(Exchange(state)))
     }
 
     fn decoded(self, message: &[u8]) -> Result<Progress, SaslError> {
@@ -185,8 +211,16 @@ impl Exchange {
             State::ScramFinal(challenged) => {
                 Ok(Progress::Ask(Question::Proof(challenged.proof(message)?), Exchange(State::Asked)))
             }
+            State::Token(form) => {
+                let token = match form {
+                    TokenForm::OAuthBearer => bearer::oauthbearer(message)?,
+                    TokenForm::XOAuth2 => bearer::xoauth2(message)?,
+                };
+                Ok(Progress::Ask(Question::Token(token), Exchange(State::TokenAsked(form))))
+            }
+            State::TokenRejected(_) => Ok(Progress::Done(Claim::Proven)),
             State::Last(_) if message.is_empty() => Ok(Progress::Done(Claim::Proven)),
-            State::Last(_) | State::ScramAsked(_) | State::Asked => Err(SaslError::Malformed),
+            State::Last(_) | State::ScramAsked(_) | State::Asked | State::TokenAsked(_) => Err(SaslError::Malformed),
         }
     }
 }
@@ -212,11 +246,22 @@ mod tests {
     use proptest::prelude::*;
     use yubin_types::Secret;
 
-    use super::{Claim, Credentials, Exchange, Mechanism, Progress, SaslError};
+    use super::{Claim, Credentials, Exchange, Mechanism, Offer, Progress, SaslError, TokenLogin};
     use crate::security::Security;
+    use crate::step::TlsFacts;
+
+    fn tls() -> Security {
+        Security::Encrypted(TlsFacts {
+            version: String::new(),
+            cipher: String::new(),
+            server_name: None,
+            channel_binding: None,
+        })
+    }
 
     fn start(mechanism: Mechanism, initial: Option<&[u8]>) -> Result<Progress, SaslError> {
-        Exchange::start(mechanism, initial, &Security::Clear)
+        let offer = Offer { security: &tls(), tokens: TokenLogin::Allow };
+        Exchange::start(mechanism, initial, offer)
     }
 
     fn plain(message: &str) -> Result<Progress, SaslError> {
@@ -268,6 +313,23 @@ mod tests {
             }
         }
         assert_eq!(start(Mechanism::Plain, Some(b"=")), Err(SaslError::Malformed));
+    }
+
+    #[test]
+    fn tokens_need_tls_and_an_issuer() {
+        for (security, tokens) in [
+            (Security::Clear, TokenLogin::Allow),
+            (Security::Upgradable, TokenLogin::Allow),
+            (tls(), TokenLogin::Refuse),
+        ] {
+            let offer = Offer { security: &security, tokens };
+            assert_eq!(offer.names(), "SCRAM-SHA-256 PLAIN LOGIN");
+            for mechanism in [Mechanism::OAuthBearer, Mechanism::XOAuth2] {
+                assert_eq!(Exchange::start(mechanism, None, offer), Err(SaslError::NotOffered));
+            }
+        }
+        let offer = Offer { security: &tls(), tokens: TokenLogin::Allow };
+        assert_eq!(offer.names(), "SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! SMTP server sessions (RFC 5321, RFC 6409, RFC 2033): MX, submission and LMTP listeners.
 //!
-//! Offered, and nothing else: SIZE (RFC 1870), PIPELINING (RFC 2920), STARTTLS (RFC 3207), AUTH (RFC 4954: SCRAM-SHA-256, PLAIN, LOGIN;
+//! Offered, and nothing else: SIZE (RFC 1870), PIPELINING (RFC 2920), STARTTLS (RFC 3207), AUTH (RFC 4954: SCRAM-SHA-256, tokens, PLAIN, LOGIN;
 //! submission only, only over TLS unless configured), ENHANCEDSTATUSCODES (RFC 2034), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), CHUNKING
 //! (RFC 3030), LIMITS (RFC 9422), DSN (RFC 3461, submission only), XCLIENT (trusted peers only). Not BINARYMIME: message text has lines. Only CRLF.CRLF ends DATA.
 //!

@@ -161,6 +161,20 @@ pub const MIME_LANGUAGES_MAX: usize = 16;
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// Longest nonce of a SCRAM client, octets; clients send 24 to 64.
 pub const SCRAM_NONCE_BYTES_MAX: usize = 256;
+/// Longest token in place of a password, octets: the command that shows it fits a line of every protocol.
+pub const TOKEN_BYTES_MAX: usize = 5_500;
+/// Longest key set of an issuer, octets.
+pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+/// Keys of one issuer.
+pub const KEY_SET_KEYS_MAX: usize = 100;
+/// How old keys of an issuer may be before they are asked for again, seconds.
+pub const KEYS_FRESH_SECONDS: u64 = 3_600;
+/// How long they hold while new ones can't be had, seconds.
+pub const KEYS_STALE_SECONDS: u64 = 86_400;
+/// Between two questions for keys of an issuer, seconds.
+pub const KEYS_RETRY_SECONDS: u64 = 60;
+/// How long an issuer may take to tell its keys, seconds.
+pub const KEYS_FETCH_SECONDS_MAX: u64 = 10;
 /// Shortest password that can be set, octets.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 /// Targets of one alias.
@@ -301,6 +315,10 @@ const _: () = {
     assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
     assert!(NOTICE_HEADER_BYTES_MAX <= NOTICE_ORIGINAL_BYTES_MAX);
     assert!(PATH_BYTES_MAX < SMTP_COMMAND_BYTES_MAX);
+    assert!((TOKEN_BYTES_MAX + PATH_BYTES_MAX + 100) * 4 / 3 + 100 < IMAP_PREAUTH_LINE_BYTES_MAX);
+    assert!(
+        IMAP_PREAUTH_LINE_BYTES_MAX <= SMTP_AUTH_LINE_BYTES_MAX && SMTP_AUTH_LINE_BYTES_MAX <= POP3_AUTH_LINE_BYTES_MAX
+    );
     assert!(REMOTE_REPLY_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(SMTP_REPLY_LINE_BYTES_MAX <= SMTP_REPLY_BYTES_MAX);
     assert!(CREATED_LOCAL_PART_BYTES_MAX <= LOCAL_PART_BYTES_MAX);

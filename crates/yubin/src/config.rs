@@ -313,7 +313,7 @@ impl Config {
         self.proxy.networks()?;
         self.limits.check()?;
         self.smtp.check()?;
-        self.logins.guessing.check()?;
+        self.logins.check()?;
         if !self.has(Role::Store) {
             ensure!(
                 !self.store.members.is_empty(),
@@ -415,6 +415,7 @@ mod tests {
         full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
         full.queue.smart_hosts = vec![super::queue::SmartHost::default()];
         full.queue.receivers = vec![super::queue::Receiver::default()];
+        full.logins.issuers = vec![super::logins::Issuer::default()];
         full.smtp.inbound.lists = vec![super::inbound::List::default()];
         full.smtp.inbound.domains = vec![super::inbound::Domain::default()];
         full.smtp.milters = vec![super::scan::Milter::default()];

@@ -1,19 +1,22 @@
 //! The front end's settings from the configuration.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use yubin_dns_auth::https::HttpsClient;
+use yubin_dns_auth::tls::system_roots;
 use yubin_dns_auth::verify::{DnsList, Verifier};
-use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
+use yubin_dns_auth::{AddressScope, ConfigError, NameServers, Resolver, ResolverConfig};
 use yubin_frontend::{
-    CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, GuessingRule, InboundConfig, ListRule,
+    CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListRule,
     ListenerConfig, ListenerTls, PlaintextLogin, Protocol, ReverseDnsRule, TlsSource,
 };
 use yubin_types::limits;
 
 use crate::config::Config;
 use crate::config::inbound::{self as told, domains};
-use crate::config::logins::Guessing;
+use crate::config::logins::{Guessing, Issuer};
 use crate::config::queue::Switch;
 
 /// Memory for incoming messages, all connections together, bytes.
@@ -61,6 +64,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         inbound: inbound(config)?,
         content: Some(config.smtp.content()?),
         guessing: guessing(&config.logins.guessing)?,
+        issuers: issuers(config)?,
         postmaster: None,
     })
 }
@@ -78,18 +82,31 @@ fn guessing(told: &Guessing) -> anyhow::Result<Option<GuessingRule>> {
     Ok((told.defence == Switch::On).then_some(rule))
 }
 
+/// Whose tokens are taken, if there are any.
+fn issuers(config: &Config) -> anyhow::Result<Option<IssuersConfig>> {
+    if config.logins.issuers.is_empty() {
+        return Ok(None);
+    }
+    let issuers = config.logins.issuers.iter().map(Issuer::settings).collect::<anyhow::Result<_>>()?;
+    let client = HttpsClient::new(Arc::new(system_roots()), AddressScope::Any).context("logins.issuers")?;
+    Ok(Some(IssuersConfig { issuers, resolver: resolver(config).context("logins.issuers")?, client: Arc::new(client) }))
+}
+
+fn resolver(config: &Config) -> Result<Resolver, ConfigError> {
+    let nameservers = match config.smtp.inbound.name_servers.as_slice() {
+        [] => NameServers::System,
+        addresses => NameServers::Addresses(addresses.to_vec()),
+    };
+    Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() })
+}
+
 /// How mail from other servers is verified, if it is.
 fn inbound(config: &Config) -> anyhow::Result<Option<InboundConfig>> {
     let told = &config.smtp.inbound;
     if told.verification == Switch::Off {
         return Ok(None);
     }
-    let nameservers = match told.name_servers.as_slice() {
-        [] => NameServers::System,
-        addresses => NameServers::Addresses(addresses.to_vec()),
-    };
-    let resolver = Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() });
-    let verifier = Verifier::new(resolver.context("smtp.inbound")?).context("smtp.inbound")?;
+    let verifier = Verifier::new(resolver(config).context("smtp.inbound")?).context("smtp.inbound")?;
     let zones = domains(told.lists.iter().map(|list| &list.zone), "smtp.inbound.lists: zone")?;
     let lists = zones.into_iter().zip(&told.lists);
     let hosted = domains(told.domains.iter().map(|rules| &rules.domain), "smtp.inbound.domains: domain")?;

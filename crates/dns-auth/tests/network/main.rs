@@ -5,6 +5,7 @@
 mod dane;
 mod dkim;
 mod dns_server;
+mod https;
 mod mta_sts;
 mod resolver;
 mod spf;

@@ -20,5 +20,6 @@ mod smtp;
 mod spam;
 mod submission;
 mod tls;
+mod tokens;
 mod verification;
 mod world;

@@ -11,6 +11,24 @@ use tokio_rustls::client::TlsStream;
 
 use crate::world::{Client, PASSWORD, World};
 
+/// Connects, and asks for TLS where the service does not begin with it.
+pub(crate) async fn upgrade(world: &World, service: &str) -> TcpStream {
+    if service == "imaps" {
+        return TcpStream::connect(world.address(service)).await.unwrap();
+    }
+    let mut clear = world.connect(service).await;
+    let reply = match service {
+        "imap" => clear.imap("STARTTLS").await,
+        "pop3" => clear.pop3("STLS").await,
+        _ => {
+            clear.smtp("EHLO client.test").await;
+            clear.smtp("STARTTLS").await
+        }
+    };
+    assert!(["a OK", "+OK", "220"].iter().any(|yes| reply.starts_with(yes)), "{reply}");
+    clear.into_inner()
+}
+
 pub(crate) async fn secure(world: &World, stream: TcpStream) -> Client<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let certificate = world.directory.path().join("tls/self-signed.crt.pem");

@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
-    ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, ListenerConfig, ListenerTls, NetworkLimits,
-    NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
+    ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListenerConfig, ListenerTls,
+    NetworkLimits, NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
@@ -34,6 +34,15 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) directory: tempfile::TempDir,
     domains: BTreeMap<&'static str, Scope>,
+}
+
+/// What a front end is told beside where it listens.
+#[derive(Default)]
+struct Rules {
+    inbound: Option<InboundConfig>,
+    content: Option<ContentConfig>,
+    guessing: Option<GuessingRule>,
+    issuers: Option<IssuersConfig>,
 }
 
 pub(crate) fn verifiers(password: &str) -> Verifiers {
@@ -60,29 +69,30 @@ fn listener(name: &str, protocol: Protocol, tls: ListenerTls, plaintext_login: P
 impl World {
     /// `example.jp` with alice, bob and the alias `info` of alice; `example.org` with carol.
     pub(crate) async fn new() -> World {
-        World::ruled(None, None, None).await
+        World::ruled(Rules::default()).await
+    }
+
+    /// The same, with these issuers of tokens, and guessing suffered so.
+    pub(crate) async fn trusting(issuers: IssuersConfig, guessing: Option<GuessingRule>) -> World {
+        World::ruled(Rules { issuers: Some(issuers), guessing, ..Rules::default() }).await
     }
 
     /// The same, with mail from other servers verified so.
     pub(crate) async fn verifying(inbound: Option<InboundConfig>) -> World {
-        World::ruled(inbound, None, None).await
+        World::ruled(Rules { inbound, ..Rules::default() }).await
     }
 
     /// The same, with guessing suffered so.
     pub(crate) async fn guarded(guessing: GuessingRule) -> World {
-        World::ruled(None, None, Some(guessing)).await
+        World::ruled(Rules { guessing: Some(guessing), ..Rules::default() }).await
     }
 
     /// The same, with mail from other servers verified, if it is, and its content looked at so.
     pub(crate) async fn assessing(inbound: Option<InboundConfig>, content: ContentConfig) -> World {
-        World::ruled(inbound, Some(content), None).await
+        World::ruled(Rules { inbound, content: Some(content), ..Rules::default() }).await
     }
 
-    async fn ruled(
-        inbound: Option<InboundConfig>,
-        content: Option<ContentConfig>,
-        guessing: Option<GuessingRule>,
-    ) -> World {
+    async fn ruled(rules: Rules) -> World {
         let node = MemoryNode::new();
         let settings = ClientSettings {
             call_timeout: Duration::from_millis(300),
@@ -118,9 +128,10 @@ impl World {
                 exempt: Vec::new(),
             },
             tarpit: None,
-            inbound,
-            content,
-            guessing,
+            inbound: rules.inbound,
+            content: rules.content,
+            guessing: rules.guessing,
+            issuers: rules.issuers,
             postmaster: None,
         };
         let mut registry = Registry::default();

@@ -1,5 +1,6 @@
 //! What a listener tells its IMAP sessions.
 
+use crate::sasl::{Offer, TokenLogin};
 use crate::{PlaintextLogin, Security};
 
 /// Settings of one connection.
@@ -11,6 +12,15 @@ pub struct Config {
     pub security: Security,
     /// May a password be sent without TLS? If not, LOGINDISABLED is announced (RFC 9051 §6.2.3).
     pub plaintext_login: PlaintextLogin,
+    /// May a token stand in place of a password?
+    pub tokens: TokenLogin,
     /// Largest message that APPEND takes, bytes; plans lower it.
     pub message_bytes_max: u64,
+}
+
+impl Config {
+    /// The mechanisms on a connection that is protected so.
+    pub(super) const fn offer<'a>(&self, security: &'a Security) -> Offer<'a> {
+        Offer { security, tokens: self.tokens }
+    }
 }

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::output::Output;
 use super::state::State;
 use crate::Security;
+use crate::sasl::Mechanism;
 
 /// A file of commands that belong together.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ pub(super) enum When {
     TlsOffered,
     /// Before login, where passwords are taken.
     LoginAllowed,
-    /// Before login, where passwords are taken and can be bound to the connection.
-    BindingOffered,
+    /// Before login, where passwords are taken and this mechanism is on offer.
+    Offered(Mechanism),
     /// Before login, where they are not.
     LoginDisabled,
 }
@@ -81,8 +82,8 @@ impl When {
             When::Authenticated => !before_login,
             When::TlsOffered => before_login && state.security == Security::Upgradable,
             When::LoginAllowed => before_login && login_allowed(state, config),
-            When::BindingOffered => {
-                before_login && login_allowed(state, config) && state.security.channel_binding().is_some()
+            When::Offered(mechanism) => {
+                before_login && login_allowed(state, config) && config.offer(&state.security).includes(mechanism)
             }
             When::LoginDisabled => before_login && !login_allowed(state, config),
         }

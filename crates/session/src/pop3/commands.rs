@@ -15,7 +15,7 @@ use super::send::{Listing, Scan};
 use super::session::{Phase, Pop3Session};
 use super::stuffing::Extent;
 use crate::line::Line;
-use crate::sasl::{self, Claim, Credentials, Exchange, Progress, SaslError};
+use crate::sasl::{self, Claim, Credentials, Exchange, Offer, Progress, SaslError};
 use crate::security::Security;
 use crate::step::Step;
 
@@ -87,7 +87,7 @@ impl Pop3Session {
             }
             (Command::Pass(_), None) => self.mistaken("-ERR Send USER first"),
             (Command::Authenticate { mechanism, initial }, _) => {
-                let progress = Exchange::start(mechanism, initial.as_deref(), &self.security);
+                let progress = Exchange::start(mechanism, initial.as_deref(), self.offer());
                 return self.sasl(progress).map(Step::Ask);
             }
             _ => self.mistaken("-ERR Log in first"),
@@ -111,11 +111,17 @@ impl Pop3Session {
     }
 
     /// The rim's word in the middle of a SASL exchange.
-    pub(super) fn consulted(&mut self, exchange: Exchange, reply: sasl::Reply) {
-        match exchange.answer(reply) {
-            Some(exchange) => self.challenge(exchange),
-            None => self.unexpected(),
-        }
+    pub(super) fn consulted(&mut self, exchange: Exchange, reply: sasl::Reply) -> Option<Ask> {
+        let Some(progress) = exchange.answer(reply) else {
+            self.unexpected();
+            return None;
+        };
+        self.sasl(Ok(progress))
+    }
+
+    /// The mechanisms on this connection.
+    const fn offer(&self) -> Offer<'_> {
+        Offer { security: &self.security, tokens: self.config.tokens }
     }
 
     /// Sends the challenge; the client owes a line.
@@ -183,7 +189,7 @@ impl Pop3Session {
         self.say("+OK Capability list follows");
         self.say("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING");
         if self.security.admits_login(self.config.plaintext_login) {
-            let _ = write!(self.output, "USER\r\nSASL {}\r\n", sasl::offered(&self.security));
+            let _ = write!(self.output, "USER\r\nSASL {}\r\n", self.offer().names());
         }
         if self.security == Security::Upgradable && matches!(self.phase, Phase::Authorization(_)) {
             self.say("STLS");

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use yubin_types::{EmailId, ResponseText, Uid, UidSet};
 
-use crate::sasl::{self, Claim};
+use crate::sasl::{self, Claim, TokenLogin};
 use crate::security::{PlaintextLogin, Security};
 
 /// What a session needs to know of its listener.
@@ -22,6 +22,8 @@ pub struct Config {
     pub security: Security,
     /// May a password be sent without TLS?
     pub plaintext_login: PlaintextLogin,
+    /// May a token stand in place of a password?
+    pub tokens: TokenLogin,
 }
 
 /// What a session asks.

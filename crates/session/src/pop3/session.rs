@@ -297,7 +297,7 @@ impl Session for Pop3Session {
 
     fn answer(&mut self, answer: Answer) {
         match (std::mem::replace(&mut self.phase, Phase::Closed), answer) {
-            (Phase::Consulting(exchange), Answer::Sasl(reply)) => self.consulted(exchange, reply),
+            (Phase::Consulting(exchange), Answer::Sasl(reply)) => self.asked = self.consulted(exchange, reply),
             (Phase::Consulting(_) | Phase::LoggingIn, Answer::Refused(text)) => self.login_failed(&text),
             (Phase::LoggingIn, answer) => self.asked = self.listed(Maildrop::default(), answer),
             (Phase::Loading(maildrop), answer) => self.asked = self.listed(maildrop, answer),

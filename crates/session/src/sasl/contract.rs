@@ -10,7 +10,7 @@ use yubin_types::{Secret, limits};
 pub enum Claim {
     /// A name and its password.
     Password(Credentials),
-    /// To be who the last question of this exchange has proven: the rim knows.
+    /// To be who the last question of this exchange has proven: the rim knows, and also whether it has.
     Proven,
 }
 
@@ -40,6 +40,15 @@ impl Credentials {
     }
 }
 
+/// A token in place of a password (RFC 6750).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BearerToken {
+    /// Whom the client says that it names, if it says so; as [`Credentials::user`].
+    pub user: Option<String>,
+    /// The token; printable ASCII.
+    pub token: Secret,
+}
+
 /// What an exchange asks of the rim before it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -50,6 +59,8 @@ pub enum Question {
     },
     /// Is the proof right? → [`Reply::Proven`], or a refusal of the login.
     Proof(ScramProof),
+    /// Is the token good? → [`Reply::Granted`] or [`Reply::Rejected`].
+    Token(BearerToken),
 }
 
 /// What the rim replies; a refusal of the login ends the exchange instead.
@@ -62,6 +73,10 @@ pub enum Reply {
         /// ServerSignature (RFC 5802 §3), which proves to the client that we know its password too.
         signature: [u8; 32],
     },
+    /// To [`Question::Token`]: it is.
+    Granted,
+    /// To [`Question::Token`]: it is not; [`Claim::Proven`] will be refused.
+    Rejected,
 }
 
 /// How a user proves a password (RFC 5802 §5.1).

@@ -147,7 +147,7 @@ impl Challenged {
 }
 
 /// RFC 5802 §5.1: `=2C` is a comma, `=3D` an equals sign, and no other `=` may be there.
-fn saslname(text: &str) -> Result<String, SaslError> {
+pub(super) fn saslname(text: &str) -> Result<String, SaslError> {
     let mut parts = text.split('=');
     let mut name = parts.next().unwrap_or_default().to_owned();
     for part in parts {

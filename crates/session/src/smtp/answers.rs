@@ -12,15 +12,16 @@ use super::receive::{Message, Reason};
 use super::session::{Afterwards, Envelope, Phase, Replies, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
 use super::xclient::Claimed;
-use crate::sasl::Exchange;
+use crate::sasl::{Exchange, Progress};
 
 impl SmtpSession {
     /// The rim's word in the middle of a SASL exchange; a refusal is that of the login.
     pub(super) fn consulted(&mut self, exchange: Exchange, answer: Answer) {
         match answer {
             Answer::Sasl(reply) => match exchange.answer(reply) {
-                Some(exchange) => self.challenge(exchange),
-                None => self.unexpected(),
+                Some(Progress::Continue(exchange)) => self.challenge(exchange),
+                Some(Progress::Done(claim)) => self.phase = Phase::Claimed(claim),
+                Some(Progress::Ask(..)) | None => self.unexpected(),
             },
             answer => self.authenticated(answer),
         }

@@ -170,7 +170,7 @@ impl SmtpSession {
         } else if !self.client.security.admits_login(self.config.plaintext_login) {
             Violation::EncryptionRequired
         } else if let Some(mechanism) = mechanism {
-            let progress = Exchange::start(mechanism, initial.as_deref(), &self.client.security);
+            let progress = Exchange::start(mechanism, initial.as_deref(), self.offer());
             return self.sasl(progress);
         } else {
             Violation::UnknownMechanism

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use yubin_types::{Address, DsnEnvelope, NotifySet, ReversePath, SmtpReply, TraceId};
 
-use crate::sasl::{self, Claim};
+use crate::sasl::{self, Claim, TokenLogin};
 use crate::security::{PlaintextLogin, Security};
 use crate::step::TlsFacts;
 
@@ -46,6 +46,8 @@ pub struct Config {
     pub security: Security,
     /// May AUTH be used without TLS?
     pub plaintext_login: PlaintextLogin,
+    /// May a token stand in place of a password?
+    pub tokens: TokenLogin,
     /// XCLIENT.
     pub xclient: Xclient,
     /// Largest message that this listener takes, bytes; the SIZE of EHLO (RFC 1870).

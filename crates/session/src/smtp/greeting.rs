@@ -10,7 +10,6 @@ use yubin_types::limits;
 use super::contract::{AddressEncoding, Listener, Mail, Origin, Xclient};
 use super::session::{Envelope, Hello, Phase, SmtpSession};
 use super::xclient;
-use crate::sasl;
 use crate::security::Security;
 
 impl SmtpSession {
@@ -34,7 +33,7 @@ impl SmtpSession {
         }
         if self.config.listener == Listener::Submission {
             if self.client.user.is_none() && self.client.security.admits_login(self.config.plaintext_login) {
-                let _ = write!(self.output, "250-AUTH {}\r\n", sasl::offered(&self.client.security));
+                let _ = write!(self.output, "250-AUTH {}\r\n", self.offer().names());
             }
             self.say("250-DSN");
         }

@@ -18,7 +18,7 @@ use super::receive::Message;
 use super::violation::{Then, Violation};
 use super::xclient::Claimed;
 use crate::line::Input;
-use crate::sasl::Exchange;
+use crate::sasl::{Claim, Exchange, Offer};
 use crate::security::Security;
 use crate::step::{Session, Step, TlsFacts};
 
@@ -69,6 +69,8 @@ pub(super) enum Phase {
     Sasl(Exchange),
     /// Asked: Sasl.
     Consulting(Exchange),
+    /// The client has said all; Authenticate is asked next.
+    Claimed(Claim),
     /// Asked: Authenticate.
     Authenticating,
     /// Asked: Mail.
@@ -266,6 +268,10 @@ impl SmtpSession {
             }
             Phase::Command(envelope) => self.read_command(envelope, now),
             Phase::Sasl(exchange) => self.read_sasl(exchange, now),
+            Phase::Claimed(claim) => {
+                self.phase = Phase::Authenticating;
+                Some(Step::Ask(Ask::Authenticate(claim)))
+            }
             Phase::Receiving(message) => self.receive_message(message, now),
             Phase::Handshake => {
                 self.phase = Phase::Handshake;
@@ -294,6 +300,11 @@ impl SmtpSession {
     pub(super) fn report(&mut self, afterwards: Afterwards) -> Step<Ask> {
         self.phase = Phase::Reporting(afterwards);
         Step::Ask(Ask::Failed(std::mem::take(&mut self.tally.unreported)))
+    }
+
+    /// The mechanisms on this connection.
+    pub(super) const fn offer(&self) -> Offer<'_> {
+        Offer { security: &self.client.security, tokens: self.config.tokens }
     }
 }
 
@@ -366,7 +377,7 @@ mod tests {
     use yubin_types::{Timestamp, TraceId};
 
     use super::{Envelope, Phase, SmtpSession};
-    use crate::sasl::{Question, Reply, ScramParameters};
+    use crate::sasl::{Question, Reply, ScramParameters, TokenLogin};
     use crate::security::{PlaintextLogin, Security};
     use crate::smtp::{Answer, Ask, Config, Listener, Verdict, Xclient};
     use crate::step::{Session as _, Step};
@@ -380,6 +391,7 @@ mod tests {
             hostname: "mx.example.jp".into(),
             security: Security::Clear,
             plaintext_login: PlaintextLogin::Allow,
+            tokens: TokenLogin::Allow,
             xclient: Xclient::Off,
             message_bytes_max: 1_000_000,
         })
@@ -390,6 +402,7 @@ mod tests {
             Ask::Sasl(Question::Scram { .. }) => {
                 Answer::Sasl(Reply::Scram(ScramParameters { salt: vec![0; 16], iterations: 4_096, nonce: "n".into() }))
             }
+            Ask::Sasl(Question::Token(_)) => Answer::Sasl(Reply::Granted),
             Ask::Sasl(Question::Proof(_)) => Answer::Sasl(Reply::Proven { signature: [0; 32] }),
             Ask::Authenticate(_) => Answer::Authenticated { user: "t".into() },
             Ask::Recipients(recipients) => Answer::Recipients(vec![Verdict::Accepted; recipients.len()]),
@@ -423,6 +436,7 @@ mod tests {
             "AUTH LOGIN\r\n",
             "AUTH PLAIN AHQAdA==\r\n",
             "AUTH SCRAM-SHA-256 biwsbj10LHI9YQ==\r\n",
+            "AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIHQBAQ==\r\n",
             "dA==\r\n",
             "MAIL FROM:<a@b.example>\r\n",
             "RCPT TO:<a@b.example>\r\n",

@@ -1,4 +1,5 @@
-//! A rim's part of SCRAM: the server of RFC 7677 §3, which knows the user `user` with the password `pencil`, and one nonce.
+//! A rim's part of SASL: the server of RFC 7677 §3, which knows the user `user` with the password `pencil`, and one nonce; and one token
+//! that is good.
 
 use yubin_session::sasl::{Question, Reply, ScramParameters, ScramProof};
 use yubin_types::Secret;
@@ -10,15 +11,27 @@ const SIGNATURE: [u8; 32] = [
 ];
 
 /// The answer to a question; `None`: the login is refused.
-pub(crate) fn answer(question: Question) -> Option<Reply> {
+pub(crate) fn answer(question: Question, rejected: &mut bool) -> Option<Reply> {
     match question {
+        Question::Token(bearer) => {
+            *rejected = bearer.token != Secret::new("good");
+            Some(if *rejected { Reply::Rejected } else { Reply::Granted })
+        }
         Question::Scram { .. } => Some(Reply::Scram(ScramParameters {
             salt: vec![0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e, 0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81],
             iterations: 4_096,
             nonce: "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".to_owned(),
         })),
-        Question::Proof(proof) => (proof == expected()).then_some(Reply::Proven { signature: SIGNATURE }),
+        Question::Proof(proof) => {
+            *rejected = false;
+            (proof == expected()).then_some(Reply::Proven { signature: SIGNATURE })
+        }
     }
+}
+
+/// Does the claim to have proven something stand?
+pub(crate) fn stands(rejected: &mut bool) -> bool {
+    !std::mem::take(rejected)
 }
 
 fn expected() -> ScramProof {

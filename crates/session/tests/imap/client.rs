@@ -4,6 +4,7 @@
 
 use bytes::BytesMut;
 use yubin_session::imap::{Answer, Config, ImapSession};
+use yubin_session::sasl::TokenLogin;
 use yubin_session::{PlaintextLogin, Security, Session, Step, TlsFacts};
 use yubin_types::Timestamp;
 
@@ -28,6 +29,7 @@ pub(crate) fn config() -> Config {
         hostname: "mail.example.jp".into(),
         security: Security::Encrypted(tls_facts()),
         plaintext_login: PlaintextLogin::Refuse,
+        tokens: TokenLogin::Refuse,
         message_bytes_max: 1000,
     }
 }

@@ -1,6 +1,7 @@
 //! Greeting, capabilities, TLS, LOGIN and AUTHENTICATE.
 
 use yubin_session::imap::{Answer, Config};
+use yubin_session::sasl::TokenLogin;
 use yubin_session::{ChannelBinding, PlaintextLogin, Security, Session, TlsFacts};
 use yubin_types::limits;
 
@@ -141,6 +142,31 @@ fn a_password_is_proven_without_being_sent() {
     );
     client.send("\r\n");
     assert!(client.take().starts_with("d OK [CAPABILITY "));
+}
+
+#[test]
+fn a_token_is_taken_where_issuers_are_configured() {
+    let mut client = Client::connect(Config { tokens: TokenLogin::Allow, ..config() });
+    client.play(
+        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ ID SASL-IR AUTH=SCRAM-SHA-256 AUTH=OAUTHBEARER AUTH=XOAUTH2 AUTH=PLAIN ...
+         C: a AUTHENTICATE OAUTHBEARER biwsAWF1dGg9QmVhcmVyIGJhZAEB
+         S: + eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=
+         C: AQ==
+         S: a NO [AUTHENTICATIONFAILED] Invalid user name or password
+         C: b AUTHENTICATE XOAUTH2 dXNlcj10aW1AZXhhbXBsZS5qcAFhdXRoPUJlYXJlciBiYWQBAQ==
+         S: + eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=
+         C: *
+         S: b BAD Authentication cancelled
+         C: c AUTHENTICATE OAUTHBEARER bixhPXRpbUBleGFtcGxlLmpwLAFob3N0PW14LmV4YW1wbGUuanABcG9ydD01ODcBYXV0aD1CZWFyZXIgZ29vZAEB
+         S: c OK [CAPABILITY ...",
+    );
+    let mut client = Client::connect(config());
+    client.take();
+    client.play(
+        "C: a AUTHENTICATE OAUTHBEARER bixhPXRpbUBleGFtcGxlLmpwLAFob3N0PW14LmV4YW1wbGUuanABcG9ydD01ODcBYXV0aD1CZWFyZXIgZ29vZAEB
+         S: a NO [CANNOT] Unsupported authentication mechanism",
+    );
+    assert_eq!(client.rim.asked, [""; 0]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) struct Rim {
     pub(crate) asked: Vec<String>,
     pub(crate) prefix: String,
     pub(crate) rows_per_frame: usize,
+    rejected: bool,
 }
 
 pub(crate) struct Mailbox {
@@ -80,6 +81,7 @@ impl Rim {
             asked: Vec::new(),
             prefix: String::new(),
             rows_per_frame: 2,
+            rejected: false,
         };
         rim.create(name("INBOX"), None);
         rim.create(name("Trash"), Some(SpecialUse::Trash));
@@ -151,8 +153,10 @@ impl Rim {
             return self.faults.remove(at).1;
         }
         match ask {
-            Ask::Sasl(question) => scram::answer(question).map_or(Answer::AuthenticationFailed, Answer::Sasl),
-            Ask::Authenticate(Claim::Proven) => Answer::LoggedIn,
+            Ask::Sasl(question) => {
+                scram::answer(question, &mut self.rejected).map_or(Answer::AuthenticationFailed, Answer::Sasl)
+            }
+            Ask::Authenticate(Claim::Proven) if scram::stands(&mut self.rejected) => Answer::LoggedIn,
             Ask::Authenticate(Claim::Password(credentials)) if credentials.password.expose() == b"secret" => {
                 Answer::LoggedIn
             }

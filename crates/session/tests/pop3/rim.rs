@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use yubin_session::pop3::{Answer, Ask, Config, Entry, Pop3Session};
-use yubin_session::sasl::{Claim, Credentials};
+use yubin_session::sasl::{Claim, Credentials, TokenLogin};
 use yubin_session::{PlaintextLogin, Security};
 use yubin_types::{EmailId, ResponseText, Uid};
 
@@ -24,6 +24,7 @@ pub struct Pop3Rim {
     pub commits_max: usize,
     /// Octets of a message that can be read.
     pub readable: usize,
+    rejected: bool,
 }
 
 fn refused(code: &'static str, text: &str) -> Answer {
@@ -47,11 +48,12 @@ impl Pop3Rim {
 impl Rim<Pop3Session> for Pop3Rim {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Sasl(question) => match scram::answer(question) {
+            Ask::Sasl(question) => match scram::answer(question, &mut self.rejected) {
                 Some(reply) => Answer::Sasl(reply),
                 None => refused("AUTH", "Wrong user name or password"),
             },
-            Ask::Login(Claim::Proven) => self.listing(1),
+            Ask::Login(Claim::Proven) if scram::stands(&mut self.rejected) => self.listing(1),
+            Ask::Login(Claim::Proven) => refused("AUTH", "The token is not valid"),
             Ask::Login(Claim::Password(Credentials { user, password })) => match (user.as_str(), password.expose()) {
                 ("tim@example.jp", b"tanstaaf") => self.listing(1),
                 ("busy@example.jp", _) => refused("IN-USE", "Another session has the mailbox"),
@@ -87,9 +89,21 @@ impl Rim<Pop3Session> for Pop3Rim {
 }
 
 pub fn connect(security: Security, messages: &[&[u8]]) -> Connection<Pop3Session, Pop3Rim> {
-    let config = Config { hostname: "pop.example.jp".into(), security, plaintext_login: PlaintextLogin::Refuse };
+    let config = Config {
+        hostname: "pop.example.jp".into(),
+        security,
+        plaintext_login: PlaintextLogin::Refuse,
+        tokens: TokenLogin::Allow,
+    };
     let messages = (1u32..).zip(messages).map(|(index, text)| (index * 10, Bytes::copy_from_slice(text))).collect();
-    let rim = Pop3Rim { messages, piece_bytes: 5, commits: 0, commits_max: usize::MAX, readable: usize::MAX };
+    let rim = Pop3Rim {
+        messages,
+        piece_bytes: 5,
+        commits: 0,
+        commits_max: usize::MAX,
+        readable: usize::MAX,
+        rejected: false,
+    };
     Connection::new(Pop3Session::new(config), rim)
 }
 

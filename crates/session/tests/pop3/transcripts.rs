@@ -22,6 +22,7 @@ fn dialogues_go_as_written() {
         ("session", include_str!("transcripts/session.txt"), clear),
         ("logins", include_str!("transcripts/logins.txt"), tls),
         ("scram", include_str!("transcripts/scram.txt"), tls),
+        ("token", include_str!("transcripts/token.txt"), tls),
         ("deletion", include_str!("transcripts/deletion.txt"), tls),
         ("malformed", include_str!("transcripts/malformed.txt"), tls),
         ("timeout", include_str!("transcripts/timeout.txt"), tls),

@@ -1,7 +1,7 @@
 //! A rim for SMTP tests: hosts `example.jp` with `tim` (password `tanstaaf`), `ann`, `full` (over quota) and `flaky` (temporary
 //! failure), keeps what it stored, and checks the order of the questions.
 
-use yubin_session::sasl::{Claim, Credentials};
+use yubin_session::sasl::{Claim, Credentials, TokenLogin};
 use yubin_session::smtp::{
     Answer, Ask, ClientClaim, Config, ForwardPath, Listener, Mail, MessageFacts, Origin, Recipient, SmtpSession,
     Verdict, Xclient,
@@ -29,6 +29,8 @@ pub struct SmtpRim {
     open: Option<(Mail, Vec<Recipient>)>,
     receiving: Option<Vec<u8>>,
     pub fail: Fail,
+    /// A token was shown and is no good.
+    rejected: bool,
     /// Of the network, as the session tells them.
     pub failures: u32,
     pub failures_max: u32,
@@ -47,6 +49,7 @@ impl Default for SmtpRim {
             open: None,
             receiving: None,
             fail: Fail::Nowhere,
+            rejected: false,
             failures: 0,
             failures_max: u32::MAX,
             client: None,
@@ -114,8 +117,13 @@ impl SmtpRim {
 impl Rim<SmtpSession> for SmtpRim {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Sasl(question) => scram::answer(question).map_or_else(wrong, Answer::Sasl),
-            Ask::Authenticate(Claim::Proven) => Answer::Authenticated { user: "tim@example.jp".into() },
+            Ask::Sasl(question) => scram::answer(question, &mut self.rejected).map_or_else(wrong, Answer::Sasl),
+            Ask::Authenticate(Claim::Proven) if scram::stands(&mut self.rejected) => {
+                Answer::Authenticated { user: "tim@example.jp".into() }
+            }
+            Ask::Authenticate(Claim::Proven) => {
+                Answer::Refused(SmtpReply::new(535, (5, 7, 8), "The token is not valid"))
+            }
             Ask::Authenticate(Claim::Password(Credentials { user, password })) => {
                 if (user.as_str(), password.expose()) == ("tim@example.jp", b"tanstaaf") {
                     Answer::Authenticated { user }
@@ -190,6 +198,7 @@ pub fn config(listener: Listener, security: Security) -> Config {
         hostname: "mx.example.jp".into(),
         security,
         plaintext_login: PlaintextLogin::Refuse,
+        tokens: TokenLogin::Refuse,
         xclient: Xclient::Off,
         message_bytes_max: 1_000_000,
     }
@@ -202,6 +211,13 @@ pub fn connect(listener: Listener, security: Security) -> Connection<SmtpSession
 /// A connection of a peer that may say whose client it speaks for.
 pub fn trusted(listener: Listener, security: Security) -> Connection<SmtpSession, SmtpRim> {
     let config = Config { xclient: Xclient::Offered, ..config(listener, security) };
+    Connection::new(SmtpSession::new(config), SmtpRim::default())
+}
+
+/// A submission connection under TLS that takes tokens.
+pub fn taking_tokens() -> Connection<SmtpSession, SmtpRim> {
+    let security = Security::Encrypted(crate::harness::tls_facts());
+    let config = Config { tokens: TokenLogin::Allow, ..config(Listener::Submission, security) };
     Connection::new(SmtpSession::new(config), SmtpRim::default())
 }
 

@@ -4,7 +4,7 @@ use yubin_session::Security;
 use yubin_session::smtp::{Listener, SmtpSession};
 
 use crate::harness::{Connection, bound_facts, play_all, tls_facts};
-use crate::rim::{SmtpRim, connect, greeted, trusted};
+use crate::rim::{SmtpRim, connect, greeted, taking_tokens, trusted};
 
 type Connect = fn() -> Connection<SmtpSession, SmtpRim>;
 
@@ -23,6 +23,7 @@ fn dialogues_go_as_written() {
         ("submission", include_str!("transcripts/submission.txt"), submission),
         ("scram", include_str!("transcripts/scram.txt"), submissions),
         ("bound", include_str!("transcripts/bound.txt"), bound),
+        ("token", include_str!("transcripts/token.txt"), taking_tokens),
         ("guessing", include_str!("transcripts/guessing.txt"), submissions),
         ("drain", include_str!("transcripts/drain.txt"), mx_clear),
         ("lmtp", include_str!("transcripts/lmtp.txt"), lmtp),

@@ -1,6 +1,7 @@
 //! The client against this project's own server session, both as values: what is handed in comes out, octet for octet.
 
 use proptest::prelude::*;
+use yubin_session::sasl::TokenLogin;
 use yubin_session::smtp::client::{Outcome, Verdict};
 use yubin_session::smtp::{self, Config, Listener, SmtpSession, Xclient};
 use yubin_session::{PlaintextLogin, Security, Session as _, Step};
@@ -16,6 +17,7 @@ fn converse(letters: Vec<Letter>, segment: usize) -> (Vec<Outcome>, Vec<Vec<u8>>
         hostname: "mx.example.com".into(),
         security: Security::Upgradable,
         plaintext_login: PlaintextLogin::Refuse,
+        tokens: TokenLogin::Refuse,
         xclient: Xclient::Off,
         message_bytes_max: 1_000_000,
     });

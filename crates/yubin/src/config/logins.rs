@@ -2,8 +2,10 @@
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use yubin_types::Network;
+use yubin_frontend::{IssuerConfig, KeySource, TokenRule};
+use yubin_types::{DomainName, Network};
 
+use super::inbound::domains;
 use super::queue::Switch;
 
 /// How users log in.
@@ -12,6 +14,24 @@ use super::queue::Switch;
 pub(crate) struct Logins {
     /// How much guessing of passwords is suffered.
     pub(crate) guessing: Guessing,
+    /// Issuers whose tokens are taken in place of passwords.
+    pub(crate) issuers: Vec<Issuer>,
+}
+
+/// An issuer of tokens (OAuth 2.0, OpenID Connect).
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    /// What its tokens say in `iss`.
+    pub(crate) issuer: String,
+    /// What they say in `aud`, alone or among others.
+    pub(crate) audience: String,
+    /// Its keys: a page, `https://...`, or a file.
+    pub(crate) keys: String,
+    /// The claim that holds the mail address.
+    pub(crate) claim: String,
+    /// The hosted domains whose users it may name; empty: all.
+    pub(crate) domains: Vec<String>,
 }
 
 /// How much guessing of passwords is suffered.
@@ -67,9 +87,101 @@ impl Guessing {
     }
 }
 
+impl Logins {
+    /// Refuses what can't work.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.guessing.check()?;
+        for (place, issuer) in self.issuers.iter().enumerate() {
+            let known = self.issuers.iter().take(place).any(|other| other.issuer == issuer.issuer);
+            ensure!(!known, "logins.issuers: {} is there twice", issuer.issuer);
+            issuer.settings()?;
+        }
+        Ok(())
+    }
+}
+
+impl Issuer {
+    /// As the front end is told.
+    pub(crate) fn settings(&self) -> anyhow::Result<IssuerConfig> {
+        for (value, key) in [(&self.issuer, "issuer"), (&self.audience, "audience"), (&self.claim, "claim")] {
+            ensure!(!value.is_empty(), "logins.issuers: {key} must not be empty");
+        }
+        let rule = TokenRule {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            address_claim: self.claim.clone(),
+        };
+        let domains = domains(&self.domains, "logins.issuers: domains")?;
+        Ok(IssuerConfig { rule, keys: self.source().context("logins.issuers: keys")?, domains })
+    }
+
+    fn source(&self) -> anyhow::Result<KeySource> {
+        let Some(address) = self.keys.strip_prefix("https://") else {
+            ensure!(
+                !self.keys.is_empty() && !self.keys.contains("://"),
+                "{:?} is neither https:// nor a file",
+                self.keys
+            );
+            return Ok(KeySource::File(self.keys.clone().into()));
+        };
+        let (authority, path) = address.split_once('/').unwrap_or((address, ""));
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+        let path = format!("/{path}");
+        ensure!(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{path:?} is no path");
+        Ok(KeySource::Https {
+            host: DomainName::parse(host).with_context(|| format!("{host} is no host name"))?,
+            port: port.parse().with_context(|| format!("{port} is no port"))?,
+            path,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Guessing;
+    use yubin_frontend::KeySource;
+    use yubin_types::DomainName;
+
+    use super::{Guessing, Issuer, Logins};
+
+    const ISSUER: &str =
+        "{ issuer = 'https://login.example', audience = 'mail', keys = 'KEYS', claim = 'email', domains = [] }";
+
+    #[test]
+    fn keys_are_a_page_or_a_file() {
+        let source = |keys: &str| {
+            let logins: Logins = toml::from_str(&format!("issuers = [{}]", ISSUER.replace("KEYS", keys))).unwrap();
+            logins.check()?;
+            logins.issuers.iter().map(Issuer::settings).next().unwrap().map(|settings| settings.keys)
+        };
+        let page = |port, path: &str| KeySource::Https {
+            host: DomainName::parse("login.example").unwrap(),
+            port,
+            path: path.into(),
+        };
+        assert_eq!(source("https://login.example/keys?v=1").unwrap(), page(443, "/keys?v=1"));
+        assert_eq!(source("https://login.example:8443").unwrap(), page(8_443, "/"));
+        assert_eq!(source("/etc/yubin/keys.json").unwrap(), KeySource::File("/etc/yubin/keys.json".into()));
+        for wrong in
+            ["", "http://login.example/keys", "https://", "https://login.example:x/", "https://a/b c", "https://a b/"]
+        {
+            assert!(source(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn issuers_that_can_not_work_are_refused() {
+        let good = ISSUER.replace("KEYS", "keys.json");
+        let check = |issuers: &str| toml::from_str::<Logins>(&format!("issuers = [{issuers}]")).unwrap().check();
+        check(&good).unwrap();
+        for wrong in [
+            format!("{good}, {good}"),
+            good.replace("'mail'", "''"),
+            good.replace("'email'", "''"),
+            good.replace("[]", "['a b']"),
+        ] {
+            assert!(check(&wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_can_not_work_is_refused() {

@@ -20,8 +20,10 @@ pub(in crate::imap) const FAMILY: Family = Family {
     capabilities: &[
         Capability { name: "SASL-IR", when: When::Always },
         Capability { name: "LOGINDISABLED", when: When::LoginDisabled },
-        Capability { name: "AUTH=SCRAM-SHA-256-PLUS", when: When::BindingOffered },
-        Capability { name: "AUTH=SCRAM-SHA-256", when: When::LoginAllowed },
+        Capability { name: "AUTH=SCRAM-SHA-256-PLUS", when: When::Offered(Mechanism::ScramSha256Plus) },
+        Capability { name: "AUTH=SCRAM-SHA-256", when: When::Offered(Mechanism::ScramSha256) },
+        Capability { name: "AUTH=OAUTHBEARER", when: When::Offered(Mechanism::OAuthBearer) },
+        Capability { name: "AUTH=XOAUTH2", when: When::Offered(Mechanism::XOAuth2) },
         Capability { name: "AUTH=PLAIN", when: When::LoginAllowed },
         Capability { name: "AUTH=LOGIN", when: When::LoginAllowed },
     ],
@@ -106,7 +108,7 @@ impl Running for Login {
     fn start(&mut self, cx: &mut Context<'_>) -> Turn {
         match std::mem::replace(&mut self.step, LoginStep::Spent) {
             LoginStep::Start(mechanism, initial) => {
-                let progress = Exchange::start(mechanism, initial.as_deref(), &cx.state.security);
+                let progress = Exchange::start(mechanism, initial.as_deref(), cx.config.offer(&cx.state.security));
                 self.go_on(progress, cx.out)
             }
             LoginStep::Claim(claim) => Turn::Ask(Ask::Authenticate(claim)),
@@ -125,7 +127,7 @@ impl Running for Login {
         match answer {
             Answer::Sasl(reply) => match std::mem::replace(&mut self.step, LoginStep::Spent) {
                 LoginStep::Exchange(exchange) => match exchange.answer(reply) {
-                    Some(exchange) => self.go_on(Ok(Progress::Continue(exchange)), cx.out),
+                    Some(progress) => self.go_on(Ok(progress), cx.out),
                     None => Turn::broken(),
                 },
                 _ => Turn::broken(),
