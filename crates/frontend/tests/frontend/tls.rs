@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -29,17 +29,64 @@ pub(crate) async fn upgrade(world: &World, service: &str) -> TcpStream {
     clear.into_inner()
 }
 
-pub(crate) async fn secure(world: &World, stream: TcpStream) -> Client<TlsStream<TcpStream>> {
+/// A client's settings: trusts this front end, and names these protocols.
+fn settings(world: &World, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let certificate = world.directory.path().join("tls/self-signed.crt.pem");
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
+}
+
+pub(crate) async fn secure(world: &World, stream: TcpStream) -> Client<TlsStream<TcpStream>> {
     let name = ServerName::try_from("mx.yubin.test").unwrap();
-    Client::on(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+    Client::on(TlsConnector::from(settings(world, &[])).connect(name, stream).await.unwrap())
+}
+
+/// How a handshake went, once the tickets that follow it have come.
+async fn shake(world: &World, service: &str, settings: &Arc<ClientConfig>) -> Result<HandshakeKind, String> {
+    let name = ServerName::try_from("mx.yubin.test").unwrap();
+    let connector = TlsConnector::from(Arc::clone(settings));
+    let stream = connector.connect(name, upgrade(world, service).await).await.map_err(|error| error.to_string())?;
+    let mut client = Client::on(stream);
+    let said = match service {
+        "imaps" => client.line().await,
+        "imap" => client.imap("NOOP").await,
+        "pop3" => client.pop3("NOOP").await,
+        _ => client.smtp("NOOP").await,
+    };
+    assert!(!said.is_empty());
+    Ok(client.into_inner().get_ref().1.handshake_kind().unwrap())
+}
+
+/// ALPACA (CVE-2021-3618), Opossum: whoever believes to speak another protocol is told so and not served, browsers among them.
+#[tokio::test]
+async fn a_client_of_another_protocol_gets_no_connection() {
+    let world = World::new().await;
+    for (service, own) in
+        [("mx", &b"smtp"[..]), ("submission", b"smtp"), ("imap", b"imap"), ("imaps", b"imap"), ("pop3", b"pop3")]
+    {
+        for named in [&b"http/1.1"[..], b"h2", b"smtp", b"imap", b"pop3"] {
+            let outcome = shake(&world, service, &settings(&world, &[named])).await;
+            assert_eq!(outcome.is_ok(), named == own, "{service}, {}: {outcome:?}", named.escape_ascii());
+        }
+    }
+}
+
+/// ALPACA again: a session with one service is not gone on with at another, though both have the same certificate.
+#[tokio::test]
+async fn a_ticket_of_one_service_is_worth_nothing_at_another() {
+    let world = World::new().await;
+    let settings = settings(&world, &[]);
+    assert_eq!(shake(&world, "imaps", &settings).await, Ok(HandshakeKind::Full));
+    assert_eq!(shake(&world, "imaps", &settings).await, Ok(HandshakeKind::Resumed));
+    assert_eq!(shake(&world, "pop3", &settings).await, Ok(HandshakeKind::Full));
+    assert_eq!(shake(&world, "mx", &settings).await, Ok(HandshakeKind::Full));
 }
 
 #[tokio::test]

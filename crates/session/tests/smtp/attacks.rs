@@ -1,9 +1,10 @@
 //! Known attacks on mail servers, one test for each class, on every kind of listener: nothing that a peer sends is interpreted, smuggled
 //! or believed, and nothing that it learns tells it who is here. What has a file of its own is tested there: ends of data on the MX
-//! listener in all segmentations (`end_of_data`), chunks (`chunks`), command order against a model (`model`), syntax (`malformed`).
+//! listener in all segmentations (`end_of_data`), chunks (`chunks`), whole sessions against a model (`fuzz`), syntax and bounds (`malformed`).
 
-use yubin_session::smtp::{ForwardPath, Listener, SmtpSession};
-use yubin_session::{Security, Session as _};
+use yubin_session::smtp::{Answer, Ask, ForwardPath, Listener, SmtpSession};
+use yubin_session::{Security, Session as _, Step};
+use yubin_types::SmtpReply;
 
 use crate::harness::{Connection, Waits, tls_facts};
 use crate::rim::{SmtpRim, connect, greeted};
@@ -219,4 +220,59 @@ fn look_alike_names_are_not_taken_for_each_other() {
     connection.say(".\r\n");
     let ForwardPath::Address(address) = &connection.rim.stored[0].recipients[0].path else { panic!() };
     assert_eq!(address.to_string(), "tim@example.jp");
+}
+
+/// Opossum, ALPACA (CVE-2021-3618): a browser that was led here says its piece to nobody.
+#[test]
+fn http_is_closed_at_its_first_line_on_every_listener() {
+    for listener in [Listener::Mx, Listener::Submission, Listener::Lmtp] {
+        for verb in ["GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PATCH", "PRI"] {
+            let mut connection = connect(listener, Security::Clear);
+            connection.run();
+            let request =
+                format!("{verb} / HTTP/1.1\r\nHost: mx.example.jp\r\n\r\nMAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\n");
+            let (said, waits) = connection.send(request.as_bytes(), usize::MAX);
+            assert_eq!(String::from_utf8(said).unwrap(), "554 5.5.1 This is a mail server\r\n", "{listener:?} {verb}");
+            assert_eq!(waits, Waits::Closed);
+        }
+    }
+}
+
+/// RUSTSEC-2021-0069, CVE-2024-21742: what a client calls itself ends no line of a header, and what the rim says no line of a reply.
+#[test]
+fn nothing_that_is_said_breaks_out_of_its_line() {
+    for name in ["a\tb", "a;b", "<a>", "a\u{2028}b", "a\u{b}b", "(a)", "a\\", "\"a", "a\u{7f}", "\u{e9}"] {
+        let mut connection = connect(Listener::Mx, Security::Clear);
+        connection.run();
+        let said = connection.say(&format!("EHLO {name}\r\n"));
+        assert!(said.lines().all(|line| line.starts_with("250")), "{name:?}: {said}");
+        connection.say("MAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n");
+        let helo = connection.rim.origin.clone().unwrap().helo;
+        assert!(
+            helo.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]?".contains(&byte)),
+            "{name:?}: {helo}"
+        );
+    }
+    let mut connection = greeted();
+    connection.session.receive(b"MAIL FROM:<>\r\n");
+    let Step::Ask(Ask::Mail(_)) = connection.session.next(connection.now) else { panic!("no question") };
+    let told = SmtpReply::new(550, (5, 7, 1), "no\r\n250 2.1.0 Sender OK\r\n\0\u{e9}");
+    connection.session.answer(Answer::Refused(told));
+    assert_eq!(connection.run().0, b"550 5.7.1 no??250 2.1.0 Sender OK????\r\n");
+}
+
+/// Mail that goes in circles ends, whoever sends it; and a transaction of the null sender is one like any other, with nothing behind it
+/// that would answer it.
+#[test]
+fn mail_in_circles_ends_on_every_listener() {
+    for listener in [Listener::Mx, Listener::Submission, Listener::Lmtp] {
+        for (hops, code) in [(50, "250 2.0.0"), (51, "554 5.4.6")] {
+            let mut connection = ready(listener);
+            connection.say("MAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n");
+            let text = "Received: from a by b\r\n".repeat(hops);
+            let said = connection.say(&format!("{text}\r\nReceived: not counted\r\n.\r\n"));
+            assert!(said.starts_with(code), "{listener:?}, {hops}: {said}");
+            assert_eq!(connection.rim.stored.len(), usize::from(hops == 50));
+        }
+    }
 }

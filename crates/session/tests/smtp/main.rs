@@ -13,10 +13,10 @@ mod attacks;
 mod chunks;
 mod edge;
 mod end_of_data;
+mod fuzz;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod malformed;
-mod model;
 mod rim;
 #[path = "../harness/scram.rs"]
 mod scram;
