@@ -79,6 +79,7 @@ pub fn round(target: &mut dyn Target, seed: u64, seconds: u64) -> Result<Round> 
         login: None,
         connections: 16,
         size_bytes: SIZE_BYTES,
+        letters: Vec::new(),
         recipients: accounts(),
         until: Until::Elapsed(Duration::from_secs(seconds)),
         run: u32::try_from(seed & 0xffff_ffff).unwrap_or(0),

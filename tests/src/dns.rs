@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 pub enum Record {
     /// An address.
     A(Ipv4Addr),
-    /// A text of at most 255 bytes.
+    /// A text; beyond 255 bytes it goes out in pieces, as keys do.
     Txt(String),
     /// A name.
     Ptr(String),
@@ -28,7 +28,15 @@ const NXDOMAIN: u8 = 3;
 /// # Errors
 /// When no port is free.
 pub fn serve(table: Table) -> Result<SocketAddr> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    serve_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), table)
+}
+
+/// [`serve`], on an address that others know.
+///
+/// # Errors
+/// When it is in use, or not ours to use.
+pub fn serve_on(address: SocketAddr, table: Table) -> Result<SocketAddr> {
+    let socket = UdpSocket::bind(address).with_context(|| format!("a name server on {address}"))?;
     let address = socket.local_addr()?;
     std::thread::spawn(move || {
         let mut question = [0; 1_500];
@@ -92,11 +100,11 @@ impl Record {
     }
 
     fn data(&self) -> Vec<u8> {
-        let counted = |text: &str| [&[u8::try_from(text.len()).unwrap_or(u8::MAX)], text.as_bytes()].concat();
+        let counted = |text: &[u8]| [&[u8::try_from(text.len()).unwrap_or(u8::MAX)], text].concat();
         match self {
             Record::A(address) => address.octets().to_vec(),
-            Record::Txt(text) => counted(text),
-            Record::Ptr(name) => name.split('.').flat_map(counted).chain([0]).collect(),
+            Record::Txt(text) => text.as_bytes().chunks(255).flat_map(counted).collect(),
+            Record::Ptr(name) => name.split('.').map(str::as_bytes).flat_map(counted).chain([0]).collect(),
         }
     }
 }

@@ -129,6 +129,7 @@ pub fn round(folder: &Path, filler: Filler, seed: u64) -> Result<Round> {
         login: None,
         connections: 8,
         size_bytes: SIZE_BYTES,
+        letters: Vec::new(),
         recipients: crash::accounts(),
         until: if filler == Filler::Mail { Until::Count(TOO_MANY) } else { Until::Elapsed(STRANGE_FOR) },
         run: u32::try_from(seed & 0xffff_ffff).unwrap_or(0),

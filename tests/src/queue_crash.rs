@@ -96,6 +96,7 @@ pub fn rage(folder: &Path, storm: &Storm) -> Result<Figures> {
         login: Some(Login { user: SENDER.to_owned(), password: PASSWORD.to_owned() }),
         connections: 16,
         size_bytes: 1_024,
+        letters: Vec::new(),
         recipients: (0..DESTINATIONS).map(|index| format!("someone@d{index}.example")).collect(),
         until: Until::Count(storm.messages),
         run: 1,

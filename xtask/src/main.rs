@@ -92,6 +92,12 @@ enum Subject {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Mail from other servers, verified by SPF, DKIM and DMARC: yubin and Debian's Postfix with its filters in turn
+    Mx {
+        /// Options of the rig (`--help` lists them)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -117,6 +123,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Crash { arguments } => rigs::start(rigs::Rig::Crash, &arguments),
         Task::Bench { subject: Subject::Delivery { arguments } } => rigs::start(rigs::Rig::BenchDelivery, &arguments),
         Task::Bench { subject: Subject::Outbound { arguments } } => rigs::start(rigs::Rig::BenchOutbound, &arguments),
+        Task::Bench { subject: Subject::Mx { arguments } } => rigs::start(rigs::Rig::BenchMx, &arguments),
         Task::Setup => packages::require(&[packages::Need::Build, packages::Need::Clients]),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Rig {
     BenchDelivery,
     /// Rates, latencies and memory of outgoing mail beside Postfix.
     BenchOutbound,
+    /// Rates, latencies and memory of verified mail beside Postfix and its filters.
+    BenchMx,
 }
 
 impl Rig {
@@ -31,6 +33,7 @@ impl Rig {
             Self::Crash => "crash",
             Self::BenchDelivery => "bench-delivery",
             Self::BenchOutbound => "bench-outbound",
+            Self::BenchMx => "bench-mx",
         }
     }
 }

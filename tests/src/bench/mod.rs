@@ -6,6 +6,7 @@
 //! process of its own, the same program for all, on the same machine. What was counted at the end must equal what was
 //! acknowledged, else the measurement is an error.
 
+pub mod mx;
 pub mod outbound;
 mod subjects;
 mod table;
@@ -19,7 +20,7 @@ use crate::process;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -54,6 +55,10 @@ pub trait Subject {
     fn ids(&self) -> Vec<u32>;
     /// Who submits; `None`: another server sends.
     fn login(&self) -> Option<Login> {
+        None
+    }
+    /// A folder of messages of this size to send; `None`: the load generator makes them.
+    fn letters(&self, _size_bytes: usize) -> Option<PathBuf> {
         None
     }
     /// Messages that have arrived.
@@ -190,6 +195,9 @@ fn load(subject: &dyn Subject, case: Case) -> Result<Value> {
     }
     if let Some(Login { user, password }) = subject.login() {
         command.args(["--user", &user, "--password", &password]);
+    }
+    if let Some(letters) = subject.letters(case.size_bytes) {
+        command.arg("--letters").arg(letters);
     }
     command.args(["--domain", subject.domain(), "--accounts", &subject.accounts().to_string()]);
     command.args(["--connections", &case.connections.to_string(), "--size", &case.size_bytes.to_string()]);

@@ -44,7 +44,7 @@ pub struct Relay<T> {
 /// When one of them does not start.
 pub fn postfix(folder: &Path) -> Result<Relay<Postfix>> {
     let sink = Sink::start()?;
-    let system = Postfix::start(folder, NextHop::Smtp(sink.address()))?;
+    let system = Postfix::start(folder, NextHop::Smtp(sink.address()), None)?;
     let (submission, ids) = (system.smtp(), vec![system.id()]);
     Ok(Relay { name: "Postfix", _system: system, sink, submission, login: None, ids })
 }
@@ -80,6 +80,7 @@ pub fn yubin_with_backlog(folder: &Path, messages: u64) -> Result<Relay<System>>
         login: relay.login(),
         connections: 50,
         size_bytes: 1_024,
+        letters: Vec::new(),
         recipients: (0..ACCOUNTS).map(|index| format!("u{index}@{DEAD}")).collect(),
         until: Until::Count(messages),
         run: 0,

@@ -8,6 +8,7 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use yubin_tests::load::{self, Login, Plan, Protocol, Until};
 
@@ -29,6 +30,9 @@ struct Arguments {
     /// Connections kept open
     #[arg(long, default_value_t = 50)]
     connections: usize,
+    /// Folder of messages to send in turn, in place of made ones
+    #[arg(long)]
+    letters: Option<PathBuf>,
     /// Bytes of each message
     #[arg(long, default_value_t = 4096)]
     size: usize,
@@ -54,6 +58,7 @@ fn main() -> Result<()> {
         login: arguments.user.zip(arguments.password).map(|(user, password)| Login { user, password }),
         connections: arguments.connections,
         size_bytes: arguments.size,
+        letters: arguments.letters.as_deref().map(letters).transpose()?.unwrap_or_default(),
         recipients: (0..arguments.accounts).map(|index| format!("u{index}@{}", arguments.domain)).collect(),
         until: arguments.messages.map_or(Until::Elapsed(Duration::from_secs(arguments.seconds)), Until::Count),
         run: std::process::id(),
@@ -61,4 +66,12 @@ fn main() -> Result<()> {
     let outcome = load::run(&plan)?;
     println!("{}", serde_json::to_string(&outcome.json()).context("figures as JSON")?);
     Ok(())
+}
+
+/// The files of a folder, in the order of their names.
+fn letters(folder: &Path) -> Result<Vec<Vec<u8>>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).with_context(|| format!("read {}", path.display()))).collect()
 }

@@ -52,6 +52,18 @@ pub(super) enum Answer {
     Refused(String),
 }
 
+/// The server has no place for one more connection (421 in place of a greeting).
+#[derive(Debug)]
+pub(super) struct TurnedAway;
+
+impl std::error::Error for TurnedAway {}
+
+impl std::fmt::Display for TurnedAway {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("turned away")
+    }
+}
+
 /// An open connection past its greeting.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
@@ -72,7 +84,11 @@ impl Connection {
         };
         let sender = login.map_or("load@sender.example", |login| &login.user).to_owned();
         let mut connection = Self { stream, sender, input: Vec::new(), output: Vec::new() };
-        connection.expect(220).await?;
+        let greeting = connection.reply().await?;
+        if greeting.starts_with("421") {
+            return Err(TurnedAway.into());
+        }
+        expected(&greeting, 220)?;
         let hello: &[u8] = match protocol {
             Protocol::Smtp => b"EHLO load.sender.example\r\n",
             Protocol::Lmtp => b"LHLO load.sender.example\r\n",
@@ -120,11 +136,7 @@ impl Connection {
     }
 
     async fn expect(&mut self, code: u16) -> Result<()> {
-        let reply = self.reply().await?;
-        if !reply.starts_with(&code.to_string()) {
-            bail!("expected {code}, got: {reply}");
-        }
-        Ok(())
+        expected(&self.reply().await?, code)
     }
 
     /// The next reply: the last line of a reply of several lines.
@@ -148,6 +160,13 @@ impl Connection {
             }
         }
     }
+}
+
+fn expected(reply: &str, code: u16) -> Result<()> {
+    if !reply.starts_with(&code.to_string()) {
+        bail!("expected {code}, got: {reply}");
+    }
+    Ok(())
 }
 
 /// TLS with whatever certificate the server shows.

@@ -45,6 +45,8 @@ impl Number {
 pub struct Content {
     size_bytes: usize,
     pool: Vec<u8>,
+    /// Sent in turn in place of made ones.
+    letters: Vec<Vec<u8>>,
 }
 
 impl Content {
@@ -60,7 +62,13 @@ impl Content {
             pool.extend((0..LINE_BYTES - 2).filter_map(|_| ALPHABET.get(random.random_range(0..64_usize))));
             pool.extend_from_slice(b"\r\n");
         }
-        Self { size_bytes, pool }
+        Self { size_bytes, pool, letters: Vec::new() }
+    }
+
+    /// These messages in turn, in place of made ones. Each ends with CRLF and has no line that begins with a dot.
+    #[must_use]
+    pub fn of(letters: Vec<Vec<u8>>) -> Self {
+        Self { size_bytes: 0, pool: Vec::new(), letters }
     }
 
     /// The message of this number, as it is sent after DATA and before the final dot.
@@ -73,6 +81,12 @@ impl Content {
 
     /// Appends the message of this number.
     pub fn write(&self, number: Number, recipient: &str, message: &mut Vec<u8>) {
+        let turn = u64::from(number.connection).wrapping_mul(7919).wrapping_add(u64::from(number.sequence));
+        if !self.letters.is_empty() {
+            let place = usize::try_from(turn % self.letters.len() as u64).unwrap_or(0);
+            message.extend_from_slice(self.letters.get(place).map_or(&[], Vec::as_slice));
+            return;
+        }
         let before = message.len();
         let header = format!(
             "From: Load <load@sender.example>\r\nTo: <{recipient}>\r\nSubject: Load {number}\r\n\
@@ -81,7 +95,6 @@ impl Content {
         );
         message.extend_from_slice(header.as_bytes());
         let body_bytes = self.size_bytes.saturating_sub(header.len() + 2);
-        let turn = u64::from(number.connection).wrapping_mul(7919).wrapping_add(u64::from(number.sequence));
         let line = usize::try_from(turn % POOL_EXTRA_LINES as u64).unwrap_or(0);
         let start = line * LINE_BYTES;
         // Cut within a line's text, so that the CRLF that ends the message is the only thing after it.

@@ -15,7 +15,7 @@ pub use message::{Content, Number};
 pub use report::{Acknowledged, Outcome};
 
 use anyhow::Result;
-use connection::{Answer, Connection};
+use connection::{Answer, Connection, TurnedAway};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// How long a broken connection waits before it is opened anew.
 const REOPEN_AFTER: Duration = Duration::from_millis(50);
+/// How long one waits that was turned away: a busy sender's patience, real ones have more.
+const COME_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// When the load ends.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub struct Plan {
     pub connections: usize,
     /// Size of each message in bytes, its header included.
     pub size_bytes: usize,
+    /// Messages that are sent in turn in place of made ones, if there are any.
+    pub letters: Vec<Vec<u8>>,
     /// Addresses that receive in turn, one per message.
     pub recipients: Vec<String>,
     /// When to stop.
@@ -88,7 +92,8 @@ impl Shared {
 }
 
 async fn send_all(plan: &Plan) -> Outcome {
-    let content = Content::new(plan.size_bytes);
+    let content =
+        if plan.letters.is_empty() { Content::new(plan.size_bytes) } else { Content::of(plan.letters.clone()) };
     let shared = Rc::new(Shared { plan: plan.clone(), content, started: Instant::now(), begun: Cell::new(0) });
     let tasks: Vec<_> = (0..plan.connections)
         .map(|index| tokio::task::spawn_local(keep_sending(Rc::clone(&shared), u32::try_from(index).unwrap_or(0))))
@@ -117,13 +122,9 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
         sequence = sequence.wrapping_add(1);
         let mut connection = match open.take() {
             Some(connection) => connection,
-            None => match connect(plan, index as usize + sequence as usize).await {
-                Ok(connection) => connection,
-                Err(error) => {
-                    outcome.broke(&error);
-                    tokio::time::sleep(REOPEN_AFTER).await;
-                    continue;
-                }
+            None => match reopen(plan, index as usize + sequence as usize, &mut outcome).await {
+                Some(connection) => connection,
+                None => continue,
             },
         };
         let begun = Instant::now();
@@ -146,6 +147,23 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
         connection.quit().await;
     }
     outcome
+}
+
+/// Connects; if that fails, says so and waits.
+async fn reopen(plan: &Plan, turn: usize, outcome: &mut Outcome) -> Option<Connection> {
+    let begun = Instant::now();
+    let error = match connect(plan, turn).await {
+        Ok(connection) => return Some(connection),
+        Err(error) => error,
+    };
+    if error.is::<TurnedAway>() {
+        outcome.turned_away(begun.elapsed());
+        tokio::time::sleep(COME_AGAIN_AFTER).await;
+    } else {
+        outcome.broke(&error);
+        tokio::time::sleep(REOPEN_AFTER).await;
+    }
+    None
 }
 
 async fn connect(plan: &Plan, turn: usize) -> Result<Connection> {

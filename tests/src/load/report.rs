@@ -32,6 +32,8 @@ pub struct Outcome {
     /// From the first connection to the end of the last.
     pub elapsed: Duration,
     latency_us: Option<Histogram<u64>>,
+    /// From connecting to the 421 of connections that were turned away.
+    turned_away_us: Option<Histogram<u64>>,
 }
 
 impl Default for Outcome {
@@ -41,7 +43,8 @@ impl Default for Outcome {
             refused: BTreeMap::new(),
             broken: BTreeMap::new(),
             elapsed: Duration::ZERO,
-            latency_us: Histogram::new_with_bounds(1, 600_000_000, 3).ok(),
+            latency_us: histogram(),
+            turned_away_us: histogram(),
         }
     }
 }
@@ -49,9 +52,11 @@ impl Default for Outcome {
 impl Outcome {
     pub(super) fn acknowledge(&mut self, number: Number, recipient: &str, latency: Duration, at: Duration) {
         self.acknowledged.push(Acknowledged { number, recipient: recipient.to_owned(), at });
-        if let Some(histogram) = &mut self.latency_us {
-            histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-        }
+        record(&mut self.latency_us, latency);
+    }
+
+    pub(super) fn turned_away(&mut self, after: Duration) {
+        record(&mut self.turned_away_us, after);
     }
 
     pub(super) fn refuse(&mut self, reply: &str) {
@@ -79,9 +84,13 @@ impl Outcome {
             let sum = self.broken.entry(reason).or_default();
             *sum = sum.saturating_add(count);
         }
-        if let (Some(mine), Some(theirs)) = (&mut self.latency_us, &other.latency_us) {
-            // Both have the same bounds, so that adding cannot fail.
-            let _ = mine.add(theirs);
+        for (mine, theirs) in
+            [(&mut self.latency_us, &other.latency_us), (&mut self.turned_away_us, &other.turned_away_us)]
+        {
+            if let (Some(mine), Some(theirs)) = (mine, theirs) {
+                // Both have the same bounds, so that adding cannot fail.
+                let _ = mine.add(theirs);
+            }
         }
     }
 
@@ -94,8 +103,7 @@ impl Outcome {
     /// The latency below which this share (0 to 1) of the messages stayed, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self, share: f64) -> f64 {
-        let value = self.latency_us.as_ref().map_or(0, |histogram| histogram.value_at_quantile(share));
-        count(usize::try_from(value).unwrap_or(usize::MAX)) / 1000.0
+        quantile_ms(self.latency_us.as_ref(), share)
     }
 
     /// The longest time without any acknowledgement, from the first one to the last.
@@ -121,10 +129,32 @@ impl Outcome {
                 "max": self.latency_ms(1.0),
             },
             "silence_max_ms": self.silence_max().as_secs_f64() * 1000.0,
+            "turned_away": self.turned_away_us.as_ref().map_or(0, Histogram::len),
+            "turned_away_ms": {
+                "p50": quantile_ms(self.turned_away_us.as_ref(), 0.50),
+                "p99": quantile_ms(self.turned_away_us.as_ref(), 0.99),
+                "max": quantile_ms(self.turned_away_us.as_ref(), 1.0),
+            },
             "refused": self.refused,
             "broken": self.broken,
         })
     }
+}
+
+/// Of microseconds, up to ten minutes.
+fn histogram() -> Option<Histogram<u64>> {
+    Histogram::new_with_bounds(1, 600_000_000, 3).ok()
+}
+
+fn record(histogram: &mut Option<Histogram<u64>>, time: Duration) {
+    if let Some(histogram) = histogram {
+        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+fn quantile_ms(histogram: Option<&Histogram<u64>>, share: f64) -> f64 {
+    let value = histogram.map_or(0, |histogram| histogram.value_at_quantile(share));
+    count(usize::try_from(value).unwrap_or(usize::MAX)) / 1000.0
 }
 
 /// A count as a number to divide; exact far beyond any run's size.

@@ -3,13 +3,16 @@
 //! Postfix takes mail by SMTP, queues it, and hands it by LMTP over a Unix socket to Dovecot, which keeps it in sdbox
 //! mailboxes: the usual way to run the two. Both keep their shipped settings for fsync and for how many processes work
 //! at once; what differs from a shipped configuration is only where things lie and listen, that recipients are static,
-//! and that there is no TLS. Starting needs root, since Postfix gives up its rights itself.
+//! and that there is no TLS. Starting needs root, since Postfix gives up its rights itself. With `Filters` it verifies
+//! what comes, by opendkim, opendmarc and policyd-spf.
 
 mod dovecot;
+mod filters;
 mod postfix;
 mod sink;
 
 pub use dovecot::Dovecot;
+pub use filters::Filters;
 pub use postfix::{NextHop, Postfix};
 pub use sink::Sink;
 
@@ -32,8 +35,9 @@ const PACKAGES: [(&str, &str); 4] = [
 /// Postfix and Dovecot, running.
 #[derive(Debug)]
 pub struct Peer {
-    // The order matters: Postfix ends first, then the store behind it.
+    // The order matters: Postfix ends first, then what it asks, and the store behind it.
     postfix: Postfix,
+    filters: Option<Filters>,
     dovecot: Dovecot,
 }
 
@@ -43,9 +47,18 @@ impl Peer {
     /// # Errors
     /// When one of them does not start.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::filtering(folder, None)
+    }
+
+    /// [`Peer::start`], with mail verified so.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub fn filtering(folder: &Path, filters: Option<Filters>) -> Result<Self> {
         let dovecot = Dovecot::start(&folder.join("dovecot"))?;
-        let postfix = Postfix::start(&folder.join("postfix"), NextHop::Lmtp(&dovecot.lmtp_socket()))?;
-        Ok(Self { postfix, dovecot })
+        let next_hop = NextHop::Lmtp(&dovecot.lmtp_socket());
+        let postfix = Postfix::start(&folder.join("postfix"), next_hop, filters.as_ref())?;
+        Ok(Self { postfix, filters, dovecot })
     }
 
     /// Where Postfix takes mail.
@@ -63,7 +76,8 @@ impl Peer {
     /// The processes at the top of each.
     #[must_use]
     pub fn ids(&self) -> Vec<u32> {
-        vec![self.postfix.id(), self.dovecot.id()]
+        let filters = self.filters.as_ref().map(Filters::ids).unwrap_or_default();
+        [vec![self.postfix.id(), self.dovecot.id()], filters].concat()
     }
 
     /// Messages in all mailboxes.
@@ -78,8 +92,21 @@ impl Peer {
 /// # Errors
 /// When something is missing and this is not root on a system with apt-get.
 pub fn install() -> Result<()> {
+    install_all(&PACKAGES)
+}
+
+/// [`install`], and what verifies mail.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_with_filters() -> Result<()> {
+    install()?;
+    install_all(&filters::PACKAGES)
+}
+
+fn install_all(packages: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, program)| !Path::new(program).exists()).map(|(package, _)| *package).collect();
+        packages.iter().filter(|(_, program)| !Path::new(program).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -91,7 +118,7 @@ pub fn install() -> Result<()> {
     apt.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "--no-install-recommends"]).args(&missing);
     process::output(&mut apt).context("installing the peer")?;
     // Installing may start the services where an init system runs; the rig starts its own.
-    for service in ["postfix", "dovecot"] {
+    for service in ["postfix", "dovecot", "opendkim", "opendmarc"] {
         let _ = Command::new("service").args([service, "stop"]).output();
     }
     Ok(())

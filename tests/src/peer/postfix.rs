@@ -5,6 +5,7 @@
 //! saves copying system files and changes nothing of the work per message.
 
 use super::DOMAIN;
+use super::filters::{Filters, Resolver};
 use crate::process;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,20 +31,21 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Writes a configuration below `folder` and starts with it.
+    /// Writes a configuration below `folder` and starts with it; incoming mail is verified so, or not at all.
     ///
     /// # Errors
     /// When the folder can't be written or Postfix does not start (it needs root).
-    pub fn start(folder: &Path, next_hop: NextHop<'_>) -> Result<Self> {
+    pub fn start(folder: &Path, next_hop: NextHop<'_>, filters: Option<&Filters>) -> Result<Self> {
         let (etc, queue, data) = (folder.join("etc"), folder.join("queue"), folder.join("data"));
         for made in [&etc, &queue, &data] {
             std::fs::create_dir_all(made)?;
         }
         process::output(Command::new("chown").arg("postfix:").arg(&data))?;
         let port = process::free_port("127.0.0.1")?;
-        std::fs::write(etc.join("main.cf"), main_cf(folder, next_hop))?;
-        std::fs::write(etc.join("master.cf"), master_cf(port))?;
-        postfix(&etc, "start")?;
+        let (main, master) = filters.map(|filters| (filters.main_cf(), filters.master_cf())).unwrap_or_default();
+        std::fs::write(etc.join("main.cf"), main_cf(folder, next_hop) + &main)?;
+        std::fs::write(etc.join("master.cf"), master_cf(port) + &master)?;
+        postfix(&etc, "start", filters.map(Filters::resolver).as_ref())?;
         let pid = queue.join("pid/master.pid");
         let smtp = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         process::wait_until(Duration::from_secs(10), || pid.exists() && process::listens(smtp))
@@ -68,7 +70,7 @@ impl Postfix {
 impl Drop for Postfix {
     fn drop(&mut self) {
         let below = process::descendants(&[self.master]);
-        let stopped = postfix(&self.folder.join("etc"), "stop");
+        let stopped = postfix(&self.folder.join("etc"), "stop", None);
         if stopped.is_err() || process::exists(self.master) {
             process::end_all(&[self.master]);
         }
@@ -76,9 +78,11 @@ impl Drop for Postfix {
     }
 }
 
-fn postfix(etc: &Path, verb: &str) -> Result<String> {
+fn postfix(etc: &Path, verb: &str, resolver: Option<&Resolver>) -> Result<String> {
+    let program = Path::new("/usr/sbin/postfix");
+    let mut command = resolver.map_or_else(|| Command::new(program), |resolver| resolver.command(program));
     // Started by hand it writes to the terminal as well; what it says is kept for the error.
-    process::output(Command::new("/usr/sbin/postfix").arg("-c").arg(etc).arg(verb))
+    process::output(command.arg("-c").arg(etc).arg(verb))
 }
 
 fn main_cf(folder: &Path, next_hop: NextHop<'_>) -> String {
