@@ -1,8 +1,8 @@
 //! What Debian's Postfix verifies incoming mail with: opendkim and opendmarc as milters, policyd-spf as a policy service.
 //!
-//! All are as shipped, with sockets in the file system as Debian has them, but for where these are, that mail from this machine is verified like any other, and whom they ask: one name
-//! server, on port 53 of an address of this machine. They and Postfix are started in a mount namespace of their own, where
-//! `/etc/resolv.conf` names it; that needs root.
+//! All are as shipped, with sockets in the file system as Debian has them, but for where these are, that mail from this machine is
+//! verified like any other, and whom they ask: one name server, on port 53 of an address of this machine. They and Postfix are started
+//! in a mount namespace of their own, where `/etc/resolv.conf` names it; that needs root.
 
 use crate::process::{self, Running};
 use anyhow::{Context, Result};
