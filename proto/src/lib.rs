@@ -11,6 +11,7 @@
 //!   queueing where the worker is at hand; [`watch`]: wake-ups for sessions.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
+mod ask;
 pub mod client;
 pub mod contract;
 pub mod courier;

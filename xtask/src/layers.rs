@@ -37,7 +37,18 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "yubin-proto",
         ],
     ),
-    ("yubin-admin", &["yubin-types", "yubin-policy", "yubin-password", "yubin-dns-auth", "yubin-state", "yubin-proto"]),
+    (
+        "yubin-admin",
+        &[
+            "yubin-types",
+            "yubin-message",
+            "yubin-policy",
+            "yubin-password",
+            "yubin-dns-auth",
+            "yubin-state",
+            "yubin-proto",
+        ],
+    ),
     (
         "yubin-queue",
         &[

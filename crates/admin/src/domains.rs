@@ -3,7 +3,7 @@
 
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
-use yubin_proto::{Caller, Hosted, Scope, StoreClient};
+use yubin_proto::{Body, Caller, Hosted, Scope, StoreClient};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::record::{DomainRecord, Plan};
 use yubin_state::reply::More;
@@ -49,10 +49,23 @@ pub(crate) async fn change(
     key: RequestKey,
     caller: &Caller,
 ) -> Result<Reply, Status> {
+    change_with(client, name, command, Vec::new(), key, caller).await
+}
+
+/// [`change`] with bodies that go into the store.
+pub(crate) async fn change_with(
+    client: &StoreClient,
+    name: &DomainName,
+    command: DomainCommand,
+    bodies: Vec<Body>,
+    key: RequestKey,
+    caller: &Caller,
+) -> Result<Reply, Status> {
     let command = Command::Domain(command);
     for last in [false, true] {
         let hosted = hosted(client, name).await?;
-        let reply = client.propose(hosted.scope(), &command, key.step(0), caller, Vec::new()).await.map_err(failed)?;
+        let reply =
+            client.propose(hosted.scope(), &command, key.step(0), caller, bodies.clone()).await.map_err(failed)?;
         match reply {
             Reply::Refused(Refusal::NoSuchDomain | Refusal::StaleEpoch) if !last => client.forget(name),
             reply => return accepted(reply),

@@ -1,4 +1,4 @@
-//! The gRPC admin API: domains, their DNS records and DKIM keys, accounts, what they send and where their mail goes on to, aliases, plans, usage, the outbound queue, nodes and groups.
+//! The gRPC admin API: domains, their DNS records and DKIM keys, accounts, what they send, where their mail goes on to and how they answer by themselves, aliases, plans, usage, the outbound queue, nodes and groups.
 //!
 //! A thin edge: it checks the bearer token, turns requests into commands and queries, and answers when they have happened on every
 //! front end. Nothing is decided here that the state machine decides (names, quotas, uniqueness). Every change is idempotent under its
@@ -6,12 +6,13 @@
 //! on where the first try stopped.
 //!
 //! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
-//! - `domains`, `dns`, `accounts`, `sending`, `forward`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
+//! - `domains`, `dns`, `accounts`, `sending`, `forward`, `auto_reply`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
 //!   refusals as status.
 
 mod accounts;
 mod aliases;
 pub mod auth;
+mod auto_reply;
 mod cluster;
 mod convert;
 mod directory;

@@ -11,7 +11,7 @@ use yubin_types::Secret;
 use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
 use crate::request::caller;
-use crate::{accounts, aliases, cluster, domains, forward, membership, plans, queue, sending, usage};
+use crate::{accounts, aliases, auto_reply, cluster, domains, forward, membership, plans, queue, sending, usage};
 
 /// The admin API over a store.
 #[derive(Clone, Debug)]
@@ -163,6 +163,21 @@ impl Admin for AdminService {
     async fn resume_forward(&self, request: Request<api::ResumeForwardRequest>) -> Reply<api::AccountForward> {
         let (request, caller) = self.open(request).await?;
         forward::resume(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_auto_reply(&self, request: Request<api::GetAutoReplyRequest>) -> Reply<api::AutoReply> {
+        let (request, _) = self.open(request).await?;
+        auto_reply::get(&self.client, &request.address).await.map(Response::new)
+    }
+
+    async fn set_auto_reply(&self, request: Request<api::SetAutoReplyRequest>) -> Reply<api::AutoReply> {
+        let (request, caller) = self.open(request).await?;
+        auto_reply::set(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn clear_auto_reply(&self, request: Request<api::ClearAutoReplyRequest>) -> Reply<api::AutoReply> {
+        let (request, caller) = self.open(request).await?;
+        auto_reply::clear(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn get_sending(&self, request: Request<api::GetSendingRequest>) -> Reply<api::AccountSending> {

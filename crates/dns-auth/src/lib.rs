@@ -5,7 +5,7 @@
 //! - [`mta_sts`]: the policy of a domain, fetched and remembered. [`tls_rpt`]: counts of how it went.
 //! - [`tls`]: TLS configurations towards mail hosts. [`scope`]: which addresses may be connected to.
 //! - [`https`]: one page of the web.
-//! - [`dkim`]: keys, and signatures of our own mail.
+//! - [`dkim`]: keys, and signatures of our own mail. [`header`]: a message taken apart as it goes by.
 //! - [`verify`]: who sends us mail, and whether it is true: SPF, DKIM, DMARC, ARC, names of addresses, DNS lists.
 //!
 //! An edge crate: it talks to name servers and to policy hosts, and to nothing else of the house. It decides nothing about mail: what
@@ -13,6 +13,7 @@
 
 pub mod dane;
 pub mod dkim;
+pub mod header;
 pub mod https;
 pub mod mta_sts;
 pub mod resolver;

@@ -29,7 +29,6 @@ use yubin_state::{Answer, Command, Query};
 use yubin_types::{Address, Secret};
 
 use crate::config::FrontendConfig;
-use crate::domain;
 use guard::{Guard, Guess};
 use issuers::Issuers;
 use slow::{SlowVerifier, Verified};
@@ -176,7 +175,7 @@ impl Authenticator {
     /// What is known of a user; `None`: there is no such user. Who did not show a password yet learns of no suspension.
     async fn look_up(&self, user: &str) -> Result<Option<(Arc<Hosted>, Credentials)>, LoginDenial> {
         let Ok(address) = Address::parse(user) else { return Ok(None) };
-        let asked = domain::ask(&self.store, &address.domain, Query::Credentials(address.local)).await;
+        let asked = self.store.ask(&address.domain, Query::Credentials(address.local)).await;
         match asked.map_err(unavailable)? {
             None => Ok(None),
             Some((hosted, Answer::Credentials(credentials))) => Ok(Some((hosted, credentials))),

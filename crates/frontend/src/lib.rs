@@ -6,7 +6,7 @@
 //! - [`server`]: start and shutdown; [`config`]: what it is told.
 //! - [`listener`], [`connection`], [`driver`]: from accept to close; [`transport`], [`outgoing`], [`tls`]: its bytes.
 //! - [`proxy`]: whose connection a load balancer passes on; [`networks`]: how much one network may have.
-//! - [`auth`]: passwords; [`logins`]: the login of a connection; [`account`]: the store as one login sees it; [`domain`]: a domain wherever it lives.
+//! - [`auth`]: passwords; [`logins`]: the login of a connection; [`account`]: the store as one login sees it.
 //! - [`spool`]: incoming messages; [`header`]: their header and body again; [`signing`]: what users send, signed.
 //! - [`scan`]: scanners for spam and viruses.
 //! - [`smtp`], [`pop3`], [`imap`]: the rims. [`metrics`]: what is counted.
@@ -17,7 +17,6 @@ mod account;
 mod auth;
 pub mod config;
 mod connection;
-mod domain;
 mod driver;
 mod header;
 mod imap;

@@ -1,40 +1,27 @@
 //! Signs what users send: with every key in use of the sender's domain (RFC 6376), when the message is complete and before it is queued.
 //!
-//! The body is read from the spool in pieces. A domain's keys are asked for and opened once, then remembered for
-//! [`limits::DKIM_SIGNER_SECONDS`]; so long may a front end sign with keys that were just retired, whose records stay published much longer.
+//! The body is read from the spool in pieces. A domain's keys are asked for and opened once, then remembered ([`Keyring`]).
 //! A domain without keys sends unsigned mail, which is counted. Whatever else fails puts the message off: mail that should be signed and
 //! isn't is refused or lost at the receivers, and nobody would know why.
 //!
 //! An RSA signature takes about a millisecond of the session's thread.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use futures::TryStreamExt as _;
-use quick_cache::sync::Cache;
-use yubin_dns_auth::dkim::{KeyName, KeySealer, OpenError, SelectedKey, SignError, Signer};
+use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_message};
 use yubin_proto::{Body, StoreClient, StoreError};
-use yubin_state::record::{DkimKey, DkimKeyState};
+use yubin_state::record::DkimKeyState;
 use yubin_state::{Answer, Query};
-use yubin_types::{DomainName, Refusal, Secret, limits};
+use yubin_types::{DomainName, Refusal, Secret};
 
-use crate::domain::ask;
 use crate::driver::now;
-use crate::header::{self, HeaderError};
+use crate::header;
 
 /// Signers of the domains that send.
 pub(crate) struct Signers {
     store: Arc<StoreClient>,
-    sealer: KeySealer,
-    known: Cache<DomainName, Known>,
-}
-
-/// What is known of a domain.
-#[derive(Clone)]
-struct Known {
-    asked: Instant,
-    /// None without keys.
-    signer: Option<Arc<Signer>>,
+    keyring: Keyring,
 }
 
 /// What goes before a message.
@@ -56,24 +43,22 @@ pub(crate) enum SigningError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A stored key doesn't open here.
-    #[error("the key {selector} of {domain}: {error}")]
-    Key { domain: DomainName, selector: DomainName, error: OpenError },
-    /// The spool can't be read.
-    #[error("reading the message: {0}")]
-    Spool(#[from] std::io::Error),
     #[error(transparent)]
-    Sign(SignError),
+    Key(#[from] KeyringError),
+    /// It can't be read, or the library failed.
+    #[error(transparent)]
+    Message(MessageError),
 }
 
 impl std::fmt::Debug for Signers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signers").field("known", &self.known.len()).finish_non_exhaustive()
+        f.debug_struct("Signers").field("keyring", &self.keyring).finish_non_exhaustive()
     }
 }
 
 impl Signers {
     pub(crate) fn new(store: Arc<StoreClient>, cluster_secret: &Secret) -> Self {
-        Signers { store, sealer: KeySealer::new(cluster_secret), known: Cache::new(limits::DKIM_SIGNERS_MAX) }
+        Signers { store, keyring: Keyring::new(cluster_secret) }
     }
 
     /// Signs a message of a domain: its header begins with what goes `before` it.
@@ -93,57 +78,26 @@ impl Signers {
     }
 
     async fn signer(&self, domain: &DomainName) -> Result<Option<Arc<Signer>>, SigningError> {
-        let fresh = |known: &Known| known.asked.elapsed() < Duration::from_secs(limits::DKIM_SIGNER_SECONDS);
-        if let Some(known) = self.known.get(domain).filter(fresh) {
-            return Ok(known.signer);
+        if let Some(signer) = self.keyring.known(domain) {
+            return Ok(signer);
         }
         let asked = Instant::now();
-        let signer = match ask(&self.store, domain, Query::DkimKeys).await? {
-            Some((_, Answer::DkimKeys(keys))) => self.open(domain, &keys)?.map(Arc::new),
+        let keys = match self.store.ask(domain, Query::DkimKeys).await? {
+            Some((_, Answer::DkimKeys(keys))) => keys,
             Some((_, Answer::Refused(refusal))) => return Err(refusal.into()),
             Some((_, other)) => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}")).into()),
             None => return Err(Refusal::StaleEpoch.into()),
         };
-        self.known.insert(domain.clone(), Known { asked, signer: signer.clone() });
-        Ok(signer)
-    }
-
-    fn open(&self, domain: &DomainName, keys: &[DkimKey]) -> Result<Option<Signer>, SigningError> {
-        let mut opened = Vec::new();
-        for DkimKey { selector, sealed, .. } in keys.iter().filter(|key| key.state == DkimKeyState::Active) {
-            let key = self.sealer.open(KeyName { domain, selector }, sealed).map_err(|error| {
-                let (domain, selector) = (domain.clone(), selector.clone());
-                SigningError::Key { domain, selector, error }
-            })?;
-            opened.push(SelectedKey { selector: selector.clone(), key: Arc::new(key) });
-        }
-        Ok((!opened.is_empty()).then(|| Signer::new(domain.clone(), opened)))
+        let active = keys.iter().filter(|key| key.state == DkimKeyState::Active);
+        Ok(self.keyring.learn(domain, asked, active.map(|key| (&key.selector, key.sealed.as_ref())))?)
     }
 }
 
 async fn sign(signer: &Signer, before: &[u8], message: &Body) -> Result<Vec<u8>, SigningError> {
-    let opened = header::open(before, message, limits::DKIM_HEADER_BYTES_MAX).await.map_err(|error| match error {
-        HeaderError::TooLong => unsignable("its header is too long"),
-        HeaderError::Spool(error) => SigningError::Spool(error),
-    })?;
-    let mut signing = signer.begin(&opened.header).map_err(|error| match error {
-        SignError::NoFrom => unsignable("it has no From field"),
-        SignError::Signing => SigningError::Sign(error),
-    })?;
-    signing.body(&opened.begun);
-    let mut rest = opened.rest;
-    while let Some(piece) = rest.try_next().await? {
-        signing.body(&piece);
-    }
-    let fields = signing.finish(now()).map_err(SigningError::Sign)?;
-    if fields.len() > limits::DKIM_SIGNATURES_BYTES_MAX {
-        return Err(unsignable("its header has too many fields"));
-    }
-    Ok(fields)
-}
-
-fn unsignable(why: &str) -> SigningError {
-    SigningError::Refused(Refusal::NotSignable { why: why.to_owned() })
+    sign_message(signer, before, header::pieces(message), now()).await.map_err(|error| match error {
+        MessageError::Unsignable(why) => SigningError::Refused(Refusal::NotSignable { why: why.to_owned() }),
+        error => SigningError::Message(error),
+    })
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@
 //! - [`deliver`]: storing the message; [`submit`]: queueing it; [`bounce`]: sending a bounce back; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
 //! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
-//! - [`lmtp`]: an outcome for each recipient.
+//! - [`lmtp`]: an outcome for each recipient; [`answer`]: what automatic replies need.
 //! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says; [`assessment`]: whether it is spam; [`edit`]: how its
 //!   header is changed.
 
+mod answer;
 mod assessment;
 mod bounce;
 mod completion;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
-use yubin_message::{DeliveredTo, PartTree, ScanLimits, Scanner};
+use yubin_message::{DeliveredTo, OriginFields, PartTree, ScanLimits, Scanner};
 use yubin_proto::{Body, BodyStream, LargeBody};
 use yubin_types::limits;
 
@@ -83,6 +83,8 @@ pub(crate) struct Spooled {
     pub(crate) tree: PartTree,
     /// Where it has been.
     pub(crate) delivered_to: DeliveredTo,
+    /// What says that a program sent it.
+    pub(crate) origin_fields: OriginFields,
     /// Keeps the memory that it takes counted until it is stored.
     _reservation: Reservation,
 }
@@ -164,9 +166,9 @@ impl Spool {
         };
         let scanner = std::mem::replace(&mut self.scanner, Scanner::new(ScanLimits::default()));
         let reservation = Reservation(Arc::clone(&self.spooler), std::mem::take(&mut self.reserved));
-        let delivered_to = scanner.delivered_to().clone();
+        let (delivered_to, origin_fields) = (scanner.delivered_to().clone(), scanner.origin_fields().clone());
         let (octets, tree) = (self.octets, scanner.finish());
-        Ok(Spooled { body, bytes, octets, tree, delivered_to, _reservation: reservation })
+        Ok(Spooled { body, bytes, octets, tree, delivered_to, origin_fields, _reservation: reservation })
     }
 }
 

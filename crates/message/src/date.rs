@@ -81,6 +81,40 @@ impl DateTime {
         DateTime::from_parts([year, month, day], [hour, minute, second], offset_minutes)
     }
 
+    /// Reads a time as RFC 3339 writes it, as in `2026-12-29T09:00:00+09:00`; seconds may be left out, and a day alone is its first
+    /// moment in UTC.
+    ///
+    /// ```
+    /// let date = yubin_message::DateTime::parse_rfc3339("1997-11-21T09:55:06-06:00");
+    /// assert_eq!(date.map(|it| it.epoch_s), Some(880_127_706));
+    /// ```
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        let mut cursor = Cursor::new(text);
+        let number = |cursor: &mut Cursor<'_>| digits(cursor.take_while(|byte| byte.is_ascii_digit()));
+        let year = number(&mut cursor).filter(|year| *year >= 1900)?;
+        let month = cursor.eat(b'-').then(|| number(&mut cursor))??;
+        let day = cursor.eat(b'-').then(|| number(&mut cursor))??;
+        if cursor.is_empty() {
+            return DateTime::from_parts([year, month, day], [0, 0, 0], 0);
+        }
+        if !cursor.eat(b'T') && !cursor.eat(b't') && !cursor.eat(b' ') {
+            return None;
+        }
+        let hour = number(&mut cursor)?;
+        let minute = cursor.eat(b':').then(|| number(&mut cursor))??;
+        let second = if cursor.eat(b':') { number(&mut cursor)? } else { 0 };
+        let zone: Vec<u8> = cursor.rest().iter().copied().filter(|byte| *byte != b':').collect();
+        let offset_minutes = if zone.eq_ignore_ascii_case(b"Z") {
+            0
+        } else {
+            let mut zone = Cursor::new(&zone);
+            let offset_minutes = numeric_zone(&mut zone)?;
+            zone.is_empty().then_some(offset_minutes)?
+        };
+        DateTime::from_parts([year, month, day], [hour, minute, second], offset_minutes)
+    }
+
     fn from_parts([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3], offset_minutes: i16) -> Option<Self> {
         if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
             return None;

@@ -1,10 +1,12 @@
-//! RFC 2047 encoded words to text.
+//! RFC 2047 encoded words to text, and text to encoded words.
 //!
 //! Words that follow each other with nothing but white space between are joined, and if they share charset and
 //! encoding their bytes are joined before decoding: mailers split ISO-2022-JP and UTF-8 between the bytes of a
 //! character. Tolerant: words inside quoted strings or glued to other text are decoded too. Raw 8-bit text between
 //! words has its charset guessed. Linear: a word is looked for only up to the next question mark.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use memchr::{memchr, memmem};
 
 use crate::charset::decode_text;
@@ -35,6 +37,26 @@ pub fn decode_header(field_body: &[u8]) -> String {
     joined.flush(&mut text);
     text.push_str(&decode_text(None, rest));
     text
+}
+
+/// Bytes of text in one encoded word: with its charset it stays within 75 characters (RFC 2047 §2), and within a folded line.
+const WORD_TEXT_BYTES_MAX: usize = 39;
+
+/// A text as the body of an unstructured field: as it is if it is plain ASCII, else as UTF-8 words that end between characters. Line ends
+/// and other control characters become spaces.
+pub(crate) fn encode_words(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.is_ascii() && !text.contains("=?") {
+        return text;
+    }
+    let mut words = Vec::new();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.floor_char_boundary(WORD_TEXT_BYTES_MAX));
+        words.push(format!("=?utf-8?B?{}?=", STANDARD.encode(word)));
+        rest = after;
+    }
+    words.join(" ")
 }
 
 /// An encoded word, undecoded.

@@ -9,6 +9,7 @@
 
 mod address;
 mod archive;
+mod auto_reply;
 mod charset;
 mod date;
 mod downgrade;
@@ -34,6 +35,7 @@ mod tree;
 
 pub use address::{Address, Mailbox, parse_addresses};
 pub use archive::{ArchiveFacts, ArchiveReader};
+pub use auto_reply::{AnswerFields, AutoReplyBody, named_recipients};
 pub use charset::{CharsetDecoder, decode_text, encoding_for};
 pub use date::{DateTime, Day};
 pub use downgrade::downgrade;
@@ -47,7 +49,7 @@ pub use header_check::{check_attachments, check_header};
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
 pub use param_text::param_texts;
-pub use scan::{DeliveredTo, ScanLimits, Scanner, scan};
+pub use scan::{DeliveredTo, OriginFields, ScanLimits, Scanner, scan};
 pub use section::SectionText;
 pub use sending_notice::SendingNotice;
 pub use transfer::TransferDecoder;

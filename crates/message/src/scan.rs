@@ -12,6 +12,8 @@
 mod decide;
 mod delivered_to;
 mod fields;
+mod line;
+mod origin_fields;
 
 use memchr::{memchr, memchr_iter};
 
@@ -22,6 +24,8 @@ use decide::{Body, Room, decide, end_childless};
 pub use delivered_to::DeliveredTo;
 use fields::FieldReader;
 pub(crate) use fields::field_name;
+use line::{Line, strip_eol};
+pub use origin_fields::OriginFields;
 use yubin_types::limits;
 
 /// The longest line that can be a boundary: with its dashes, and a little white space behind it.
@@ -73,6 +77,7 @@ pub struct Scanner {
     state: State,
     received_count: u32,
     delivered_to: DeliveredTo,
+    origin_fields: OriginFields,
     /// Where the line being read begins.
     line_start: u64,
     /// Bytes of that line so far, its line end included.
@@ -106,12 +111,6 @@ struct Open {
     lines_at_body: u64,
 }
 
-/// A line without its line end, and perhaps without its tail.
-struct Line<'a> {
-    content: &'a [u8],
-    eol: u64,
-}
-
 /// Which boundary a line is.
 struct Delimiter {
     level: usize,
@@ -128,6 +127,7 @@ impl Scanner {
             state: State::Header,
             received_count: 0,
             delivered_to: DeliveredTo::default(),
+            origin_fields: OriginFields::default(),
             line_start: 0,
             line_len: 0,
             line: Vec::new(),
@@ -182,6 +182,11 @@ impl Scanner {
     /// The Delivered-To fields of the message itself, as far as it has come.
     pub fn delivered_to(&self) -> &DeliveredTo {
         &self.delivered_to
+    }
+
+    /// Fields of the message itself by which automatic mail is known, as far as it has come.
+    pub fn origin_fields(&self) -> &OriginFields {
+        &self.origin_fields
     }
 
     /// Bytes copied and compared so far, one more per line: grows linearly with the input.
@@ -376,6 +381,8 @@ impl Scanner {
             self.received_count = self.received_count.saturating_add(1);
         } else if name.eq_ignore_ascii_case(b"delivered-to") {
             self.delivered_to.take(line);
+        } else {
+            self.origin_fields.take(name, line);
         }
     }
 
@@ -384,13 +391,6 @@ impl Scanner {
         if let Some(part) = self.parts.last_mut() {
             self.fields.end(part);
         }
-    }
-}
-
-fn strip_eol(line: &[u8]) -> Line<'_> {
-    match line.strip_suffix(b"\r\n") {
-        Some(content) => Line { content, eol: 2 },
-        None => Line { content: line.strip_suffix(b"\n").unwrap_or(line), eol: 1 },
     }
 }
 

@@ -1,41 +1,21 @@
-//! Who may be answered automatically: vacation notices and other replies that no person sends (RFC 3834 §2, RFC 5230 §4.5).
+//! Which messages may be answered automatically: by vacation notices and other replies that no person sends (RFC 3834 §2, RFC 5230 §4.5).
 //!
 //! The rim gathers facts from the envelope and the header; the permit says to whom the answer goes, which is always the envelope sender,
 //! never Reply-To (RFC 3834 §4). The answer itself is sent with the null reverse-path and `Auto-Submitted: auto-replied` (§3.1.7, §3.3),
 //! so that two systems never answer each other.
 //!
-//! Not here: the text, and who was answered when. The caller keeps that and gives it as [`AutoReplyFacts::answered`].
+//! Not here: whether an account answers at all, whether the message is junk to it or names it, and who was answered not long ago. The state
+//! machine knows that when the message is stored, and nobody knows it before.
 
-use yubin_types::{Address, ReversePath, Timestamp, limits};
+use yubin_types::{Address, ReversePath};
 
 /// What is known of a message that came in.
 #[derive(Clone, Copy, Debug)]
 pub struct AutoReplyFacts<'a> {
     /// Envelope sender.
     pub sender: &'a ReversePath,
-    /// The addresses of the account that would answer: its own and its aliases.
-    pub own: &'a [Address],
-    /// Addresses in To, Cc, Bcc and their Resent forms.
-    pub named: &'a [Address],
-    /// Fields of its header: name and unfolded body, in order.
+    /// Fields of its header that say where it comes from: name and unfolded body, in order.
     pub header: &'a [(&'a str, &'a str)],
-    /// What filters think of it.
-    pub content: Content,
-    /// When this sender was last answered.
-    pub answered: Option<Timestamp>,
-    /// When the message came.
-    pub now: Timestamp,
-    /// An answer per sender in this time, seconds; at least [`limits::AUTO_REPLY_SECONDS_MIN`] counts.
-    pub interval_seconds: u64,
-}
-
-/// What filters think of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// It looks wanted.
-    Wanted,
-    /// It is junk: an answer would tell a spammer that the address lives, or reach a victim whose address was forged.
-    Junk,
 }
 
 /// An answer may be sent. Only [`may_answer`] makes one.
@@ -61,27 +41,15 @@ pub enum NoAnswer {
     /// The sender is a program by its name: MAILER-DAEMON, a list's owner.
     #[error("the sender is a program")]
     Robot,
-    /// The account's own mail.
-    #[error("the sender is the recipient")]
-    Own,
     /// The header says that a program sent it.
     #[error("a program sent it")]
     Automatic,
     /// It came through a mailing list, or in bulk.
     #[error("it came through a mailing list")]
     List,
-    /// Junk.
-    #[error("it is junk")]
-    Junk,
-    /// The account is not named in To or Cc, so the sender did not write to it in person.
-    #[error("the recipient is not named in it")]
-    NotNamed,
-    /// The sender was answered not long ago.
-    #[error("the sender was answered already")]
-    Answered,
 }
 
-/// May the account answer this message by itself?
+/// May an account answer this message by itself?
 ///
 /// # Errors
 /// [`NoAnswer`], the first reason in the order of its variants.
@@ -90,29 +58,12 @@ pub fn may_answer(facts: &AutoReplyFacts<'_>) -> Result<AutoReplyPermit, NoAnswe
     if is_robot(&sender.local.key()) {
         return Err(NoAnswer::Robot);
     }
-    if facts.own.iter().any(|own| same(own, sender)) {
-        return Err(NoAnswer::Own);
-    }
     for (name, body) in facts.header {
         if let Some(reason) = forbidden_by(name, body) {
             return Err(reason);
         }
     }
-    if facts.content == Content::Junk {
-        return Err(NoAnswer::Junk);
-    }
-    if !facts.named.iter().any(|named| facts.own.iter().any(|own| same(own, named))) {
-        return Err(NoAnswer::NotNamed);
-    }
-    let interval_seconds = facts.interval_seconds.max(limits::AUTO_REPLY_SECONDS_MIN);
-    if facts.answered.is_some_and(|answered| facts.now < answered.plus_seconds(interval_seconds)) {
-        return Err(NoAnswer::Answered);
-    }
     Ok(AutoReplyPermit { to: sender.clone() })
-}
-
-fn same(a: &Address, b: &Address) -> bool {
-    a.domain == b.domain && a.local.key() == b.local.key()
 }
 
 /// RFC 5230 §4.5 names these; the local part in lower case.
@@ -146,30 +97,18 @@ fn forbidden_by(name: &str, body: &str) -> Option<NoAnswer> {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::{Address, ReversePath, Timestamp};
+    use yubin_types::{Address, ReversePath};
 
-    use super::{AutoReplyFacts, Content, NoAnswer, may_answer};
-
-    const DAY: u64 = 86_400;
+    use super::{AutoReplyFacts, NoAnswer, may_answer};
 
     fn address(text: &str) -> Address {
         Address::parse(text).unwrap()
     }
 
-    /// Asks for a message from `sender` with one header field, to ann who is named.
+    /// Asks for a message from `sender` with one header field.
     fn ask(sender: &str, field: (&str, &str)) -> Result<String, NoAnswer> {
         let sender = if sender.is_empty() { ReversePath::Null } else { ReversePath::Address(address(sender)) };
-        let own = [address("ann@example.jp"), address("info@example.jp")];
-        let facts = AutoReplyFacts {
-            sender: &sender,
-            own: &own,
-            named: &[address("someone@example.org"), address("INFO@example.jp")],
-            header: &[("Subject", "hello"), field],
-            content: Content::Wanted,
-            answered: None,
-            now: Timestamp(0),
-            interval_seconds: 7 * DAY,
-        };
+        let facts = AutoReplyFacts { sender: &sender, header: &[("Subject", "hello"), field] };
         may_answer(&facts).map(|permit| permit.to().to_string())
     }
 
@@ -183,7 +122,6 @@ mod tests {
         {
             assert_eq!(ask(robot, plain), Err(NoAnswer::Robot), "{robot}");
         }
-        assert_eq!(ask("Ann@example.jp", plain), Err(NoAnswer::Own));
     }
 
     #[test]
@@ -213,32 +151,5 @@ mod tests {
         ] {
             assert!(ask(bob, (name, body)).is_ok(), "{name}: {body}");
         }
-    }
-
-    #[test]
-    fn only_mail_to_the_account_is_answered_and_not_again_and_again() {
-        let sender = ReversePath::Address(address("bob@example.org"));
-        let own = [address("ann@example.jp")];
-        let facts = AutoReplyFacts {
-            sender: &sender,
-            own: &own,
-            named: &own,
-            header: &[],
-            content: Content::Wanted,
-            answered: Some(Timestamp(0)),
-            now: Timestamp::from_seconds(7 * DAY - 1),
-            interval_seconds: 7 * DAY,
-        };
-        assert_eq!(may_answer(&facts), Err(NoAnswer::Answered));
-        assert!(may_answer(&AutoReplyFacts { now: Timestamp::from_seconds(7 * DAY), ..facts }).is_ok());
-        assert!(may_answer(&AutoReplyFacts { answered: None, ..facts }).is_ok());
-        // A wish of no interval at all would answer every message of a loop.
-        let hasty = AutoReplyFacts { interval_seconds: 0, now: Timestamp::from_seconds(60), ..facts };
-        assert_eq!(may_answer(&hasty), Err(NoAnswer::Answered));
-        assert_eq!(may_answer(&AutoReplyFacts { named: &[], answered: None, ..facts }), Err(NoAnswer::NotNamed));
-        assert_eq!(
-            may_answer(&AutoReplyFacts { content: Content::Junk, answered: None, ..facts }),
-            Err(NoAnswer::Junk)
-        );
     }
 }

@@ -32,6 +32,7 @@ use crate::pace::Signal;
 use crate::profile::{Profile, Profiles};
 use crate::route::{Hop, MailHosts, Owner, Protection, Routing};
 use crate::sender;
+use crate::signing::signed;
 use crate::source::Source;
 
 /// Transactions of one connection before it is ended: servers count too.
@@ -88,11 +89,16 @@ impl Engine {
             Ok(hops) => hops,
             Err(reply) => return Tried::all(count, &reply, Signal::None),
         };
+        let source = Source::queued(QueuedBody::of(&self.store, assignment, handed));
+        let source = match signed(&self.store, &self.config.keyring, &leased.message, source).await {
+            Ok(source) => source,
+            Err(reply) => return Tried::all(count, &reply, Signal::None),
+        };
         let mut attempt = Attempt {
             engine: self,
             leased,
             sender: sender.clone(),
-            source: Source::Queued(QueuedBody::of(&self.store, assignment, handed)),
+            source,
             fates: vec![None; count],
             signal: Signal::None,
             receiver: None,
@@ -149,7 +155,7 @@ impl Attempt<'_> {
             }
             let worn = open.transactions >= self.transactions_max();
             if wants_seven_bits(&outcome)
-                && let Some(source) = self.source.downgraded().await
+                && let Some(source) = self.downgraded().await
             {
                 self.source = source;
                 connection = Some(open);
@@ -165,6 +171,12 @@ impl Attempt<'_> {
                 (false, _) => return,
             }
         }
+    }
+
+    /// The message in 7 bits, signed anew.
+    async fn downgraded(&self) -> Option<Source> {
+        let source = self.source.downgraded().await?;
+        signed(&self.engine.store, &self.engine.config.keyring, &self.leased.message, source).await.ok()
     }
 
     /// Transactions of one connection.
@@ -201,9 +213,10 @@ impl Attempt<'_> {
             sender: self.sender.clone(),
             recipients: recipients.collect(),
             bytes: self.source.length(),
-            body: match (&self.source, message.content.body) {
-                (Source::SevenBit { .. }, _) | (_, BodyKind::SevenBit) => BodyType::SevenBit,
-                (Source::Queued(_), BodyKind::EightBit | BodyKind::Binary) => BodyType::EightBitMime,
+            body: match message.content.body {
+                BodyKind::SevenBit => BodyType::SevenBit,
+                BodyKind::EightBit | BodyKind::Binary if self.source.is_downgraded() => BodyType::SevenBit,
+                BodyKind::EightBit | BodyKind::Binary => BodyType::EightBitMime,
             },
             encoding: match message.content.smtputf8 {
                 Smtputf8::NotNeeded => AddressEncoding::Ascii,

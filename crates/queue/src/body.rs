@@ -52,6 +52,11 @@ impl QueuedBody {
         QueuedBody { offset: 0, ..self.clone() }
     }
 
+    /// From the beginning for who only looks at it: nothing that is read so is handed out.
+    pub(crate) fn apart(&self) -> QueuedBody {
+        QueuedBody { offset: 0, handed: Handed::default(), ..self.clone() }
+    }
+
     /// Its last octet is on its way.
     pub(crate) fn handed_out(&self) {
         self.handed.0.store(true, Ordering::Relaxed);

@@ -1,12 +1,14 @@
 //! What a queue worker is told. Every value has a default that suits a plain machine.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use yubin_dns_auth::dkim::Keyring;
 use yubin_policy::retry::RetrySchedule;
 use yubin_policy::srs::SrsKey;
 use yubin_session::smtp::client::TimeLimits;
-use yubin_types::DomainName;
+use yubin_types::{DomainName, Secret};
 
 use crate::board::BoardLimits;
 use crate::pace::PaceLimits;
@@ -63,12 +65,14 @@ pub struct QueueConfig {
     pub schedule: RetrySchedule,
     /// Rewrites the senders of forwarded mail; the front ends that take the bounces have the same.
     pub srs_key: SrsKey,
+    /// Opens the keys of hosted domains, for what is signed here.
+    pub keyring: Arc<Keyring>,
 }
 
 impl QueueConfig {
-    /// The defaults.
+    /// The defaults. The cluster's secret is that of the front ends and the administration.
     #[must_use]
-    pub fn new(worker: String, hostname: DomainName, srs_key: SrsKey) -> QueueConfig {
+    pub fn new(worker: String, hostname: DomainName, cluster_secret: &Secret) -> QueueConfig {
         QueueConfig {
             worker,
             workers: Vec::new(),
@@ -91,7 +95,8 @@ impl QueueConfig {
             idle_time_max: Duration::from_secs(5),
             idle_connections_max: 500,
             schedule: RetrySchedule::default(),
-            srs_key,
+            srs_key: SrsKey::derive(cluster_secret),
+            keyring: Arc::new(Keyring::new(cluster_secret)),
         }
     }
 
@@ -121,14 +126,13 @@ impl QueueConfig {
 
 #[cfg(test)]
 mod tests {
-    use yubin_policy::srs::SrsKey;
     use yubin_types::{DomainName, Secret};
 
     use super::QueueConfig;
 
     fn config(worker: &str) -> QueueConfig {
         let hostname = DomainName::parse("mta.example").unwrap();
-        QueueConfig::new(worker.to_owned(), hostname, SrsKey::derive(&Secret::new("secret")))
+        QueueConfig::new(worker.to_owned(), hostname, &Secret::new("secret"))
     }
 
     #[test]

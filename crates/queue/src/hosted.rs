@@ -8,15 +8,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use yubin_message::{DeliveredTo, HeaderWriter, ScanLimits, Scanner};
+use yubin_message::{
+    AnswerFields, DateTime, DeliveredTo, HeaderWriter, OriginFields, PartTree, ScanLimits, Scanner, named_recipients,
+};
+use yubin_policy::auto_reply::{AutoReplyFacts, may_answer};
 use yubin_policy::refusal_text::{self, Stage};
 use yubin_proto::{Body, BodyStream, Caller, Hosted, LargeBody, StoreError};
 use yubin_session::smtp::client::{Reply, Verdict};
+use yubin_state::auto_reply::Answerable;
 use yubin_state::command::{MailCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::queue::{Leased, QueuedRecipient, RemoteReply};
 use yubin_state::{Command, DedupeClass, Reply as StoreReply};
-use yubin_types::{EmailId, Refusal, RequestId, ReversePath, limits};
+use yubin_types::{DomainName, EmailId, Refusal, RequestId, ReversePath, limits};
 
 use crate::assignment::Assignment;
 use crate::attempt::Engine;
@@ -29,8 +33,21 @@ use crate::pace::Signal;
 struct Parcel {
     body: Body,
     bytes: u64,
-    tree: Bytes,
+    tree: PartTree,
     delivered_to: DeliveredTo,
+    origin_fields: OriginFields,
+}
+
+impl Parcel {
+    /// What an account's answer to it needs; `None`: no program may answer it.
+    fn answerable(&self, sender: &ReversePath, domain: &DomainName) -> Option<Answerable> {
+        let header: Vec<(&str, &str)> = self.origin_fields.iter().collect();
+        let permit = may_answer(&AutoReplyFacts { sender, header: &header }).ok()?;
+        let message = self.tree.envelope();
+        let AnswerFields { fields, subject } = AnswerFields::new(permit.to(), message, DateTime::from(now()));
+        let named = named_recipients(message, &self.origin_fields, domain);
+        Some(Answerable { named, fields: Bytes::from(fields), subject: Bytes::from(subject) })
+    }
 }
 
 impl Engine {
@@ -85,7 +102,7 @@ impl Engine {
             recipients: recipients.iter().map(|recipient| self.recipient(leased, recipient)).collect(),
             message: NewMessage {
                 body_bytes: parcel.bytes,
-                cold: parcel.tree.clone(),
+                cold: Bytes::from(parcel.tree.to_bytes()),
                 internal_date: now(),
                 body_ordinal: 0,
             },
@@ -94,6 +111,7 @@ impl Engine {
                 content: leased.message.content,
                 hops: parcel.delivered_to.count,
                 visited: parcel.delivered_to.in_domain(&hosted.name),
+                answer: parcel.answerable(&leased.message.sender, &hosted.name),
             },
         });
         let request = (request_id(leased, &recipients), DedupeClass::Delivery);
@@ -174,8 +192,8 @@ async fn parcel(queued: QueuedBody) -> Result<Parcel, String> {
         }
     }
     let body = if inline { Body::Inline(Bytes::from(held)) } else { Body::Large(Arc::new(queued)) };
-    let delivered_to = scanner.delivered_to().clone();
-    Ok(Parcel { body, bytes, tree: Bytes::from(scanner.finish().to_bytes()), delivered_to })
+    let (delivered_to, origin_fields) = (scanner.delivered_to().clone(), scanner.origin_fields().clone());
+    Ok(Parcel { body, bytes, tree: scanner.finish(), delivered_to, origin_fields })
 }
 
 impl LargeBody for QueuedBody {

@@ -8,7 +8,9 @@
 //!   with `due`, `lane`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
 //!   [`profile`], `shipped`, `site`: what receivers take.
 //! - `attempt`: one try at one delivery; `fate`: what came of it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
-//!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes.
+//!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes; `signing`: what
+//!   nobody signed; `dialogues`: who watches.
+//! - `terms`: what a domain's plan says.
 //! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
 //!
 //! What it doesn't do: the dialogue (`session`), what replies mean and when to try again (`policy`), the text of notices (`message`), DNS
@@ -44,6 +46,7 @@ pub mod scope;
 mod scout;
 mod sender;
 mod shipped;
+mod signing;
 mod site;
 mod source;
 mod suspensions;
@@ -58,4 +61,3 @@ pub use route::{Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, Smart
 pub use scope::PermittedAddresses;
 pub use worker::{Queue, RunningQueue, StartError};
 pub use yubin_policy::retry::RetrySchedule;
-pub use yubin_policy::srs::SrsKey;

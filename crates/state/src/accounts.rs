@@ -7,6 +7,7 @@ use yubin_types::{
     AccountId, LocalPart, MailboxId, MailboxName, Quota, Refusal, SpecialUse, UidValidity, Usage, limits,
 };
 
+use crate::auto_reply;
 use crate::command::Login;
 use crate::forward::settings;
 use crate::keys;
@@ -56,6 +57,7 @@ pub(crate) fn create<T: Txn>(
         retired_names: 0,
         uid_validity_floor: UidValidity(0),
         forwards: false,
+        answers: false,
     };
     account.inbox = make_subscribed(work, id, &mut account, &MailboxName::inbox(), None)?;
     for special_use in SpecialUse::ALL {
@@ -129,6 +131,7 @@ pub(crate) fn delete<T: Txn>(work: &mut Work<'_, T>, local: &LocalPart) -> Outco
     work.txn.unset(&keys::credentials(work.id, id));
     suspend::forget(work, id)?;
     settings::forget(work, id)?;
+    auto_reply::settings::forget(work, id)?;
     work.refund_domain(account.usage);
     work.counters.accounts = work.counters.accounts.saturating_sub(1);
     vault::dig(work, id, MailboxId(0));

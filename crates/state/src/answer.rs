@@ -23,7 +23,7 @@ use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
 use crate::work::logged_in;
-use crate::{dkim, forward};
+use crate::{auto_reply, dkim, forward};
 
 /// Answers a question on a domain; on the directory or the whole group where `domain` is 0.
 ///
@@ -97,6 +97,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Sending { login, sender, now } => reading::allowance(&reading, *login, sender.as_ref(), *now),
         Query::SendingReport(local) => reading::report(&reading, local),
         Query::Forward(local) => forward::reading::forward(&reading, local),
+        Query::AutoReply(local) => auto_reply::reading::report(&reading, local),
         Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),

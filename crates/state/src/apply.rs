@@ -24,8 +24,8 @@ use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
 use crate::work::{Topics, Work};
 use crate::{
-    accounts, aliases, append, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge, flags, keys,
-    mailboxes, rename, vault,
+    accounts, aliases, append, auto_reply, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge, flags,
+    keys, mailboxes, rename, vault,
 };
 
 /// What an entry came to.
@@ -205,6 +205,7 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Ac
         DomainCommand::RemoveDkimKey(selector) => dkim::remove(work, &selector),
         DomainCommand::Sending(command) => suspend::carry_out(work, command, actor),
         DomainCommand::Forward(command) => settings::carry_out(work, command, actor),
+        DomainCommand::AutoReply(command) => auto_reply::settings::carry_out(work, command, actor),
     }
 }
 

@@ -16,6 +16,7 @@ use yubin_types::{
 };
 
 pub use self::directory::DirectoryCommand;
+use crate::auto_reply::AutoReplyCommand;
 use crate::forward::{ForwardCommand, Passage};
 use crate::queue::QueueCommand;
 use crate::record::{NewDkimKey, Plan, Verifiers};
@@ -185,6 +186,8 @@ pub enum DomainCommand {
     Sending(SendingCommand),
     /// Where an account's mail goes on to.
     Forward(ForwardCommand),
+    /// How an account answers by itself.
+    AutoReply(AutoReplyCommand),
 }
 
 /// A message that is being stored. Its body is the entry's body with this ordinal.
@@ -237,7 +240,7 @@ pub struct Login {
 /// Commands on messages and mailboxes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MailCommand {
-    /// Stores a message for all recipients of one domain, or for none, and queues what is forwarded of it.
+    /// Stores a message for all recipients of one domain, or for none, and queues what is forwarded of it and who answers it.
     Deliver {
         /// The account that submits; `None` for mail that nobody logged in for.
         login: Option<Login>,

@@ -4,13 +4,14 @@
 //! suspended domain, an unknown recipient, a message larger than the plan allows, an account's quota, the domain's shared quota over
 //! the sum (SPPD-11, SHIN-09, SONET-20), too much in the queue for what is forwarded ([`crate::forward`]). A suspended account still gets its mail. If anyone is to blame nothing is stored, and
 //! the reply says for each recipient why not; whoever could have had the message has no reason there. What an account submits within its
-//! domain counts among what it sends ([`crate::sending`]).
+//! domain counts among what it sends ([`crate::sending`]). Accounts that answer by themselves do so here ([`crate::auto_reply`]).
 
 use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 use yubin_types::{AccountId, Address, FlagSet, QuotaScope, Refusal, Usage, limits};
 
+use crate::auto_reply::answering;
 use crate::command::{Login, NewMessage, Recipient};
 use crate::forward::LocalCopy;
 use crate::forward::onward::{self, Forwarded, Onward};
@@ -27,6 +28,7 @@ use crate::table::Read as _;
 use crate::work::Work;
 
 /// What is to be stored, while it is being weighed.
+#[derive(Default)]
 struct Plan {
     /// Accounts that get a copy, and where.
     targets: BTreeMap<AccountId, (Account, Opened)>,
@@ -36,9 +38,11 @@ struct Plan {
     copies: Vec<(usize, AccountId)>,
     /// What goes on, by the account that forwards it.
     forwards: BTreeMap<AccountId, Forwarded>,
+    /// Who answers it.
+    replies: BTreeMap<AccountId, answering::Reply>,
 }
 
-/// Delivers; nothing is forwarded without `onward`.
+/// Delivers; nothing is forwarded or answered without `onward`.
 pub(crate) fn deliver<T: Txn>(
     work: &mut Work<'_, T>,
     login: Option<Login>,
@@ -66,8 +70,7 @@ pub(crate) fn deliver<T: Txn>(
         }
     };
     let mut refusals: Vec<Option<Refusal>> = vec![None; recipients.len()];
-    let mut plan =
-        Plan { targets: BTreeMap::new(), reached: Vec::new(), copies: Vec::new(), forwards: BTreeMap::new() };
+    let mut plan = Plan::default();
     let mut scale = Scale { message, onward, domain_usage: work.counters.usage };
     for ((index, recipient), refusal) in recipients.iter().enumerate().zip(&mut refusals) {
         match scale.weigh(work, &mut plan, index, recipient) {
@@ -84,10 +87,11 @@ pub(crate) fn deliver<T: Txn>(
     if refusals.iter().any(Option::is_some) {
         return Ok(Reply::DeliveryRefused(refusals));
     }
-    let forwards = std::mem::take(&mut plan.forwards);
+    let (forwards, replies) = (std::mem::take(&mut plan.forwards), std::mem::take(&mut plan.replies));
     let reply = store(work, recipients, message, plan)?;
     if let Some(onward) = onward {
         onward::queue(work, forwards, recipients, message, onward)?;
+        answering::queue(work, replies, recipients, onward)?;
     }
     if let Some(charge) = charge {
         charge.write(work);
@@ -123,10 +127,13 @@ impl Scale<'_> {
             return Err(Refusal::MessageTooBig { limit_bytes }.into());
         }
         let mut new: SmallVec<[(AccountId, (Account, Opened)); 1]> = SmallVec::new();
-        let mut forwards = Vec::new();
+        let (mut forwards, mut replies) = (Vec::new(), Vec::new());
         let mut usage = self.domain_usage;
         for &id in reached.iter().filter(|id| !plan.has(**id)) {
             let Some(account) = work.txn.row(&keys::account(work.id, id))? else { continue };
+            if let Some(reply) = answering::reply(work, (id, &account), (index, recipient), self.onward)? {
+                replies.push((id, reply));
+            }
             let way = onward::way(work, (id, &account), recipient, self.onward)?;
             if !way.targets.is_empty() {
                 let by = Address { local: account.local.clone(), domain: work.domain.name.clone() };
@@ -157,6 +164,7 @@ impl Scale<'_> {
             plan.targets.insert(id, target);
         }
         plan.forwards.extend(forwards);
+        plan.replies.extend(replies);
         plan.reached.push(reached);
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _, go_on_while};
 use crate::topic::Topic;
 use crate::work::{Topics, Work};
-use crate::{expiry, queue, vault};
+use crate::{auto_reply, expiry, queue, vault};
 
 /// What a new domain begins with.
 pub(crate) struct New {
@@ -149,6 +149,7 @@ pub(crate) fn delete<T: Txn>(
     }
     let mut left = erase_messages(&mut work, limits::MESSAGES_PER_COMMAND_MAX)?;
     left = queue::tray::erase(&mut work, left)?;
+    left = auto_reply::settings::erase(&mut work, left)?;
     for table in Table::OF_DOMAIN.into_iter().filter(|table| !matches!(table, Table::Domain | Table::Counters)) {
         left = work.txn.erase(&keys::rows_of(table, work.id), left)?;
     }

@@ -2,6 +2,7 @@
 //!
 //! Every counter is counted again, every index compared with what it indexes, both ways. Reads everything: not for a busy hour.
 
+mod auto_reply;
 mod domain;
 mod forward;
 mod mailbox;

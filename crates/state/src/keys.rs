@@ -8,6 +8,7 @@
 //! The order is by mailbox, not only by domain, where the readers are: changes and tombstones are `domain ‖ mailbox ‖ MODSEQ`, so
 //! that resynchronising a quiet mailbox doesn't read a busy neighbour's changes.
 
+mod auto_reply;
 mod directory;
 mod domain;
 mod forward;
@@ -22,6 +23,7 @@ use std::marker::PhantomData;
 
 use smallvec::SmallVec;
 
+pub use self::auto_reply::*;
 pub use self::directory::*;
 pub use self::domain::*;
 pub use self::forward::*;
@@ -91,6 +93,10 @@ pub enum Table {
     Forward = 0x2a,
     /// Account id: its owner is to be told of a pause.
     ForwardNotice = 0x2b,
+    /// Account id: how it answers by itself.
+    AutoReply = 0x2c,
+    /// Account id: whom it has answered.
+    Answered = 0x2d,
     /// Mailbox id.
     Mailbox = 0x30,
     /// Account id, mailbox name: mailbox id.
@@ -133,7 +139,7 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 31] = [
+    pub const OF_DOMAIN: [Table; 33] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -146,6 +152,8 @@ impl Table {
         Table::KnownRecipients,
         Table::Forward,
         Table::ForwardNotice,
+        Table::AutoReply,
+        Table::Answered,
         Table::Mailbox,
         Table::MailboxName,
         Table::Subscription,

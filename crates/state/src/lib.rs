@@ -7,7 +7,7 @@
 //! - [`command`]: what can be proposed; [`reply`]: what comes back; [`apply()`]: from one to the other; [`topic`]: who should look.
 //! - [`query`]: what can be asked of a [`kv::View`]; [`answer()`]: a pure function too.
 //! - [`queue`]: mail on its way out, with its own commands, queries and records.
-//! - [`forward`]: where accounts' mail goes on to.
+//! - [`forward`]: where accounts' mail goes on to; [`auto_reply`]: what they answer by themselves.
 //! - [`sending`]: how much accounts and domains send, and whose sending is suspended.
 //! - [`kv`]: the two traits that the state machine needs of its storage; [`memory`]: both in a map.
 //! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
@@ -15,6 +15,7 @@
 //!
 //! One file per verb or family behind that. The rows of messages change in `opened` alone, those of the queue in `queue/tray`.
 
+pub mod auto_reply;
 pub mod codec;
 pub mod command;
 pub mod forward;

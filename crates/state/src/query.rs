@@ -10,6 +10,7 @@ use yubin_types::{
     Timestamp, Uid, UidSet, Usage,
 };
 
+use crate::auto_reply::AutoReplyReport;
 use crate::command::Login;
 use crate::forward::{Forward, ForwardNotice};
 use crate::queue::{QueueAnswer, QueueQuery, QueueSuspension};
@@ -130,6 +131,8 @@ pub enum Query {
     Forward(LocalPart),
     /// Owners of the whole group who are to be told of a paused forward; its leader asks.
     ForwardNotices,
+    /// An account's automatic reply.
+    AutoReply(LocalPart),
 }
 
 /// How much of a message's rows.
@@ -238,6 +241,8 @@ pub enum Answer {
     Forward(Option<Forward>),
     /// Owners to be told.
     ForwardNotices(Vec<ForwardNotice>),
+    /// How an account answers; `None`: not at all.
+    AutoReply(Option<Box<AutoReplyReport>>),
 }
 
 /// A recipient that exists and has room.

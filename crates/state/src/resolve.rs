@@ -38,6 +38,11 @@ pub(crate) fn recipient<V: View>(
     }
 }
 
+/// The account or alias that is written so, with a subaddress or without; whatever the catch-all takes is none.
+pub(crate) fn existing<V: View>(view: &V, id: DomainId, local: &LocalPart) -> Outcome<Option<Name>, V::Error> {
+    find(view, id, &local.key())
+}
+
 /// The account or alias of exactly this name.
 pub(crate) fn exact<V: View>(view: &V, id: DomainId, local: &LocalPart) -> Outcome<Option<Name>, V::Error> {
     view.row(&keys::name(id, &local.key()))
@@ -54,7 +59,13 @@ fn find<V: View>(view: &V, id: DomainId, lookup: &str) -> Outcome<Option<Name>, 
     }
 }
 
-fn expand<V: View>(view: &V, id: DomainId, alias: &LocalPart, targets: Vec<LocalPart>) -> Outcome<Reached, V::Error> {
+/// Accounts behind an alias.
+pub(crate) fn expand<V: View>(
+    view: &V,
+    id: DomainId,
+    alias: &LocalPart,
+    targets: Vec<LocalPart>,
+) -> Outcome<Reached, V::Error> {
     let mut reached = Reached::new();
     let mut accounts = BTreeSet::new();
     let mut seen = BTreeSet::from([alias.key()]);

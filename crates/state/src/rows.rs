@@ -114,6 +114,8 @@ pub struct Account {
     pub uid_validity_floor: UidValidity,
     /// Has a row of its own about forwarding: most have none, and a delivery needn't look.
     pub forwards: bool,
+    /// The same about automatic replies.
+    pub answers: bool,
 }
 
 impl Account {

@@ -206,6 +206,26 @@ pub const TRASH_EXPIRY_SECONDS_DEFAULT: u64 = 7 * 86_400;
 pub const VAULT_SECONDS_DEFAULT: u64 = 7 * 86_400;
 /// Shortest time between two automatic answers to one sender, seconds: a day, so that two programs can't keep each other busy.
 pub const AUTO_REPLY_SECONDS_MIN: u64 = 86_400;
+/// Days between two automatic answers to one sender, at most.
+pub const AUTO_REPLY_DAYS_MAX: u16 = 90;
+/// Days between two automatic answers to one sender where nobody says otherwise (RFC 5230 §4.1).
+pub const AUTO_REPLY_DAYS_DEFAULT: u16 = 7;
+/// Subject of an automatic answer, bytes of UTF-8.
+pub const AUTO_REPLY_SUBJECT_BYTES_MAX: usize = 500;
+/// Text of an automatic answer, bytes of UTF-8.
+pub const AUTO_REPLY_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// The same with its fields as it is sent, bytes: quoted-printable makes three of one, and adds line ends.
+pub const AUTO_REPLY_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// Senders that an account has answered and must not answer again yet: nobody else is answered beyond, so that nobody is twice.
+pub const AUTO_REPLIES_REMEMBERED_MAX: usize = 2_000;
+/// Accounts that answer one delivery: who writes to an alias of all does not get mail from all.
+pub const AUTO_REPLIES_PER_DELIVERY_MAX: usize = 5;
+/// Recipients in a message's header that are looked at to see whether an account is named.
+pub const AUTO_REPLY_NAMED_MAX: usize = 50;
+/// Header fields that an automatic answer takes from the message that it answers, bytes.
+pub const AUTO_REPLY_FIELDS_BYTES_MAX: usize = 4 * 1024;
+/// Header fields that say where a message comes from of which a note is made.
+pub const ORIGIN_FIELDS_MAX: usize = 32;
 /// How long the outcome of a delivery is remembered for its retry, seconds.
 pub const DEDUPE_DELIVERY_SECONDS: u64 = 15 * 60;
 /// How long the outcome of an administrative request is remembered, seconds.

@@ -4,6 +4,7 @@
 //! 1 for refused or failed, 2 for a wrong command line. Passwords come from standard input only.
 
 mod args;
+mod auto_reply;
 mod call;
 pub(crate) mod connection;
 mod forward;

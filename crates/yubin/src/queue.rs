@@ -7,9 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
 use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
-use yubin_queue::{
-    Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls, SrsKey,
-};
+use yubin_queue::{Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
 use yubin_session::sasl::Credentials;
 use yubin_types::{DestinationName, DomainName, Secret};
 
@@ -23,7 +21,7 @@ pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Resu
         "" => format!("{}-{}", config.hostname, config.store.node),
         name => name.to_owned(),
     };
-    let mut settings = QueueConfig::new(worker, hostname, SrsKey::derive(cluster_secret));
+    let mut settings = QueueConfig::new(worker, hostname, cluster_secret);
     settings.workers.clone_from(&queue.workers);
     settings.sources.clone_from(&queue.source_addresses);
     settings.port = queue.port;

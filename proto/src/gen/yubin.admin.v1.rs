@@ -493,6 +493,80 @@ pub struct ResumeForwardRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub request_id: ::prost::bytes::Bytes,
 }
+/// How an account answers by itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AutoReply {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Active: mail is answered within its time. Suspended: switched off. Unspecified: the account has none.
+    #[prost(enumeration = "State", tag = "2")]
+    pub state: i32,
+    #[prost(uint64, optional, tag = "3")]
+    pub from_ms: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    pub until_ms: ::core::option::Option<u64>,
+    /// Empty: that of the answered message behind "Auto:".
+    #[prost(string, tag = "5")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+    /// Days between two answers to one sender.
+    #[prost(uint32, tag = "7")]
+    pub days: u32,
+    /// Is mail answered that does not name the account in To, Cc or Bcc?
+    #[prost(bool, tag = "8")]
+    pub everything: bool,
+    /// Does the account's forward rest meanwhile?
+    #[prost(bool, tag = "9")]
+    pub stops_forward: bool,
+    /// Senders that were answered and are not answered again yet.
+    #[prost(uint32, tag = "10")]
+    pub answered: u32,
+    #[prost(uint64, tag = "11")]
+    pub set_time_ms: u64,
+    /// The name of the token that set it.
+    #[prost(string, tag = "12")]
+    pub set_by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAutoReplyRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetAutoReplyRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub off: bool,
+    #[prost(uint64, optional, tag = "3")]
+    pub from_ms: ::core::option::Option<u64>,
+    /// Later than from_ms.
+    #[prost(uint64, optional, tag = "4")]
+    pub until_ms: ::core::option::Option<u64>,
+    /// At most 500 bytes.
+    #[prost(string, tag = "5")]
+    pub subject: ::prost::alloc::string::String,
+    /// 1 byte to 16 KiB.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+    /// 1 to 90; 0 is 7.
+    #[prost(uint32, tag = "7")]
+    pub days: u32,
+    #[prost(bool, tag = "8")]
+    pub everything: bool,
+    #[prost(bool, tag = "9")]
+    pub stops_forward: bool,
+    #[prost(bytes = "bytes", tag = "10")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClearAutoReplyRequest {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListMailboxesRequest {
     #[prost(string, tag = "1")]
@@ -905,7 +979,7 @@ pub struct QueuedMessage {
     pub bytes: u64,
     #[prost(uint64, tag = "5")]
     pub queue_time_ms: u64,
-    /// submission, forward, or a notice of failure, delay or success.
+    /// submission, forward, automatic reply, or a notice of failure, delay or success.
     #[prost(string, tag = "6")]
     pub source: ::prost::alloc::string::String,
     /// ENVID and RET of RFC 3461.
@@ -1994,6 +2068,72 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ResumeForward"));
             self.inner.unary(req, path, codec).await
         }
+        /// How an account answers by itself (RFC 3834).
+        pub async fn get_auto_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAutoReplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetAutoReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetAutoReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets it, in place of how it was set before. Another subject or text is new to everybody who was answered.
+        pub async fn set_auto_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetAutoReplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SetAutoReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SetAutoReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets it.
+        pub async fn clear_auto_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClearAutoReplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ClearAutoReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearAutoReply"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Aliases.
         pub async fn put_alias(
             &mut self,
@@ -2661,6 +2801,21 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ResumeForwardRequest>,
         ) -> std::result::Result<tonic::Response<super::AccountForward>, tonic::Status>;
+        /// How an account answers by itself (RFC 3834).
+        async fn get_auto_reply(
+            &self,
+            request: tonic::Request<super::GetAutoReplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status>;
+        /// Sets it, in place of how it was set before. Another subject or text is new to everybody who was answered.
+        async fn set_auto_reply(
+            &self,
+            request: tonic::Request<super::SetAutoReplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status>;
+        /// Forgets it.
+        async fn clear_auto_reply(
+            &self,
+            request: tonic::Request<super::ClearAutoReplyRequest>,
+        ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status>;
         /// Aliases.
         async fn put_alias(
             &self,
@@ -4148,6 +4303,141 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResumeForwardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetAutoReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAutoReplySvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetAutoReplyRequest>
+                    for GetAutoReplySvc<T> {
+                        type Response = super::AutoReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAutoReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_auto_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAutoReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SetAutoReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetAutoReplySvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SetAutoReplyRequest>
+                    for SetAutoReplySvc<T> {
+                        type Response = super::AutoReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetAutoReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::set_auto_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetAutoReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ClearAutoReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClearAutoReplySvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ClearAutoReplyRequest>
+                    for ClearAutoReplySvc<T> {
+                        type Response = super::AutoReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClearAutoReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::clear_auto_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClearAutoReplySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -153,6 +153,7 @@ fn source_to(source: &QueueSource) -> &'static str {
         QueueSource::Submission { .. } => "submission",
         QueueSource::Forward { .. } => "forward",
         QueueSource::Returned => "returned bounce",
+        QueueSource::AutoReply { .. } => "automatic reply",
         QueueSource::Notice(NoticeKind::Failure) => "failure notice",
         QueueSource::Notice(NoticeKind::Delay) => "delay notice",
         QueueSource::Notice(NoticeKind::Success) => "success notice",

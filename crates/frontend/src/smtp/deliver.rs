@@ -213,7 +213,7 @@ impl Complete {
         forged || assessed.is_some_and(|assessed| assessed.is_junk(recipient))
     }
 
-    /// What is known of it for whoever sends it on from a hosted domain.
+    /// What is known of it for whoever sends it on from a hosted domain, or answers it.
     fn passage(&self, hosted: &Hosted, transaction: &Transaction) -> Passage {
         let delivered_to = &self.spooled.delivered_to;
         let body = self.body_kind();
@@ -226,6 +226,7 @@ impl Complete {
             content: ContentFacts { body, smtputf8, tls: TlsDemand::None },
             hops: if spam { limits::FORWARD_HOPS_MAX } else { delivered_to.count },
             visited: delivered_to.in_domain(&hosted.name),
+            answer: self.answerable(transaction.sender.path(), &hosted.name),
         }
     }
 

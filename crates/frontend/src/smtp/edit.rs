@@ -50,10 +50,10 @@ pub(super) fn place(header: &[u8], field: &HeaderField<'_>) -> Range<usize> {
 
 /// Reads the header of a message from another server.
 pub(super) async fn open(message: &Spooled) -> Result<Opened, SmtpReply> {
-    let opened = header::open(&[], &message.body, limits::INBOUND_HEADER_BYTES_MAX).await;
+    let opened = header::open(&message.body, limits::INBOUND_HEADER_BYTES_MAX).await;
     opened.map_err(|error| match error {
         HeaderError::TooLong => refusal_text::header_too_long(limits::INBOUND_HEADER_BYTES_MAX),
-        HeaderError::Spool(error) => spool_failed(&error),
+        HeaderError::Read(error) => spool_failed(&error),
     })
 }
 

@@ -19,7 +19,6 @@ use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, S
 use super::stranger::{self, PeerFacts};
 use super::{Invited, Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
 use crate::auth::Identity;
-use crate::domain;
 use crate::driver::now;
 
 /// Whom RCPT named.
@@ -63,7 +62,7 @@ impl SmtpRim {
             ReversePath::Address(address) if address.domain == *name => Some(address.local.clone()),
             ReversePath::Address(_) | ReversePath::Null => None,
         };
-        let asked = domain::ask(store, name, Query::Sending { login: identity.login, sender, now: now() });
+        let asked = store.ask(name, Query::Sending { login: identity.login, sender, now: now() });
         match asked.await.map_err(|error| unavailable(&error))? {
             Some((_, Answer::Sending { allowance, own })) => {
                 let permit = sender::own(name, own.as_slice(), path);
@@ -205,7 +204,7 @@ impl SmtpRim {
         }
         let Address { local, domain: name } = admission.recipient();
         let query = Query::Recipient { local: local.clone(), bytes };
-        let asked: Result<_, StoreError> = domain::ask(&self.connection.shared.store, name, query).await;
+        let asked: Result<_, StoreError> = self.connection.shared.store.ask(name, query).await;
         match asked.map_err(|error| unavailable(&error))? {
             Some((hosted, Answer::Recipient(_))) => Ok((Some(hosted), admission)),
             Some((_, Answer::Refused(refusal))) => Err(self.denied(&refusal.into())),

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use yubin_policy::retry::RetrySchedule;
-use yubin_policy::srs::SrsKey;
 use yubin_proto::queue::whole_group;
 use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, Scope, StoreClient};
 use yubin_queue::{
@@ -31,9 +30,9 @@ use yubin_types::{
 
 const GROUP: GroupNumber = GroupNumber(1);
 
-/// What senders of forwarded mail are rewritten with.
-pub fn srs_key() -> SrsKey {
-    SrsKey::derive(&Secret::new("secret"))
+/// The cluster's secret.
+pub fn cluster_secret() -> Secret {
+    Secret::new("secret")
 }
 
 /// Where mail of which domain goes.
@@ -110,7 +109,8 @@ impl Lab {
 
     /// A worker that speaks to sinks at this port.
     pub fn worker(&mut self, port: u16, change: impl FnOnce(&mut QueueConfig)) -> RunningQueue {
-        let mut config = QueueConfig::new("worker-1".into(), DomainName::parse("mta.one.example").unwrap(), srs_key());
+        let hostname = DomainName::parse("mta.one.example").unwrap();
+        let mut config = QueueConfig::new("worker-1".into(), hostname, &cluster_secret());
         config.port = port;
         config.scope = PermittedAddresses { allowed: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
         config.pace = PaceLimits { pause_ms_min: 100, pause_ms_max: 400, ..PaceLimits::default() };

@@ -13,5 +13,6 @@ mod delivering;
 mod failing;
 mod lab;
 mod many;
+mod signing;
 mod sink;
 mod tls;

@@ -13,6 +13,7 @@ use yubin_types::{
 };
 
 use super::record::{LocalCopy, Passage};
+use crate::auto_reply::{self, Forwarding};
 use crate::command::{NewMessage, Recipient};
 use crate::keys;
 use crate::kv::Txn;
@@ -37,7 +38,7 @@ pub(crate) struct Way {
     pub(crate) targets: Vec<Address>,
 }
 
-/// Decides it.
+/// Decides it. Nothing goes on while the account answers by itself and wants that (SONET-27).
 pub(crate) fn way<T: Txn>(
     work: &Work<'_, T>,
     (id, account): (AccountId, &Account),
@@ -51,6 +52,9 @@ pub(crate) fn way<T: Txn>(
     }
     let own = account.local.key();
     if passage.hops >= limits::FORWARD_HOPS_MAX || passage.visited.iter().any(|visited| visited.key() == own) {
+        return Ok(stay);
+    }
+    if auto_reply::reading::forwarding(work.txn, work.id, (id, account), work.now)? == Forwarding::Rests {
         return Ok(stay);
     }
     let Some(forward) = work.txn.row(&keys::forward(work.id, id))? else { return Ok(stay) };
@@ -106,7 +110,7 @@ pub(crate) fn queue<T: Txn>(
     let mut tray = Tray::open(work)?;
     for (account, forwarded) in forwards {
         let Some(recipient) = recipients.get(forwarded.recipient) else { continue };
-        let id = queue_id(tray.work.now.millis(), recipient, account);
+        let id = queue_id(tray.work.now.millis(), recipient, account, Purpose::Forward);
         if tray.work.txn.row(&keys::queued(tray.work.id, id))?.is_some() {
             continue;
         }
@@ -178,9 +182,19 @@ fn field_end(fields: &[u8]) -> usize {
     line_ends.into_iter().find(unfolded).unwrap_or(fields.len())
 }
 
+/// For what a message is queued by a delivery: an account may do both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Forward,
+    Answer,
+}
+
 /// A UUIDv7 that the delivery determines.
-fn queue_id(now_ms: u64, recipient: &Recipient, account: AccountId) -> QueueId {
+pub(crate) fn queue_id(now_ms: u64, recipient: &Recipient, account: AccountId, purpose: Purpose) -> QueueId {
     let mut id = recipient.email_id.0;
+    if let (Purpose::Answer, Some(byte)) = (purpose, id.get_mut(9)) {
+        *byte ^= 0xff;
+    }
     let [_, _, time @ ..] = now_ms.to_be_bytes();
     id.iter_mut().zip(time).for_each(|(to, from)| *to = from);
     id.iter_mut().rev().zip(account.0.to_le_bytes()).for_each(|(to, from)| *to ^= from);

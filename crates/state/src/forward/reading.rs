@@ -5,6 +5,7 @@ use yubin_types::{AccountId, DomainId, LocalPart, limits};
 use super::record::{ForwardNotice, LocalCopy};
 use crate::answer::Reading;
 use crate::answer::accounts::named;
+use crate::auto_reply::{self, Forwarding};
 use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::Answer;
@@ -26,6 +27,10 @@ pub(crate) fn copy<V: View>(
     (id, account): (AccountId, &Account),
 ) -> Outcome<LocalCopy, V::Error> {
     if !account.forwards || account.standing != Standing::Active {
+        return Ok(LocalCopy::Keep);
+    }
+    let now = view.row(&keys::clock())?.unwrap_or_default();
+    if auto_reply::reading::forwarding(view, domain, (id, account), now)? == Forwarding::Rests {
         return Ok(LocalCopy::Keep);
     }
     let forward = view.row(&keys::forward(domain, id))?.filter(|forward| forward.active().next().is_some());

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use yubin_types::{AccountId, Address, DomainId, DomainName, Epoch, LocalPart, Timestamp};
 
+use crate::auto_reply::Answerable;
 use crate::queue::ContentFacts;
 
 /// Where an account's mail goes on to. Most accounts have none.
@@ -82,7 +83,7 @@ pub struct ForwardNotice {
     pub forward: Forward,
 }
 
-/// What is known of a message that is delivered, for whoever sends it on.
+/// What is known of a message that is delivered, for whoever sends it on or answers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passage {
     /// Its Message-ID, to be found by.
@@ -93,4 +94,6 @@ pub struct Passage {
     pub hops: u32,
     /// Local parts in those that name the recipients' domain; at most [`yubin_types::limits::FORWARD_HOPS_MAX`].
     pub visited: Vec<LocalPart>,
+    /// What an automatic answer needs; `None`: the message is not to be answered by a program.
+    pub answer: Option<Answerable>,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, MailboxId, Usage, limits};
 
-use super::{Dues, Findings, forward, mailbox, queue, sending};
+use super::{Dues, Findings, auto_reply, forward, mailbox, queue, sending};
 use crate::answer::usage;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, View};
@@ -39,6 +39,7 @@ pub(super) fn check<V: View>(
     due_times(view, &rows, dues, found)?;
     sending::check(view, &rows, found)?;
     forward::check(view, &rows, found)?;
+    auto_reply::check(view, &rows, found)?;
     queue::check(view, id, &rows.counters, found)?;
     mailbox::check(view, &rows, found)
 }
@@ -166,6 +167,10 @@ fn bodies<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Outcome<(), V
     })?;
     view.each(&keys::queued_of(rows.id), |_, queued| {
         *held.entry(queued.body).or_default() += 1;
+        go_on_while(true)
+    })?;
+    view.each(&keys::auto_replies_of(rows.id), |_, row| {
+        *held.entry(row.body).or_default() += 1;
         go_on_while(true)
     })?;
     held.retain(|_, count| *count > 1);

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, Address, DestinationName, DomainId, DsnEnvelope, EnhancedStatus, LocalPart, NotifySet, QueueId,
-    RecipientAddress, RequestId, ReversePath, Timestamp, TraceId, limits,
+    AccountId, Address, DestinationName, DomainId, DomainName, DsnEnvelope, EnhancedStatus, LocalPart, NotifySet,
+    QueueId, RecipientAddress, RequestId, ReversePath, Timestamp, TraceId, limits,
 };
 
 /// A message on its way out. What changes while it is tried is in its deliveries.
@@ -50,6 +50,13 @@ pub enum QueueSource {
     Notice(NoticeKind),
     /// Another server's notice about forwarded mail goes back to the first sender.
     Returned,
+    /// An account answers by itself.
+    AutoReply {
+        /// Which.
+        account: AccountId,
+        /// Its domain, in whose name the answer is signed.
+        by: DomainName,
+    },
 }
 
 /// What a notice tells.

@@ -265,7 +265,7 @@ pub(crate) fn count_refusal<T: Txn>(work: &mut Work<'_, T>, login: Login) -> Out
 }
 
 /// FNV-1a of an address, 32 bits: a collision makes a stranger known, once in millions.
-fn address_hash(local: &str, destination: &str) -> u32 {
+pub(crate) fn address_hash(local: &str, destination: &str) -> u32 {
     let bytes = local.bytes().chain([b'@']).chain(destination.bytes());
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -72,7 +72,7 @@ impl Lab {
     }
 
     /// Leases everything that waits.
-    fn all(&mut self) -> Vec<Leased> {
+    pub(crate) fn all(&mut self) -> Vec<Leased> {
         let items = self.waiting();
         self.lease(60, items)
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use yubin_state::auto_reply::AutoReplyCommand;
+use yubin_state::auto_reply::record::AutoReplyRow;
 use yubin_state::command::{
     DomainCommand, ExpungeWhich, FlagOperation, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
 };
@@ -247,6 +249,8 @@ impl Lab {
                 held.insert(Vaulted::decode(value).unwrap().cold.body);
             } else if key[0] == Table::Queued as u8 {
                 held.insert(Queued::decode(value).unwrap().body);
+            } else if key[0] == Table::AutoReply as u8 {
+                held.insert(AutoReplyRow::decode(value).unwrap().body);
             }
         }
         let dropped: BTreeSet<BodyRef> = self.state.dropped.iter().cloned().collect();
@@ -390,6 +394,7 @@ fn bodies_of(command: &Command) -> u64 {
         Command::Mail(MailCommand::Deliver { .. }) => 1,
         Command::Domain(DomainCommand::Sending(SendingCommand::Tell { .. })) => 1,
         Command::Domain(DomainCommand::Forward(ForwardCommand::Tell { .. })) => 1,
+        Command::Domain(DomainCommand::AutoReply(AutoReplyCommand::Set { .. })) => 1,
         Command::Mail(MailCommand::Append { messages, .. }) => messages.len() as u64,
         Command::Queue(QueueCommand::Enqueue { messages, .. } | QueueCommand::EnqueueLeased { messages, .. }) => {
             ordinals(messages)

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so when it fails")]
 
 mod accounts;
+mod auto_replies;
 mod costs;
 mod delivery;
 mod directory;

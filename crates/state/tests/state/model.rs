@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use yubin_state::auto_reply::AutoReplyCommand;
 use yubin_state::command::{
     DomainCommand, ExpungeWhich, FlagOperation, Login, MailCommand, MaintenanceCommand, Recipient, Subscription,
 };
@@ -13,9 +14,11 @@ use yubin_state::forward::{ForwardCommand, LocalCopy, Passage};
 use yubin_state::memory::Memory;
 use yubin_state::{Answer, Command, DedupeClass, Encode as _, Query, Reply, answer, apply};
 use yubin_types::{
-    AccountId, Address, DomainId, EmailId, FlagSet, Limit, MailboxId, ModSeq, Quota, SpecialUse, Uid, UidSet, Usage,
+    AccountId, Address, DomainId, EmailId, FlagSet, Limit, MailboxId, ModSeq, Quota, ReversePath, SpecialUse, Uid,
+    UidSet, Usage,
 };
 
+use crate::auto_replies::{answerable, reply};
 use crate::lab::{D1, D2, DAY, EPOCH, Lab, bytes_quota, flags, local, message, name, plan, rows_of};
 
 const LOCALS: [&str; 4] = ["ann", "bob", "cid", "team"];
@@ -96,6 +99,10 @@ enum Step {
         local: usize,
         kind: usize,
     },
+    Answers {
+        local: usize,
+        kind: usize,
+    },
     /// Remember this moment of every mailbox.
     Look,
 }
@@ -122,6 +129,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u64..3 * DAY).prop_map(|seconds| Step::Wait { seconds }),
         1 => (0usize..3).prop_map(|kind| Step::Domain { kind }),
         2 => (0..LOCALS.len(), 0usize..4).prop_map(|(local, kind)| Step::Forward { local, kind }),
+        2 => (0..LOCALS.len(), 0usize..4).prop_map(|(local, kind)| Step::Answers { local, kind }),
         3 => Just(Step::Look),
     ]
 }
@@ -183,10 +191,14 @@ fn command(lab: &Lab, domain: DomainId, who: &str, step: &Step) -> Option<Comman
             let recipients = to.iter().map(recipient).collect();
             MailCommand::Deliver {
                 login: None,
-                sender: yubin_types::ReversePath::Null,
+                sender: writer(*bytes),
                 recipients,
                 message: message(*bytes),
-                passage: Passage { visited: junk.then(|| local("bob")).into_iter().collect(), ..Passage::default() },
+                passage: Passage {
+                    visited: junk.then(|| local("bob")).into_iter().collect(),
+                    answer: Some(answerable()),
+                    ..Passage::default()
+                },
             }
         }
         Step::Append { mailbox, sizes, flags: chosen } => {
@@ -231,6 +243,15 @@ fn command(lab: &Lab, domain: DomainId, who: &str, step: &Step) -> Option<Comman
     Some(Command::Mail(mail))
 }
 
+/// Who writes: nobody, a stranger, or a user here.
+fn writer(number: u64) -> ReversePath {
+    match number % 3 {
+        0 => ReversePath::Null,
+        1 => ReversePath::Address(Address::parse("x@far.example").unwrap()),
+        _ => ReversePath::Address(Address::parse("bob@one.example").unwrap()),
+    }
+}
+
 fn administration(who: &str, step: &Step) -> Option<Command> {
     let quota_of = |bytes: Option<u64>| bytes.map(bytes_quota);
     let command = match step {
@@ -263,6 +284,13 @@ fn administration(who: &str, step: &Step) -> Option<Command> {
                 1 => ForwardCommand::Set { local, targets: vec![far, near], copy: LocalCopy::Keep },
                 2 => ForwardCommand::Clear { local },
                 _ => ForwardCommand::Resume { local },
+            })
+        }
+        Step::Answers { local: index, kind } => {
+            let local = local(LOCALS[*index]);
+            DomainCommand::AutoReply(match kind {
+                0 => AutoReplyCommand::Clear { local },
+                kind => AutoReplyCommand::Set { local, reply: Box::new(reply(*kind)), body_ordinal: 0, body_bytes: 9 },
             })
         }
         Step::Domain { kind: 0 } => DomainCommand::Delete,

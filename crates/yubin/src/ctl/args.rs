@@ -1,5 +1,6 @@
 //! The command line of `yubin ctl`.
 
+mod auto_reply;
 mod forward;
 mod membership;
 mod queue;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use auto_reply::{AutoReplyVerb, SetAutoReplyArgs};
 pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
@@ -220,6 +222,9 @@ pub(crate) enum AccountVerb {
     /// Where its mail goes on to: other addresses, here or elsewhere.
     #[command(subcommand)]
     Forward(ForwardVerb),
+    /// Answer its mail by itself: vacation notices.
+    #[command(subcommand)]
+    AutoReply(AutoReplyVerb),
     /// Delete it with its mail.
     Delete {
         /// Its address.

@@ -147,6 +147,7 @@ async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::
             return Ok(api.resume_sending(resume).await?.into_inner().shown(form));
         }
         AccountVerb::Forward(verb) => return super::forward::forward(api, verb, form).await,
+        AccountVerb::AutoReply(verb) => return super::auto_reply::auto_reply(api, verb, form).await,
         AccountVerb::Delete { address, confirm } => {
             confirmed(&address, &confirm)?;
             let gone = api.delete_account(api::DeleteAccountRequest { address, request_id }).await?;

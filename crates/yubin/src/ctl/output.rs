@@ -26,6 +26,13 @@ pub(crate) fn parse_bytes(text: &str) -> Result<Bytes, String> {
     number.checked_mul(1 << shift).map(|bytes| Bytes(Some(bytes))).ok_or_else(|| "too much".to_owned())
 }
 
+/// Parses a time like `2026-12-29` (its first moment in UTC) or `2026-12-29T09:00+09:00` into milliseconds since 1970.
+pub(crate) fn parse_time(text: &str) -> Result<u64, String> {
+    let date = DateTime::parse_rfc3339(text).and_then(|date| u64::try_from(date.epoch_s).ok());
+    let seconds = date.ok_or_else(|| "a time like 2026-12-29 or 2026-12-29T09:00+09:00".to_owned())?;
+    Ok(Timestamp::from_seconds(seconds).millis())
+}
+
 /// Parses an amount or `plan`.
 pub(crate) fn parse_quota(text: &str) -> Result<QuotaWish, String> {
     if text == "plan" { Ok(QuotaWish::Plan) } else { parse_bytes(text).map(QuotaWish::Own) }
@@ -123,7 +130,7 @@ pub(crate) fn json(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, ago, date, human, parse_bytes, parse_seconds, table, until};
+    use super::{Bytes, ago, date, human, parse_bytes, parse_seconds, parse_time, table, until};
 
     #[test]
     fn amounts_are_read_as_people_write_them() {
@@ -158,6 +165,15 @@ mod tests {
         }
         assert_eq!((until(1, 2).as_str(), until(62_000, 1_000).as_str()), ("now", "in 1m01s"));
         assert_eq!(date(880_127_706_000), "Fri, 21 Nov 1997 15:55:06 +0000");
+        for text in ["1997-11-21T15:55:06Z", "1997-11-22 00:55:06+09:00", "1997-11-21t09:55:06-0600"] {
+            assert_eq!(parse_time(text), Ok(880_127_706_000), "{text}");
+        }
+        assert_eq!(parse_time("1970-01-02"), Ok(86_400_000));
+        for text in
+            ["", "tomorrow", "2026-13-01", "2026-12-29T09:00", "2026-12-29T09:00+9", "2026-12-29x", "1969-12-31"]
+        {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

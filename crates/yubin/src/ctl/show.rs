@@ -1,5 +1,6 @@
 //! How each kind of answer is printed: the rows of its table, and its JSON, whose keys are stable.
 
+mod auto_reply;
 mod cluster;
 mod dns;
 mod forward;

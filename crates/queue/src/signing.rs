@@ -1,0 +1,97 @@
+//! Signs what nobody signed in the name of a hosted domain: automatic replies and forwarded mail, right before it leaves (RFC 6376).
+//!
+//! Submissions were signed when they were accepted; a notice is about somebody's mail and speaks for this host, which may not be hosted here;
+//! a bounce that goes back is another server's. A forwarded message keeps the signatures that it came with, and gets the forwarder's, whose
+//! domain its envelope sender is in. Each attempt signs anew: nothing is stored, and a rotated key is used at once. Mail into hosted
+//! domains is not signed.
+//!
+//! A forwarded message that can't be signed, having no From, goes on as it is. Whatever else fails puts the attempt off: a reply that
+//! should be signed and isn't looks forged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_message};
+use yubin_proto::{StoreClient, StoreError};
+use yubin_session::smtp::client::Reply;
+use yubin_state::queue::{QueueSource, QueuedMessage};
+use yubin_state::record::DkimKeyState;
+use yubin_state::{Answer, Query};
+use yubin_types::DomainName;
+
+use crate::connection::now;
+use crate::source::Source;
+
+/// Why an attempt can't be signed now.
+#[derive(Debug, thiserror::Error)]
+enum SigningError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyringError),
+    #[error(transparent)]
+    Message(MessageError),
+}
+
+/// The source behind the signatures that it needs.
+///
+/// # Errors
+/// The reply for all recipients of this attempt.
+pub(crate) async fn signed(
+    store: &StoreClient,
+    keyring: &Keyring,
+    message: &QueuedMessage,
+    source: Source,
+) -> Result<Source, Reply> {
+    let Some(domain) = domain_of(&message.source) else { return Ok(source) };
+    match sign(store, keyring, domain, &source).await {
+        Ok(signatures) => Ok(source.signed(signatures)),
+        Err(error) => {
+            tracing::error!(id = %message.id, domain = %domain, %error, "a message can't be signed");
+            Err(Reply::conclusion(451, (4, 7, 0), "the message can't be signed"))
+        }
+    }
+}
+
+/// In whose name it is signed here.
+fn domain_of(source: &QueueSource) -> Option<&DomainName> {
+    match source {
+        QueueSource::AutoReply { by, .. } => Some(by),
+        QueueSource::Forward { by, .. } => Some(&by.domain),
+        QueueSource::Submission { .. } | QueueSource::Notice(_) | QueueSource::Returned => None,
+    }
+}
+
+async fn sign(
+    store: &StoreClient,
+    keyring: &Keyring,
+    domain: &DomainName,
+    source: &Source,
+) -> Result<Bytes, SigningError> {
+    let Some(signer) = signer(store, keyring, domain).await? else { return Ok(Bytes::new()) };
+    match sign_message(&signer, &[], source.pieces(), now()).await {
+        Ok(fields) => Ok(fields.into()),
+        Err(MessageError::Unsignable(_)) => Ok(Bytes::new()),
+        Err(error) => Err(SigningError::Message(error)),
+    }
+}
+
+/// The signer of a domain; none where it has no keys, or is gone.
+async fn signer(
+    store: &StoreClient,
+    keyring: &Keyring,
+    domain: &DomainName,
+) -> Result<Option<Arc<Signer>>, SigningError> {
+    if let Some(signer) = keyring.known(domain) {
+        return Ok(signer);
+    }
+    let asked = Instant::now();
+    let keys = match store.ask(domain, Query::DkimKeys).await? {
+        Some((_, Answer::DkimKeys(keys))) => keys,
+        Some((_, Answer::Refused(_))) | None => return Ok(None),
+        Some((_, other)) => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}")).into()),
+    };
+    let active = keys.iter().filter(|key| key.state == DkimKeyState::Active);
+    Ok(keyring.learn(domain, asked, active.map(|key| (&key.selector, key.sealed.as_ref())))?)
+}
