@@ -3,7 +3,9 @@
 use crate::sending::{limits_from, limits_to};
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
-use yubin_state::record::{AccountRecord, AliasRecord, DomainRecord, MailboxRecord, Plan, Standing};
+use yubin_state::record::{
+    AccountRecord, AliasRecord, DomainRecord, MailboxRecord, NoticeProfile, Plan, RetryTerms, Standing,
+};
 use yubin_types::{Address, DomainName, Limit, LocalPart, Quota, Usage, limits};
 
 /// A domain's name.
@@ -134,6 +136,37 @@ pub(crate) fn plan_to(plan: &Plan) -> api::Plan {
         trash_expiry_seconds: plan.trash_expiry_seconds,
         vault_seconds: plan.vault_seconds,
         sending: Some(limits_to(&plan.sending)),
+        retry: plan.retry.as_deref().map(retry_to),
+    }
+}
+
+fn retry_to(terms: &RetryTerms) -> api::RetryTerms {
+    let notices = match terms.notices {
+        NoticeProfile::Plain => api::NoticeProfile::Unspecified,
+        NoticeProfile::Qmail => api::NoticeProfile::Qmail,
+        NoticeProfile::Postfix => api::NoticeProfile::Postfix,
+    };
+    api::RetryTerms {
+        first_waits_seconds: terms.first_waits_seconds.clone(),
+        wait_seconds_max: terms.wait_seconds_max,
+        lifetime_seconds: terms.lifetime_seconds,
+        delay_notice_seconds: terms.delay_notice_seconds,
+        notices: notices.into(),
+    }
+}
+
+fn retry_from(terms: api::RetryTerms) -> RetryTerms {
+    let notices = match terms.notices() {
+        api::NoticeProfile::Unspecified => NoticeProfile::Plain,
+        api::NoticeProfile::Qmail => NoticeProfile::Qmail,
+        api::NoticeProfile::Postfix => NoticeProfile::Postfix,
+    };
+    RetryTerms {
+        first_waits_seconds: terms.first_waits_seconds,
+        wait_seconds_max: terms.wait_seconds_max,
+        lifetime_seconds: terms.lifetime_seconds,
+        delay_notice_seconds: terms.delay_notice_seconds,
+        notices,
     }
 }
 
@@ -155,5 +188,6 @@ pub(crate) fn plan_from(plan: api::Plan) -> Result<Plan, Status> {
         trash_expiry_seconds: plan.trash_expiry_seconds,
         vault_seconds: plan.vault_seconds,
         sending: Box::new(limits_from(plan.sending.unwrap_or_default())?),
+        retry: plan.retry.map(retry_from).map(Box::new),
     })
 }

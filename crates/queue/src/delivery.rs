@@ -17,6 +17,7 @@ use crate::fate::Tried;
 use crate::pace::Signal;
 use crate::recorder::Note;
 use crate::result::Terms;
+use crate::terms::{profile, schedule};
 use crate::worker::Shared;
 
 /// Delivers, and goes on with what may begin when that has ended.
@@ -56,7 +57,15 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
     log(leased, &tried, took);
     let config = &shared.engine.config;
     let hostname = config.hostname.as_str();
-    let terms = Terms { schedule: shared.schedule(), hostname, began, ended, srs_key: &config.srs_key };
+    let own = leased.terms.as_deref().and_then(schedule);
+    let terms = Terms {
+        schedule: own.as_ref().unwrap_or(shared.schedule()),
+        profile: leased.terms.as_deref().map(|terms| profile(terms.notices)).unwrap_or_default(),
+        hostname,
+        began,
+        ended,
+        srs_key: &config.srs_key,
+    };
     let original = if terms.has_news(leased, &tried) {
         let body = QueuedBody::of(&shared.engine.store, assignment, &handed);
         body.beginning(limits::NOTICE_ORIGINAL_BYTES_MAX).await.ok()

@@ -9,7 +9,8 @@ use yubin_state::queue::{DeliveryKey, Leased};
 use yubin_types::GroupNumber;
 
 use crate::assignment::Assignment;
-use crate::board::Due;
+use crate::board::{Age, Due};
+use crate::connection::now;
 use crate::delivery::deliver;
 use crate::worker::{SWEEP, Shared};
 
@@ -70,9 +71,13 @@ async fn lease(shared: &Arc<Shared>, group: GroupNumber, due: Vec<Due>) {
         Vec::new()
     });
     let mut granted: BTreeMap<DeliveryKey, Leased> = granted.into_iter().map(|leased| (leased.key(), leased)).collect();
-    for due in due {
+    for mut due in due {
         match granted.remove(&due.key) {
             Some(leased) => {
+                // Its plan may give it more time than its age told.
+                if due.age == Age::Over && leased.terms.is_some() && leased.delivery.expires > now() {
+                    due.age = Age::Again;
+                }
                 shared.leases.add(Assignment { group, leased, content: None }, asked);
                 shared.granted(due);
             }

@@ -136,7 +136,7 @@ mod tests {
             delay_notice: DelayNotice::NotSent,
             recipients: Vec::new(),
         };
-        Leased { domain: DomainId(1), epoch: Epoch(1), token: u64::from(number), message, delivery }
+        Leased { domain: DomainId(1), epoch: Epoch(1), token: u64::from(number), message, delivery, terms: None }
     }
 
     fn assigned(number: u8) -> Assignment {

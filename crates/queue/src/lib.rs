@@ -51,6 +51,7 @@ mod site;
 mod source;
 mod suspensions;
 mod tally;
+mod terms;
 pub mod worker;
 
 pub use config::QueueConfig;

@@ -32,6 +32,7 @@ pub(crate) struct Settled {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
     pub(crate) schedule: &'a RetrySchedule,
+    pub(crate) profile: Profile,
     pub(crate) hostname: &'a str,
     pub(crate) began: Timestamp,
     pub(crate) ended: Timestamp,
@@ -160,7 +161,7 @@ impl Terms<'_> {
             dsn: &leased.message.dsn,
             original: if whole { Original::Whole(beginning) } else { Original::Beginning(beginning) },
             recipients: &recipients,
-            profile: Profile::Plain,
+            profile: self.profile,
         }
         .write();
         let (body, smtputf8) = match written.transport {

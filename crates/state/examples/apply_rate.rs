@@ -96,6 +96,7 @@ fn plan() -> Plan {
         trash_expiry_seconds: Some(7 * 86_400),
         vault_seconds: 86_400,
         sending: Box::default(),
+        retry: None,
     }
 }
 

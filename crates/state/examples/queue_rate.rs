@@ -143,5 +143,6 @@ fn plan() -> Plan {
         trash_expiry_seconds: None,
         vault_seconds: 0,
         sending: Box::default(),
+        retry: None,
     }
 }

@@ -10,7 +10,7 @@ use crate::command::DirectoryCommand;
 use crate::keys;
 use crate::kv::{Position, Txn};
 use crate::queue::{SuspensionScope, suspend};
-use crate::record::{DirectoryDomain, DomainPhase, GroupRecord, NodeRecord, Plan};
+use crate::record::{DirectoryDomain, DomainPhase, GroupRecord, NodeRecord, Plan, RetryTerms};
 use crate::reply::Reply;
 use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _, go_on_while};
@@ -61,6 +61,25 @@ pub(crate) fn check_plan(plan: &Plan) -> Result<(), Refusal> {
     if plan.message_bytes_max == 0 || plan.message_bytes_max > limits::MESSAGE_BYTES_MAX {
         let why = format!("a message has 1 to {} bytes", limits::MESSAGE_BYTES_MAX);
         return Err(Refusal::InvalidValue { why });
+    }
+    plan.retry.as_deref().map_or(Ok(()), check_retry)
+}
+
+/// Refuses what no schedule can be.
+fn check_retry(retry: &RetryTerms) -> Result<(), Refusal> {
+    let invalid = |why: String| Err(Refusal::InvalidValue { why });
+    let waits = &retry.first_waits_seconds;
+    let (shortest, longest) = (waits.iter().min().copied(), waits.iter().max().copied());
+    let long_enough = shortest.is_some_and(|wait| u64::from(wait) >= limits::RETRY_WAIT_SECONDS_MIN);
+    if !long_enough || waits.len() > limits::RETRY_WAITS_MAX {
+        let (count, least) = (limits::RETRY_WAITS_MAX, limits::RETRY_WAIT_SECONDS_MIN);
+        return invalid(format!("a schedule has 1 to {count} first waits of at least {least} seconds"));
+    }
+    if longest.is_some_and(|wait| wait > retry.wait_seconds_max) {
+        return invalid("the longest wait is at least as long as the first waits".to_owned());
+    }
+    if !(1..=limits::QUEUE_LIFETIME_SECONDS_MAX).contains(&u64::from(retry.lifetime_seconds)) {
+        return invalid(format!("mail is tried for 1 second to {} seconds", limits::QUEUE_LIFETIME_SECONDS_MAX));
     }
     Ok(())
 }

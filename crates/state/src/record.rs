@@ -31,6 +31,36 @@ pub struct Plan {
     pub vault_seconds: u64,
     /// How much may be sent.
     pub sending: Box<SendingLimits>,
+    /// How queued mail is tried; `None`: as the workers are configured.
+    pub retry: Option<Box<RetryTerms>>,
+}
+
+/// How long and how often a domain's queued mail is tried, and how its senders are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryTerms {
+    /// Waits after the first attempts, seconds: 1 to [`limits::RETRY_WAITS_MAX`], each at least [`limits::RETRY_WAIT_SECONDS_MIN`]. Then each
+    /// is twice the one before.
+    pub first_waits_seconds: Vec<u32>,
+    /// The longest wait, seconds; none of the first is longer.
+    pub wait_seconds_max: u32,
+    /// When mail is given up, seconds after it was queued: 1 to [`limits::QUEUE_LIFETIME_SECONDS_MAX`].
+    pub lifetime_seconds: u32,
+    /// When senders are told that their mail still waits, seconds; `None`: never.
+    pub delay_notice_seconds: Option<u32>,
+    /// The words of notices.
+    pub notices: NoticeProfile,
+}
+
+/// Whose words notices use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoticeProfile {
+    /// This system's own.
+    #[default]
+    Plain,
+    /// qmail's (NEWC-10 to NEWC-14).
+    Qmail,
+    /// Postfix's (SONET-18, SONET-23).
+    Postfix,
 }
 
 /// Password verifiers (decisions: set-password stores both).

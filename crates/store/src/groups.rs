@@ -116,6 +116,7 @@ fn default_plan() -> Plan {
         trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
         vault_seconds: limits::VAULT_SECONDS_DEFAULT,
         sending: Box::new(SendingLimits::standard()),
+        retry: None,
     }
 }
 

@@ -67,6 +67,7 @@ async fn create_domain(client: &StoreClient, name: &str, quota: Quota) -> Arc<Ho
         trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
         vault_seconds: 0,
         sending: Box::default(),
+        retry: None,
     };
     done(client, scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: Some(quota) })).await;
     done(client, yubin_proto::Scope::DIRECTORY, Command::Directory(DirectoryCommand::ActivateDomain(id))).await;

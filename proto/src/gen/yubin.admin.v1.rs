@@ -660,6 +660,26 @@ pub struct Plan {
     /// How much may be sent; absent: unlimited.
     #[prost(message, optional, tag = "8")]
     pub sending: ::core::option::Option<SendingLimits>,
+    /// How queued mail is tried; absent: as the queue workers are configured.
+    #[prost(message, optional, tag = "9")]
+    pub retry: ::core::option::Option<RetryTerms>,
+}
+/// How long and how often queued mail is tried, and how its senders are told.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryTerms {
+    /// Waits after the first attempts: 1 to 16, each at least 10. Then each is twice the one before.
+    #[prost(uint32, repeated, tag = "1")]
+    pub first_waits_seconds: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, tag = "2")]
+    pub wait_seconds_max: u32,
+    /// When mail is given up, after it was queued; at most 30 days.
+    #[prost(uint32, tag = "3")]
+    pub lifetime_seconds: u32,
+    /// When senders are told that their mail still waits; absent: never.
+    #[prost(uint32, optional, tag = "4")]
+    pub delay_notice_seconds: ::core::option::Option<u32>,
+    #[prost(enumeration = "NoticeProfile", tag = "5")]
+    pub notices: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PutPlanRequest {
@@ -1228,6 +1248,37 @@ impl DkimState {
             "DKIM_STATE_PENDING" => Some(Self::Pending),
             "DKIM_STATE_ACTIVE" => Some(Self::Active),
             "DKIM_STATE_RETIRING" => Some(Self::Retiring),
+            _ => None,
+        }
+    }
+}
+/// Whose words notices use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NoticeProfile {
+    /// This system's own.
+    Unspecified = 0,
+    Qmail = 1,
+    Postfix = 2,
+}
+impl NoticeProfile {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NOTICE_PROFILE_UNSPECIFIED",
+            Self::Qmail => "NOTICE_PROFILE_QMAIL",
+            Self::Postfix => "NOTICE_PROFILE_POSTFIX",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NOTICE_PROFILE_UNSPECIFIED" => Some(Self::Unspecified),
+            "NOTICE_PROFILE_QMAIL" => Some(Self::Qmail),
+            "NOTICE_PROFILE_POSTFIX" => Some(Self::Postfix),
             _ => None,
         }
     }

@@ -128,6 +128,7 @@ fn plan() -> Plan {
         trash_expiry_seconds: None,
         vault_seconds: 0,
         sending: Box::default(),
+        retry: None,
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn plan() -> Plan {
         trash_expiry_seconds: None,
         vault_seconds: 0,
         sending: Box::default(),
+        retry: None,
     }
 }
 

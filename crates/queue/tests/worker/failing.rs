@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use yubin_state::queue::{DelayNotice, Delivery, DeliveryState, FinalOutcome};
+use yubin_state::record::{NoticeProfile, RetryTerms};
 use yubin_types::{ReversePath, Timestamp};
 
 use crate::lab::Lab;
@@ -103,6 +104,28 @@ async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
     let notices = lab.inbox("ann").await;
     let count = |action: &str| notices.iter().filter(|notice| notice.contains(action)).count();
     assert_eq!((count("Action: delayed"), count("Action: failed")), (1, 1));
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_a_domain_comes_before_the_worker_s_configuration() {
+    let (mut lab, sink) = lab_with_sink().await;
+    lab.set_terms(RetryTerms {
+        first_waits_seconds: vec![10],
+        wait_seconds_max: 10,
+        lifetime_seconds: 2,
+        delay_notice_seconds: None,
+        notices: NoticeProfile::Qmail,
+    })
+    .await;
+    sink.greet(Some("421 4.3.2 not today"));
+    let worker = lab.worker(sink.address.port(), |_| {});
+    lab.send(&["a@two.example"], |_| {}).await;
+    let events = lab.events(2).await;
+    let expired = events.iter().find(|record| record.event.recipient.local.as_str() == "a").unwrap();
+    assert_eq!(expired.event.outcome, FinalOutcome::Expired, "after two seconds, not five days");
+    let [notice] = &lab.inbox("ann").await[..] else { panic!("one notice") };
+    assert!(notice.contains("Hi. This is the qmail-send program at mta.one.example"), "{notice}");
     lab.stop(worker).await;
 }
 

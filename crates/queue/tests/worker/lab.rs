@@ -14,13 +14,13 @@ use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSou
 use yubin_queue::{
     Hosts, LookupFailure, MailHosts, PaceLimits, PermittedAddresses, Queue, QueueConfig, RunningQueue, TlsPolicy,
 };
-use yubin_state::command::{DirectoryCommand, DomainCommand};
+use yubin_state::command::{DirectoryCommand, DomainCommand, MaintenanceCommand};
 use yubin_state::query::RowDetail;
 use yubin_state::queue::{
     ContentFacts, ControlAction, ControlItem, Delivery, DestinationName, DsnEnvelope, EventFilter, EventRecord,
     NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueFilter, QueueId, QueueSource,
 };
-use yubin_state::record::{Plan, ScramVerifier, Verifiers};
+use yubin_state::record::{Plan, RetryTerms, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_store::{Member, Store, StoreSettings};
 use yubin_types::{
@@ -210,6 +210,14 @@ impl Lab {
         line.unwrap_or("0").parse().unwrap()
     }
 
+    /// The domain's plan says how mail is tried.
+    pub async fn set_terms(&self, terms: RetryTerms) {
+        let put = MaintenanceCommand::PutPlan(Plan { retry: Some(Box::new(terms)), ..plan() });
+        let caller = Caller::internal("test");
+        let scope = whole_group(GROUP);
+        self.client.propose_once(scope, &Command::Maintenance(put), &caller).await.unwrap();
+    }
+
     /// An operator has it tried now.
     pub async fn retry(&self, id: QueueId, destination: &str) {
         let item = ControlItem { id, destination: DestinationName::parse(destination).unwrap() };
@@ -241,13 +249,8 @@ impl Lab {
     }
 }
 
-async fn create_domain(client: &StoreClient) -> Arc<Hosted> {
-    let (name, caller) = (DomainName::parse("one.example").unwrap(), Caller::internal("test"));
-    let reserve = Command::Directory(DirectoryCommand::ReserveDomain { name: name.clone(), group: GROUP });
-    let reply = client.propose_once(Scope::DIRECTORY, &reserve, &caller).await.unwrap();
-    let Reply::DomainPlaced { id, placement } = reply else { panic!("{reply:?}") };
-    let scope = Scope { group: placement.group, domain: id, epoch: placement.epoch };
-    let plan = Plan {
+fn plan() -> Plan {
+    Plan {
         name: "test".to_owned(),
         domain_quota: Quota::default(),
         account_quota: Quota::default(),
@@ -256,7 +259,16 @@ async fn create_domain(client: &StoreClient) -> Arc<Hosted> {
         trash_expiry_seconds: None,
         vault_seconds: 0,
         sending: Box::default(),
-    };
+        retry: None,
+    }
+}
+
+async fn create_domain(client: &StoreClient) -> Arc<Hosted> {
+    let (name, caller) = (DomainName::parse("one.example").unwrap(), Caller::internal("test"));
+    let reserve = Command::Directory(DirectoryCommand::ReserveDomain { name: name.clone(), group: GROUP });
+    let reply = client.propose_once(Scope::DIRECTORY, &reserve, &caller).await.unwrap();
+    let Reply::DomainPlaced { id, placement } = reply else { panic!("{reply:?}") };
+    let scope = Scope { group: placement.group, domain: id, epoch: placement.epoch };
     let scram = ScramVerifier { salt: [0; 16], iterations: 4096, stored_key: [0; 32], server_key: [0; 32] };
     let verifiers = || Verifiers { argon2id: "$argon2id$".to_owned(), scram_sha_256: scram.clone() };
     let account = |local: &str| DomainCommand::CreateAccount {
@@ -265,7 +277,7 @@ async fn create_domain(client: &StoreClient) -> Arc<Hosted> {
         quota: None,
     };
     for (scope, command) in [
-        (scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: None })),
+        (scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan: plan(), quota: None })),
         (Scope::DIRECTORY, Command::Directory(DirectoryCommand::ActivateDomain(id))),
         (scope, Command::Domain(account("ann"))),
         (scope, Command::Domain(account("bob"))),

@@ -15,6 +15,7 @@ use yubin_types::{
 
 use super::record::{ContentFacts, DelayNotice, Delivery, QueueSource, QueuedMessage, RemoteReply};
 use crate::command::Login;
+use crate::record::RetryTerms;
 
 /// Commands on the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +101,8 @@ pub struct NewQueued {
     pub content: ContentFacts,
     /// What MAIL asked for.
     pub dsn: DsnEnvelope,
-    /// How long delivery is tried, seconds; 1 to [`yubin_types::limits::QUEUE_LIFETIME_SECONDS_MAX`].
+    /// How long delivery is tried where the domain's plan does not say it, seconds; 1 to
+    /// [`yubin_types::limits::QUEUE_LIFETIME_SECONDS_MAX`].
     pub lifetime_seconds: u64,
     /// One for each destination; at least one. Recipients of all of them together: at most
     /// [`yubin_types::limits::SMTP_RECIPIENTS_MAX`].
@@ -242,7 +244,7 @@ pub enum QueueReply {
 }
 
 /// What fences deliveries that were leased as they were queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnqueuedLease {
     /// The token of all of them.
     pub token: u64,
@@ -250,6 +252,8 @@ pub struct EnqueuedLease {
     pub queued: Timestamp,
     /// When the lease ends.
     pub until: Timestamp,
+    /// How they are tried, where the domain's plan says it.
+    pub terms: Option<Box<RetryTerms>>,
 }
 
 /// A delivery granted to a worker.
@@ -265,6 +269,8 @@ pub struct Leased {
     pub message: QueuedMessage,
     /// The delivery as it is now, in flight.
     pub delivery: Delivery,
+    /// How it is tried, where the domain's plan says it.
+    pub terms: Option<Box<RetryTerms>>,
 }
 
 impl Leased {

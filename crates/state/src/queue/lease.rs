@@ -19,9 +19,9 @@ use crate::codec::Encode as _;
 use crate::keys;
 use crate::kv::{Position, Txn};
 use crate::opened::too_many;
-use crate::record::Standing;
+use crate::record::{RetryTerms, Standing};
 use crate::reply::Reply;
-use crate::rows::Phase;
+use crate::rows::{Domain, Phase};
 use crate::sending::reading;
 use crate::stop::Outcome;
 use crate::table::Read as _;
@@ -41,7 +41,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// The lease of messages that are queued by the same command.
     pub(crate) fn with_enqueue(self, position: Position, now: Timestamp) -> Result<Lease, Refusal> {
-        let granted = EnqueuedLease { token: position.index, queued: now, until: self.until(now)? };
+        let granted = EnqueuedLease { token: position.index, queued: now, until: self.until(now)?, terms: None };
         Ok(Lease { worker: self.worker, request: self.request, granted })
     }
 
@@ -101,9 +101,17 @@ struct Clerk<'a> {
     now: Timestamp,
     until: Timestamp,
     wanted: &'a Wanted,
-    domains: BTreeMap<DomainId, Option<(Epoch, Standing)>>,
+    domains: BTreeMap<DomainId, Option<InUse>>,
     /// Is the sending of an account suspended? Of those met so far.
     suspended: BTreeMap<(DomainId, AccountId), bool>,
+}
+
+/// What matters of a domain that is in use.
+#[derive(Clone)]
+struct InUse {
+    epoch: Epoch,
+    standing: Standing,
+    terms: Option<Box<RetryTerms>>,
 }
 
 /// What became of an item.
@@ -116,14 +124,14 @@ enum Served {
 
 impl Clerk<'_> {
     fn serve<T: Txn>(&mut self, txn: &mut T, item: &DeliveryKey) -> Outcome<Served, T::Error> {
-        let Some((epoch, standing)) = self.domain(txn, item.domain)? else { return Ok(Served::Nothing) };
+        let Some(domain) = self.domain(txn, item.domain)? else { return Ok(Served::Nothing) };
         let key = keys::delivery(item.domain, item.id, &item.destination);
         let Some(mut delivery) = txn.row(&key)? else { return Ok(Served::Nothing) };
         let filed = delivery.due();
         match &delivery.state {
             DeliveryState::InFlight { lease, until, .. } if *lease == self.wanted.request && *until > self.now => {
                 let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
-                return Ok(granted(item.domain, epoch, queued, delivery));
+                return Ok(granted(item.domain, domain, queued, delivery));
             }
             DeliveryState::Held { .. } => return Ok(Served::Nothing),
             _ if filed > self.now => return Ok(Served::Nothing),
@@ -143,7 +151,7 @@ impl Clerk<'_> {
             },
         }
         let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
-        if standing != Standing::Active || self.is_suspended(txn, item.domain, &queued.message.source)? {
+        if domain.standing != Standing::Active || self.is_suspended(txn, item.domain, &queued.message.source)? {
             delivery.state = DeliveryState::Scheduled;
             delivery.next_attempt = self.now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
             tray::write(txn, (item.domain, item.id), filed, &delivery);
@@ -157,7 +165,7 @@ impl Clerk<'_> {
             after: AfterLease::Schedule,
         };
         tray::write(txn, (item.domain, item.id), filed, &delivery);
-        Ok(granted(item.domain, epoch, queued, delivery))
+        Ok(granted(item.domain, domain, queued, delivery))
     }
 
     /// Is it mail of an account whose sending is suspended?
@@ -186,20 +194,22 @@ impl Clerk<'_> {
         Ok(Served::GivenUp { recipients, topics: work.finish() })
     }
 
-    /// Epoch and standing of a domain that is in use.
-    fn domain<T: Txn>(&mut self, txn: &T, id: DomainId) -> Outcome<Option<(Epoch, Standing)>, T::Error> {
+    /// A domain that is in use.
+    fn domain<T: Txn>(&mut self, txn: &T, id: DomainId) -> Outcome<Option<InUse>, T::Error> {
         if let Some(known) = self.domains.get(&id) {
             return Ok(known.clone());
         }
         let domain = txn.row(&keys::domain(id))?.filter(|domain| domain.phase == Phase::Live);
-        let found = domain.map(|domain| (domain.epoch, domain.standing));
+        let in_use = |Domain { epoch, standing, plan, .. }: Domain| InUse { epoch, standing, terms: plan.retry };
+        let found = domain.map(in_use);
         self.domains.insert(id, found.clone());
         Ok(found)
     }
 }
 
-fn granted(domain: DomainId, epoch: Epoch, queued: Queued, delivery: Delivery) -> Served {
-    Served::Granted(Box::new(Leased { domain, epoch, token: delivery.token, message: queued.message, delivery }))
+fn granted(domain: DomainId, in_use: InUse, queued: Queued, delivery: Delivery) -> Served {
+    let (InUse { epoch, terms, .. }, token) = (in_use, delivery.token);
+    Served::Granted(Box::new(Leased { domain, epoch, token, message: queued.message, delivery, terms }))
 }
 
 /// Keeps leases for longer. One that ran out and was not granted anew can still be kept.

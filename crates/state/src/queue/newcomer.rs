@@ -7,6 +7,7 @@ use yubin_types::{DomainId, Epoch, RequestId, Timestamp, TraceId, limits};
 
 use super::command::{EnqueuedLease, Leased, NewDelivery, NewQueued};
 use super::record::{AfterLease, Delivery, DeliveryState, QueuedMessage, QueuedRecipient, cut};
+use crate::record::RetryTerms;
 
 /// The lease under which a message is queued.
 #[derive(Clone, Debug)]
@@ -38,8 +39,12 @@ impl NewQueued {
         let Lessee { domain, epoch, worker, request, trace } = lessee;
         let message = self.message(granted.queued, trace);
         let lease = Lease { worker, request, granted };
-        let deliveries = self.take_deliveries(granted.queued, Some(&lease)).into_iter();
-        let leased = |delivery| Leased { domain, epoch, token: granted.token, message: message.clone(), delivery };
+        let EnqueuedLease { token, queued, terms, .. } = &lease.granted;
+        let deliveries = self.take_deliveries(*queued, terms.as_deref(), Some(&lease)).into_iter();
+        let leased = |delivery| {
+            let (message, terms) = (message.clone(), terms.clone());
+            Leased { domain, epoch, token: *token, message, delivery, terms }
+        };
         deliveries.map(leased).collect()
     }
 
@@ -62,9 +67,15 @@ impl NewQueued {
         }
     }
 
-    /// Its deliveries as they begin.
-    pub(crate) fn take_deliveries(&mut self, now: Timestamp, lease: Option<&Lease>) -> Vec<Delivery> {
-        let expires = now.plus_seconds(self.lifetime_seconds);
+    /// Its deliveries as they begin, on the terms of the domain's plan.
+    pub(crate) fn take_deliveries(
+        &mut self,
+        now: Timestamp,
+        terms: Option<&RetryTerms>,
+        lease: Option<&Lease>,
+    ) -> Vec<Delivery> {
+        let lifetime_seconds = terms.map_or(self.lifetime_seconds, |terms| terms.lifetime_seconds.into());
+        let expires = now.plus_seconds(lifetime_seconds);
         let begin = |NewDelivery { destination, recipients }| {
             let recipients = recipients.into_iter().map(|recipient| QueuedRecipient {
                 local: recipient.local,

@@ -93,7 +93,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         let (id, domain) = (new.id, self.work.id);
         let message = new.message(self.work.now, trace);
         let (bytes, deliveries) = (message.bytes, message.deliveries);
-        for delivery in new.take_deliveries(self.work.now, lease) {
+        for delivery in new.take_deliveries(self.work.now, self.work.domain.plan.retry.as_deref(), lease) {
             self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
             self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
         }

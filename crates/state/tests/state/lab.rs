@@ -80,6 +80,7 @@ pub(crate) fn plan() -> Plan {
         trash_expiry_seconds: Some(7 * DAY),
         vault_seconds: 3 * DAY,
         sending: Box::default(),
+        retry: None,
     }
 }
 

@@ -1,19 +1,20 @@
 //! Mail on its way out: taken in whole or not at all, leased to one worker at a time, recorded once.
 
 use bytes::Bytes;
-use yubin_state::command::{DomainCommand, Login, MaintenanceCommand};
+use yubin_state::command::{DirectoryCommand, DomainCommand, Login, MaintenanceCommand};
 use yubin_state::keys::{self, Table};
 use yubin_state::queue::{
     ContentFacts, DelayNotice, Delivery, DeliveryKey, DeliveryResult, DeliveryState, DestinationName, DsnEnvelope,
-    EventRecord, FinalOutcome, Leased, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet, Postponed,
-    QueueAnswer, QueueCommand, QueueId, QueueQuery, QueueReply, QueueSource, QueueTotals, RecipientOutcome,
+    EventRecord, FinalOutcome, Leased, Lessee, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet,
+    Postponed, QueueAnswer, QueueCommand, QueueId, QueueQuery, QueueReply, QueueSource, QueueTotals, RecipientOutcome,
     RemoteReply,
 };
+use yubin_state::record::{NoticeProfile, Plan, RetryTerms};
 use yubin_state::reply::More;
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply, Topic};
-use yubin_types::{Address, DomainId, Refusal, ReversePath, Timestamp, limits};
+use yubin_types::{Address, DomainId, Refusal, RequestId, ReversePath, Timestamp, TraceId, limits};
 
-use crate::lab::{D1, D2, DAY, Lab, local, plan, refused};
+use crate::lab::{D1, D2, DAY, EPOCH, Lab, local, plan, refused};
 
 pub(crate) const GROUP: DomainId = DomainId(0);
 
@@ -355,6 +356,49 @@ fn what_is_leased_as_it_is_queued_is_nobody_elses_until_the_lease_ends() {
     assert_eq!(lab.queue(D1, leased(1, "w", 60)), Reply::Done, "queued already: nothing is leased");
     for (worker, seconds) in [("", 60), ("w", 0), ("w", limits::QUEUE_LEASE_SECONDS_MAX + 1)] {
         assert!(matches!(refused(&lab.queue(D1, leased(2, worker, seconds))), Refusal::InvalidValue { .. }));
+    }
+}
+
+#[test]
+fn the_plan_says_how_long_and_how_often_mail_is_tried() {
+    let terms = RetryTerms {
+        first_waits_seconds: vec![60],
+        wait_seconds_max: 600,
+        lifetime_seconds: 3_600,
+        delay_notice_seconds: None,
+        notices: NoticeProfile::Qmail,
+    };
+    let with = |terms: &RetryTerms| Plan { retry: Some(Box::new(terms.clone())), ..plan() };
+    let mut lab = Lab::with_plan(with(&terms));
+    lab.enqueue(vec![message(1, &["x@b.example"])]);
+    let [leased] = &lab.lease(60, vec![key(1, "b.example")])[..] else { panic!() };
+    assert_eq!(leased.terms.as_deref(), Some(&terms));
+    assert_eq!(leased.delivery.expires, lab.now.plus_seconds(3_600), "whatever whoever queued it said");
+    // The same where the lease comes with the message, and for its worker.
+    let messages = vec![message(2, &["x@b.example"])];
+    let command = QueueCommand::EnqueueLeased { login: None, messages, worker: "w".to_owned(), seconds: 60 };
+    let Reply::Queue(QueueReply::Enqueued(granted)) = lab.queue(D1, command) else { panic!() };
+    let (request, trace) = (RequestId([1; 16]), TraceId([0; 16]));
+    let lessee = Lessee { domain: D1, epoch: EPOCH, worker: "w".to_owned(), request, trace };
+    let believed = message(2, &["x@b.example"]).leased(lessee, granted);
+    assert_eq!(believed[0].terms.as_deref(), Some(&terms));
+    assert_eq!(believed[0].delivery.expires, lab.delivery(2, "b.example").unwrap().expires);
+    // Another plan changes what waits from its next attempt on.
+    assert!(matches!(lab.maintain(MaintenanceCommand::PutPlan(plan())), Reply::Progress { .. }));
+    lab.wait(60);
+    assert_eq!(lab.lease(60, vec![key(1, "b.example")])[0].terms, None);
+
+    for wrong in [
+        RetryTerms { first_waits_seconds: vec![], ..terms.clone() },
+        RetryTerms { first_waits_seconds: vec![9], ..terms.clone() },
+        RetryTerms { first_waits_seconds: vec![60; limits::RETRY_WAITS_MAX + 1], ..terms.clone() },
+        RetryTerms { first_waits_seconds: vec![601], ..terms.clone() },
+        RetryTerms { lifetime_seconds: 0, ..terms.clone() },
+        RetryTerms { lifetime_seconds: 31 * 86_400, ..terms.clone() },
+    ] {
+        let put = Command::Directory(DirectoryCommand::PutPlan(with(&wrong)));
+        let reply = lab.run(GROUP, put);
+        assert!(matches!(refused(&reply), Refusal::InvalidValue { .. }), "{wrong:?}: {reply:?}");
     }
 }
 

@@ -228,11 +228,12 @@ impl Model {
         let envelope = self.lab.envelope(domain, DedupeClass::None);
         let (token, now) = (self.next_index(), self.lab.now);
         let reply = self.lab.propose(envelope.clone(), Command::Queue(command.clone()));
-        let granted = lease.map(|seconds| EnqueuedLease { token, queued: now, until: now.plus_seconds(seconds) });
+        let granted =
+            lease.map(|seconds| EnqueuedLease { token, queued: now, until: now.plus_seconds(seconds), terms: None });
         let expected = match self.suspended.get(&domain) {
             _ if self.deleted.contains(&domain) => Reply::Refused(Refusal::StaleEpoch),
             Some(true) => Reply::Refused(Refusal::DomainSuspended { reason: String::new() }),
-            _ => granted.map_or(Reply::Done, |granted| Reply::Queue(QueueReply::Enqueued(granted))),
+            _ => granted.clone().map_or(Reply::Done, |granted| Reply::Queue(QueueReply::Enqueued(granted))),
         };
         assert_eq!(reply, expected);
         if matches!(reply, Reply::Refused(_)) {

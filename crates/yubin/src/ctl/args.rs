@@ -4,6 +4,7 @@ mod auto_reply;
 mod forward;
 mod membership;
 mod queue;
+mod retry;
 mod sending;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub(crate) use auto_reply::{AutoReplyVerb, SetAutoReplyArgs};
 pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
+pub(crate) use retry::PlanRetryArgs;
 pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
 
 /// Administer a running system.
@@ -294,6 +296,8 @@ pub(crate) struct PlanArgs {
     pub(crate) vault_seconds: u64,
     #[command(flatten)]
     pub(crate) sending: PlanSendingArgs,
+    #[command(flatten)]
+    pub(crate) retry: PlanRetryArgs,
 }
 
 #[derive(Subcommand)]

@@ -252,6 +252,7 @@ fn to_plan(args: PlanArgs) -> anyhow::Result<api::Plan> {
         trash_expiry_seconds: Some(args.trash_expiry_seconds).filter(|seconds| *seconds > 0),
         vault_seconds: args.vault_seconds,
         sending: Some(args.sending.limits()),
+        retry: args.retry.terms(),
     })
 }
 

@@ -227,8 +227,25 @@ impl Row for api::Plan {
             "trash_expiry_seconds": self.trash_expiry_seconds,
             "vault_seconds": self.vault_seconds,
             "sending": sending::limits(self.sending.as_ref()),
+            "retry": self.retry.as_ref().map(retry),
         })
     }
+}
+
+/// How a plan's mail is tried, for programs.
+fn retry(terms: &api::RetryTerms) -> Value {
+    let notices = match terms.notices() {
+        api::NoticeProfile::Unspecified => "plain",
+        api::NoticeProfile::Qmail => "qmail",
+        api::NoticeProfile::Postfix => "postfix",
+    };
+    json!({
+        "first_waits_seconds": terms.first_waits_seconds,
+        "wait_seconds_max": terms.wait_seconds_max,
+        "lifetime_seconds": terms.lifetime_seconds,
+        "delay_notice_seconds": terms.delay_notice_seconds,
+        "notices": notices,
+    })
 }
 
 impl Row for api::Mailbox {
