@@ -16,6 +16,7 @@ use yubin_tests::system::Transport;
 over_both_transports! {
     an_infected_account_is_stopped_and_its_owner_told,
     held_mail_goes_out_when_sending_is_resumed,
+    who_does_not_exist_is_refused_after_some_bounces,
 }
 
 const HOME: &str = "home.example";
@@ -107,4 +108,31 @@ fn held_mail_goes_out_when_sending_is_resumed(transport: Transport) {
     assert_eq!(world.json("queue list").unwrap()["deliveries"].as_array().unwrap().len(), 1);
     world.ctl("account resume-sending u0@home.example").unwrap();
     wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 2).unwrap();
+}
+
+fn who_does_not_exist_is_refused_after_some_bounces(transport: Transport) {
+    let world = Outside::start(transport, &[HOME]).unwrap();
+    let gone = "gone@elsewhere.example";
+    for number in 1..=3 {
+        submit(&world, NEIGHBOUR, gone).unwrap();
+        let bounces = || inbox(&world, NEIGHBOUR).matches("Action: failed").count();
+        wait_until(DELIVERED_WITHIN, || bounces() == number).unwrap();
+    }
+    let refused = submit(&world, NEIGHBOUR, gone).unwrap_err();
+    assert!(
+        refused.contains("550 5.1.1 The address does not exist: its server refused the last messages to it"),
+        "{refused}"
+    );
+    submit(&world, NEIGHBOUR, "someone@elsewhere.example").unwrap();
+    wait_until(DELIVERED_WITHIN, || world.receiver.taken().len() == 1).unwrap();
+
+    // Whoever asks where the mail of a suspended account is, is told.
+    world.ctl("account suspend-sending u0@home.example --reason compromised").unwrap();
+    let trace = world.ctl("trace u0@home.example").unwrap();
+    assert!(
+        trace.contains("Sending from u0@home.example is suspended since ") && trace.contains("compromised"),
+        "{trace}"
+    );
+    assert_eq!(world.json("trace u0@home.example").unwrap()["suspension"]["reason"], "compromised");
+    assert!(world.json("trace u1@home.example").unwrap()["suspension"].is_null());
 }

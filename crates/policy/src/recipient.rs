@@ -135,6 +135,9 @@ pub enum RecipientDenial {
     /// A rewritten sender that is not good.
     #[error(transparent)]
     Bounce(#[from] SrsError),
+    /// It refused the domain's mail as unknown again and again.
+    #[error("the recipient is known not to exist")]
+    Dead,
     /// A rewritten sender takes bounces, which have no sender.
     #[error("only bounces go to a rewritten sender")]
     NotABounce,

@@ -113,6 +113,11 @@ pub fn recipient(denial: &RecipientDenial) -> SmtpReply {
         RecipientDenial::Bounce(SrsError::Forged | SrsError::NotSrs | SrsError::TooLong) => {
             SmtpReply::new(550, (5, 1, 1), "No such bounce address: no message was forwarded under it")
         }
+        RecipientDenial::Dead => SmtpReply::new(
+            550,
+            (5, 1, 1),
+            "The address does not exist: its server refused the last messages to it; it can be tried again in some days",
+        ),
         RecipientDenial::NotABounce => {
             SmtpReply::new(550, (5, 1, 1), "The address takes bounces of forwarded mail only, which have no sender")
         }

@@ -135,11 +135,13 @@ pub enum Table {
     QueueCounters = 0x63,
     /// Stamp, sequence: a recipient's final outcome.
     Event = 0x64,
+    /// Recipients that refused mail as unknown.
+    DeadRecipients = 0x65,
 }
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 33] = [
+    pub const OF_DOMAIN: [Table; 34] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -172,6 +174,7 @@ impl Table {
         Table::Delivery,
         Table::DeliveriesLeft,
         Table::QueueCounters,
+        Table::DeadRecipients,
         Table::Event,
     ];
 }

@@ -6,7 +6,7 @@
 //! without recipients goes, and a message without deliveries lets its body go.
 //!
 //! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked; [`newcomer`]:
-//!   what a new message becomes.
+//!   what a new message becomes; [`dead`]: recipients that don't exist.
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
 //!
@@ -14,6 +14,7 @@
 //! rows change in `tray` alone.
 
 pub mod command;
+pub mod dead;
 pub mod newcomer;
 pub mod query;
 pub mod record;

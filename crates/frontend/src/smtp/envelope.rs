@@ -12,6 +12,7 @@ use yubin_policy::{RecipientDenial, sender};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
 use yubin_state::command::DomainCommand;
+use yubin_state::queue::dead::recipient_hash;
 use yubin_state::sending::{Counting, SendingAllowance, SendingCommand};
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, SmtpReply};
@@ -144,6 +145,11 @@ impl SmtpRim {
                 Origin::Mx { .. } if matches!(transaction.purpose(), Purpose::Return(_)) => {
                     Err(RecipientDenial::OtherDomain)
                 }
+                Origin::Submission { .. }
+                    if hosting == Hosting::Elsewhere && transaction.knows_dead(&named.address) =>
+                {
+                    Err(RecipientDenial::Dead)
+                }
                 _ => admit(RecipientFacts { recipient: &named.address, hosting, origin }),
             };
             self.confirm(admission, resolved.as_ref(), transaction.size)
@@ -219,6 +225,7 @@ impl SmtpRim {
             RecipientDenial::Refused(refusal) => reason(refusal),
             RecipientDenial::OtherDomain => "other_domain",
             RecipientDenial::Bounce(_) | RecipientDenial::NotABounce => "forged_bounce",
+            RecipientDenial::Dead => "dead_recipient",
         };
         self.connection.shared.metrics.reject(counted);
         refusal_text::recipient(denial)
@@ -241,6 +248,12 @@ impl Transaction {
         };
         self.accepted.push(place);
         Ok(())
+    }
+
+    /// Did this recipient elsewhere refuse the domain's mail as unknown again and again?
+    fn knows_dead(&self, recipient: &Address) -> bool {
+        let dead = self.allowance.as_ref().map(|allowance| &allowance.dead).filter(|dead| !dead.is_empty());
+        dead.is_some_and(|dead| dead.contains(&recipient_hash(&recipient.local, &recipient.domain.clone().into())))
     }
 
     /// May the sender name another recipient?

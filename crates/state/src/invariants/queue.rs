@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yubin_types::{DomainId, Timestamp};
+use yubin_types::{DomainId, Timestamp, limits};
 
 use super::Findings;
 use crate::keys;
@@ -68,6 +68,10 @@ pub(super) fn check<V: View>(
     found.equal("deliveries that are left", &place, &kept, &left);
     let row = view.row(&keys::queue_counters(id))?.unwrap_or_default();
     found.equal("totals of the queue", &place, &row.totals, &totals);
+    let dead = view.row(&keys::dead_recipients(id))?.unwrap_or_default().0;
+    found.equal("recipients that are known not to exist", &place, &u64::from(row.dead), &(dead.len() as u64));
+    let few = dead.len() <= limits::DEAD_RECIPIENTS_MAX && dead.is_sorted_by_key(|one| one.last);
+    found.holds("they are few, and in order of time", few, || place.clone());
     events(view, id, counters, row.events, found)
 }
 

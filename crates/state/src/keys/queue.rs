@@ -5,6 +5,7 @@
 use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 
 use super::{Key, Span, Table, b8, between, id_at, key, prefix, u64_at};
+use crate::queue::dead::DeadRecipients;
 use crate::queue::rows::{QueueCounters, Queued};
 use crate::queue::{Delivery, DeliveryKey, DueItem, Event, EventCursor, QueueSuspension, SuspensionScope};
 
@@ -101,6 +102,12 @@ pub fn parse_queue_due(key: &[u8]) -> Option<DueItem> {
 #[must_use]
 pub fn queue_counters(domain: DomainId) -> Key<QueueCounters> {
     key(Table::QueueCounters, &[&b8(domain.0)])
+}
+
+/// Recipients that refused a domain's mail as unknown.
+#[must_use]
+pub fn dead_recipients(domain: DomainId) -> Key<DeadRecipients> {
+    key(Table::DeadRecipients, &[&b8(domain.0)])
 }
 
 /// Those of all domains that ever queued something.

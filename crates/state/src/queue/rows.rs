@@ -26,4 +26,6 @@ pub struct QueueCounters {
     pub totals: QueueTotals,
     /// The last event's number.
     pub events: u64,
+    /// Recipients of which refusals are known: most domains have none, and a record needn't look.
+    pub dead: u32,
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddress, Timestamp, TraceId, limits};
 
 use super::command::NewQueued;
+use super::dead::{self, Sign};
 use super::newcomer::Lease;
 use super::record::{
     Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply,
@@ -32,6 +33,8 @@ pub(crate) struct Tray<'w, 't, T: Txn> {
     ends: BTreeMap<AccountId, (u64, u64)>,
     /// Recipients of forwarded mail that ended.
     forwarded: Vec<ForwardEnd>,
+    /// What ends of submitted mail say about their recipients.
+    signs: Vec<(u64, Sign)>,
 }
 
 /// What became of forwarded mail at a target.
@@ -52,11 +55,12 @@ pub(crate) struct End {
 impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     pub(crate) fn open(work: &'w mut Work<'t, T>) -> Outcome<Self, T::Error> {
         let counters = work.txn.row(&keys::queue_counters(work.id))?.unwrap_or_default();
-        Ok(Tray { work, counters, stored: counters, ends: BTreeMap::new(), forwarded: Vec::new() })
+        Ok(Tray { work, counters, stored: counters, ends: BTreeMap::new(), forwarded: Vec::new(), signs: Vec::new() })
     }
 
     /// Writes the counters, and what became of accounts' mail.
-    pub(crate) fn close(self) -> Outcome<(), T::Error> {
+    pub(crate) fn close(mut self) -> Outcome<(), T::Error> {
+        self.counters.dead = dead::note(self.work, self.counters.dead, &self.signs)?;
         if self.counters != self.stored {
             self.work.txn.set(&keys::queue_counters(self.work.id), &self.counters);
         }
@@ -132,6 +136,11 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         }
         for End { recipient, outcome, reply } in ends {
             let recipient = RecipientAddress { local: recipient.local, destination: delivery.destination.clone() };
+            if let QueueSource::Submission { .. } = message.source
+                && let Some(sign) = dead::sign(outcome, reply.as_ref())
+            {
+                self.signs.push((dead::recipient_hash(&recipient.local, &recipient.destination), sign));
+            }
             if let QueueSource::Forward { account, .. } = message.source {
                 let (recipient, reply) = (recipient.clone(), reply.clone());
                 self.forwarded.push(ForwardEnd { account, recipient, outcome, reply });

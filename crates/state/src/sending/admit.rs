@@ -166,6 +166,7 @@ impl Ledger {
         Ok(SendingAllowance {
             recipients_per_message: self.limits.recipients_per_message,
             recipients: left.min_by_key(|(room, _)| *room),
+            dead: Vec::new(),
         })
     }
 }

@@ -3,13 +3,14 @@
 use yubin_types::{AccountId, DomainId, LocalPart, Timestamp, limits};
 
 use super::admit::{self, Ledger, WHOLE_DOMAIN};
-use super::record::{SendingNotice, SendingReport, SendingSuspension};
+use super::record::{SendingAllowance, SendingNotice, SendingReport, SendingSuspension};
 use crate::answer::Reading;
 use crate::answer::accounts::{is_own, named};
 use crate::command::Login;
 use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::Answer;
+use crate::queue::dead;
 use crate::rows::Phase;
 use crate::stop::Outcome;
 use crate::table::Read as _;
@@ -31,7 +32,10 @@ pub(crate) fn allowance<V: View>(
         _ => None,
     };
     Ok(match ledger.allowance() {
-        Ok(allowance) => Answer::Sending { allowance, own },
+        Ok(allowance) => {
+            let dead = dead::refused(reading.view, reading.id, now)?;
+            Answer::Sending { allowance: SendingAllowance { dead, ..allowance }, own }
+        }
         Err(refusal) => Answer::SendingRefused { counting: admit::counting(&reading.domain, &refusal), refusal },
     })
 }

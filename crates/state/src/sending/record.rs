@@ -52,6 +52,9 @@ pub struct SendingAllowance {
     pub recipients_per_message: Limit,
     /// How many recipients there is room for now, and what refuses the next; `None`: any number.
     pub recipients: Option<(u64, Refusal)>,
+    /// Recipients elsewhere that refused the domain's mail as unknown again and again, and are refused for a while: hashes of their
+    /// addresses ([`crate::queue::dead::recipient_hash`]), at most [`yubin_types::limits::DEAD_RECIPIENTS_MAX`].
+    pub dead: Vec<u64>,
 }
 
 /// Is a refusal to be counted against the account ([`super::SendingCommand::CountRefusal`])?

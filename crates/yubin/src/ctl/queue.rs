@@ -53,7 +53,7 @@ pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> a
         page_size: PAGE_SIZE,
         ..Default::default()
     };
-    let mut waiting = Vec::new();
+    let (mut waiting, mut suspended) = (Vec::new(), None);
     if what.len() == 32 && what.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         events.id.clone_from(&what);
         match api.get_queued_message(api::GetQueuedMessageRequest { id: what }).await {
@@ -68,6 +68,7 @@ pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> a
     } else {
         ensure!(what.contains('@'), "{what}: an address, a message's id, or a Message-ID with its angle brackets");
         events.address.clone_from(&what);
+        suspended = suspension(&mut api, &what).await?;
         let to = api::QueueSelection { recipient: what.clone(), domain: domain.clone(), ..Default::default() };
         let from = api::QueueSelection { sender: what, domain, ..Default::default() };
         waiting = list(&mut api, to).await?;
@@ -84,7 +85,16 @@ pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> a
     });
     let mut ended = ended.await?;
     ended.sort_by_key(|event| event.time_ms);
-    Ok(Trace { waiting, ended }.shown(form))
+    Ok(Trace { waiting, ended, suspended }.shown(form))
+}
+
+/// Why an account may send nothing; `None`: it may, or it is no account of ours.
+async fn suspension(api: &mut Connection, address: &str) -> anyhow::Result<Option<api::AccountSending>> {
+    match api.get_sending(api::GetSendingRequest { address: address.to_owned() }).await {
+        Ok(sending) => Ok(Some(sending.into_inner()).filter(|sending| sending.state() == api::State::Suspended)),
+        Err(status) if matches!(status.code(), tonic::Code::NotFound | tonic::Code::InvalidArgument) => Ok(None),
+        Err(status) => Err(status.into()),
+    }
 }
 
 async fn list(api: &mut Connection, selection: api::QueueSelection) -> anyhow::Result<Vec<api::Delivery>> {

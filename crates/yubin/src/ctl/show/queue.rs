@@ -12,6 +12,8 @@ pub(crate) struct Trace {
     pub(crate) waiting: Vec<api::Delivery>,
     /// What has ended, by time.
     pub(crate) ended: Vec<api::Event>,
+    /// Of an account that may send nothing: why its mail waits, or is refused.
+    pub(crate) suspended: Option<api::AccountSending>,
 }
 
 impl Row for api::Delivery {
@@ -153,15 +155,26 @@ impl Shown for Trace {
     fn table(&self) -> String {
         let waiting = if self.waiting.is_empty() { "Nothing waits.\n".to_owned() } else { self.waiting.table() };
         let ended = if self.ended.is_empty() { "Nothing has ended.\n".to_owned() } else { self.ended.table() };
-        format!("{waiting}\n{ended}")
+        format!("{}{waiting}\n{ended}", self.suspended.as_ref().map(suspension).unwrap_or_default())
     }
 
     fn json(&self) -> Value {
         json!({
             "waiting": self.waiting.iter().map(Row::object).collect::<Vec<_>>(),
             "ended": self.ended.iter().map(Row::object).collect::<Vec<_>>(),
+            "suspension": self.suspended.as_ref().map(|sending| json!({
+                "reason": sending.suspension_reason,
+                "since_ms": sending.suspended_since_ms,
+                "by": sending.suspended_by,
+            })),
         })
     }
+}
+
+fn suspension(sending: &api::AccountSending) -> String {
+    let since = sending.suspended_since_ms.map(date).unwrap_or_default();
+    let by = if sending.suspended_by.is_empty() { "the rules" } else { &sending.suspended_by };
+    format!("Sending from {} is suspended since {since} by {by}: {}\n\n", sending.address, sending.suspension_reason)
 }
 
 impl Shown for api::SummarizeQueueResponse {
