@@ -8,13 +8,14 @@
 //! - [`contract`]: the trait, its requests and its errors.
 //! - [`membership`]: steps by which replicas come and go; [`nodes`]: the nodes as the directory lists them.
 //! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`courier`]:
-//!   queueing where the worker is at hand; [`watch`]: wake-ups for sessions.
+//!   queueing where the worker is at hand; [`dialogue`]: deliveries that are watched; [`watch`]: wake-ups for sessions.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
 mod ask;
 pub mod client;
 pub mod contract;
 pub mod courier;
+pub mod dialogue;
 pub mod r#gen;
 pub mod grpc;
 pub mod membership;
@@ -29,5 +30,6 @@ pub use contract::{
     SearchOutcome, SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
 };
 pub use courier::{Commission, Content, Courier};
+pub use dialogue::{DialogueKind, DialogueLine, Dialogues};
 pub use placement::Hosted;
 pub use watch::Subscription;

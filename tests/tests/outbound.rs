@@ -12,7 +12,10 @@ use yubin_tests::process::{output, wait_until};
 use yubin_tests::receiver::Taken;
 use yubin_tests::system::Transport;
 
-over_both_transports!(mail_reaches_its_servers_and_a_refusal_comes_back);
+over_both_transports! {
+    mail_reaches_its_servers_and_a_refusal_comes_back,
+    a_delivery_is_watched_while_it_is_tried,
+}
 
 const HOME: &str = "home.example";
 const NEIGHBOUR: &str = "neighbour.example";
@@ -115,4 +118,32 @@ fn queued_mail_survives_a_kill() {
     recipients.sort();
     let all: Vec<String> = (0..10).map(|number| format!("later{number}@elsewhere.example")).collect();
     assert_eq!(recipients, all, "each once");
+}
+
+fn a_delivery_is_watched_while_it_is_tried(transport: Transport) {
+    let world = Outside::start(transport, &[HOME]).unwrap();
+    world.receiver.put_off();
+    submit(&world, &["later@elsewhere.example"], "watched");
+    let attempts = || world.json("queue list").unwrap()["deliveries"][0]["attempts"].as_u64();
+    wait_until(DELIVERED_WITHIN, || attempts().is_some_and(|attempts| attempts > 0)).unwrap();
+    let id = world.json("queue list").unwrap()["deliveries"][0]["id"].as_str().unwrap().to_owned();
+    let said = world.ctl(&format!("queue watch {id} --retry")).unwrap();
+    let mut rest = said.as_str();
+    for text in [
+        "-- elsewhere.example: waits for its next attempt, in ",
+        "-- connecting to ",
+        "S: 220 ",
+        "C: EHLO ",
+        "S: 250",
+        "C: MAIL FROM:<u0@home.example>",
+        "C: RCPT TO:<later@elsewhere.example>",
+        "S: 4",
+        "later@elsewhere.example put off: 4",
+    ] {
+        let at = rest.find(text).unwrap_or_else(|| panic!("{text:?} is not in its place in {said}"));
+        rest = &rest[at + text.len()..];
+    }
+    assert!(!said.contains("Subject"), "content is not shown: {said}");
+    let gone = world.ctl(&format!("queue watch {}", "0".repeat(32))).unwrap_err().to_string();
+    assert!(gone.contains("no such message waits"), "{gone}");
 }

@@ -7,6 +7,7 @@
 mod convert;
 mod selection;
 pub(crate) mod suspensions;
+pub(crate) mod watch;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::r#gen::admin::admin_server::Admin;
-use yubin_proto::{Caller, StoreClient};
+use yubin_proto::{Caller, Dialogues, StoreClient};
 use yubin_types::Secret;
 
 use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
+use crate::queue::watch;
 use crate::request::caller;
 use crate::{accounts, aliases, auto_reply, cluster, domains, forward, membership, plans, queue, sending, usage};
 
@@ -18,13 +19,20 @@ use crate::{accounts, aliases, auto_reply, cluster, domains, forward, membership
 pub struct AdminService {
     client: Arc<StoreClient>,
     dns: Arc<Dns>,
+    dialogues: Option<Arc<dyn Dialogues>>,
 }
 
 impl AdminService {
     /// Over this store. `cluster_secret` seals DKIM keys and is the same for the front ends that sign with them.
     #[must_use]
     pub fn new(client: Arc<StoreClient>, dns: DnsSettings, cluster_secret: &Secret) -> Self {
-        AdminService { client, dns: Arc::new(Dns::new(dns, cluster_secret)) }
+        AdminService { client, dns: Arc::new(Dns::new(dns, cluster_secret)), dialogues: None }
+    }
+
+    /// With the queue worker of this process, whose deliveries can be watched.
+    #[must_use]
+    pub fn with_dialogues(self, dialogues: Option<Arc<dyn Dialogues>>) -> Self {
+        AdminService { dialogues, ..self }
     }
 
     /// The request and who sends it, if its token is good.
@@ -40,6 +48,14 @@ type Reply<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Admin for AdminService {
+    type WatchQueuedStream = watch::Lines;
+
+    async fn watch_queued(&self, request: Request<api::WatchQueuedRequest>) -> Reply<watch::Lines> {
+        let (request, _) = self.open(request).await?;
+        let dialogues = self.dialogues.as_deref();
+        queue::watch::watch(&self.client, dialogues, &request.id).await.map(Response::new)
+    }
+
     async fn create_domain(&self, request: Request<api::CreateDomainRequest>) -> Reply<api::Domain> {
         let (request, caller) = self.open(request).await?;
         domains::create(&self.client, &self.dns, request, &caller).await.map(Response::new)

@@ -26,6 +26,7 @@ use crate::config::QueueConfig;
 use crate::connect::{Cause, Connector};
 use crate::connection::Connection;
 use crate::connections::{Connections, Place};
+use crate::dialogues::{Dialogues, Watch};
 use crate::fate::{Fate, Handing, Tried, recorded};
 use crate::metrics::Metrics;
 use crate::pace::Signal;
@@ -47,6 +48,7 @@ pub(crate) struct Engine {
     pub(crate) connector: Connector,
     pub(crate) connections: Connections,
     pub(crate) metrics: Metrics,
+    pub(crate) dialogues: Dialogues,
 }
 
 /// An attempt under way.
@@ -58,6 +60,8 @@ struct Attempt<'a> {
     fates: Vec<Option<Fate>>,
     signal: Signal,
     receiver: Option<Arc<Profile>>,
+    /// Those who watch.
+    watch: Option<Watch>,
 }
 
 impl Engine {
@@ -102,6 +106,7 @@ impl Engine {
             fates: vec![None; count],
             signal: Signal::None,
             receiver: None,
+            watch: self.dialogues.of(leased.message.id),
         };
         for hop in &hops {
             attempt.at(hop).await;
@@ -136,12 +141,16 @@ impl Attempt<'_> {
         self.receiver = self.engine.receiver(hop, &self.leased.delivery.destination);
         let source = self.engine.source(self.leased.domain, hop);
         let place = Place::of(hop, source);
-        let mut connection = self.engine.connections.take(&place).await;
+        // Who watches sees a connection from its beginning to its end.
+        let mut connection = match &self.watch {
+            Some(_) => None,
+            None => self.engine.connections.take(&place).await,
+        };
         while !self.pending().is_empty() {
             let used = connection.is_some();
             let mut open = match connection.take() {
                 Some(open) => open,
-                None => match self.engine.connector.connect(hop, source).await {
+                None => match self.engine.connector.connect(hop, source, self.watch.as_ref()).await {
                     Ok(open) => {
                         self.engine.metrics.connected(if open.tls().is_some() { "tls" } else { "clear" });
                         open
@@ -167,6 +176,7 @@ impl Attempt<'_> {
                 // The rest goes over a new one.
                 (true, More::Yes) if worn => open.quit().await,
                 (true, More::Yes) => connection = Some(open),
+                (true, More::No) if self.watch.is_some() => return open.quit().await,
                 (true, More::No) => return self.engine.connections.put(place, open, self.transactions_max()),
                 (false, _) => return,
             }

@@ -15,6 +15,7 @@ use yubin_session::PlaintextLogin;
 use yubin_session::smtp::client::{self as smtp, Reply, StartTls, TimeLimits};
 
 use crate::connection::{Connection, Ready, Stream};
+use crate::dialogues::Watch;
 use crate::route::{Hop, Protection};
 
 /// What connecting is told.
@@ -48,12 +49,25 @@ pub(crate) enum Cause {
 
 impl Connector {
     /// Connects to the first address of a host that answers.
-    pub(crate) async fn connect(&self, hop: &Hop, source: Option<IpAddr>) -> Result<Connection, NoConnection> {
+    pub(crate) async fn connect(
+        &self,
+        hop: &Hop,
+        source: Option<IpAddr>,
+        watch: Option<&Watch>,
+    ) -> Result<Connection, NoConnection> {
         let mut last = None;
         for &address in &hop.addresses {
-            match self.attempt(hop, address, source, InClear::IfHandshakeFails).await {
+            if let Some(watch) = watch {
+                watch.note(format!("connecting to {} at {address}", hop.name));
+            }
+            match self.attempt(hop, address, (source, watch), InClear::IfHandshakeFails).await {
                 Ok(connection) => return Ok(connection),
-                Err(failure) => last = Some(failure),
+                Err(failure) => {
+                    if let Some(watch) = watch {
+                        watch.note(failure.reply.to_string());
+                    }
+                    last = Some(failure);
+                }
             }
         }
         Err(last.unwrap_or_else(|| unreachable("no address to connect to")))
@@ -63,7 +77,7 @@ impl Connector {
         &self,
         hop: &Hop,
         address: SocketAddr,
-        source: Option<IpAddr>,
+        (source, watch): (Option<IpAddr>, Option<&Watch>),
         clear: InClear,
     ) -> Result<Connection, NoConnection> {
         let stream = self.tcp(address, source).await?;
@@ -77,9 +91,10 @@ impl Connector {
                 _ => PlaintextLogin::Refuse,
             },
             time_limits: self.time_limits,
-            transcript: smtp::TranscriptKeeping::Off,
+            transcript: if watch.is_some() { smtp::TranscriptKeeping::Keep } else { smtp::TranscriptKeeping::Off },
         };
         let mut connection = Connection::new(stream, smtp::SmtpClient::new(config), address, hop.name.clone());
+        connection.watch = watch.cloned();
         let error = match connection.open(tls_config).await {
             Ready::Yes => return Ok(connection),
             Ready::Handshake(error) => error,
@@ -89,7 +104,7 @@ impl Connector {
         match (&hop.protection, clear) {
             (Protection::Opportunistic, InClear::IfHandshakeFails) => {
                 tracing::info!(host = hop.name, %address, %error, "TLS failed; trying in clear");
-                Box::pin(self.attempt(hop, address, source, InClear::Now)).await
+                Box::pin(self.attempt(hop, address, (source, watch), InClear::Now)).await
             }
             _ => Err(no_tls(&hop.name, &error)),
         }

@@ -19,6 +19,7 @@ use yubin_session::{Session as _, Step, TlsFacts};
 use yubin_types::Timestamp;
 
 use crate::connect::Tls;
+use crate::dialogues::Watch;
 
 /// How long a handshake may take.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -53,6 +54,8 @@ pub(crate) struct Connection {
     pub(crate) host: String,
     /// Transactions so far.
     pub(crate) transactions: u32,
+    /// Those who watch what is said.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// What became of an opening.
@@ -82,7 +85,7 @@ enum Came {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, client: SmtpClient, address: SocketAddr, host: String) -> Connection {
-        Connection { stream, client, space: vec![0; READ_BYTES], address, host, transactions: 0 }
+        Connection { stream, client, space: vec![0; READ_BYTES], address, host, transactions: 0, watch: None }
     }
 
     /// Greets, protects, logs in.
@@ -132,6 +135,19 @@ impl Connection {
 
     /// Carries out steps until the client has something to say to us.
     async fn run(&mut self, message: &mut impl Message, tls: Option<&Tls>) -> io::Result<Came> {
+        let came = self.carry_out(message, tls).await;
+        self.tell();
+        came
+    }
+
+    /// Tells those who watch what was said meanwhile.
+    fn tell(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.tell(self.client.take_transcript());
+        }
+    }
+
+    async fn carry_out(&mut self, message: &mut impl Message, tls: Option<&Tls>) -> io::Result<Came> {
         let mut pending: Vec<Bytes> = Vec::new();
         let mut pending_bytes = 0;
         loop {
@@ -163,6 +179,7 @@ impl Connection {
                 Step::Read { seconds_max } => {
                     self.flush(&mut pending).await;
                     pending_bytes = 0;
+                    self.tell();
                     self.read(Duration::from_secs(seconds_max)).await;
                 }
                 Step::StartTls => {

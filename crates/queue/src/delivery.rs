@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use yubin_session::smtp::client::Reply;
+use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_state::queue::{Leased, Postponed};
 use yubin_types::limits;
 
@@ -51,6 +51,9 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
             return Signal::None;
         }
     };
+    if let Some(watch) = shared.engine.dialogues.of(leased.message.id) {
+        watch.end(outcomes(leased, &tried));
+    }
     let ended = now();
     let took = Duration::from_millis(ended.millis_since(began));
     shared.engine.metrics.tried(&tried, took);
@@ -105,6 +108,22 @@ async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed)
         Ok(None) => Box::pin(engine.attempt(assignment, handed)).await,
         Err(error) => Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None),
     }
+}
+
+/// What a watcher is told of each recipient.
+fn outcomes(leased: &Leased, tried: &Tried) -> Vec<String> {
+    let told = leased.delivery.recipients.iter().zip(&tried.fates).map(|(recipient, fate)| {
+        let verdict = match fate.verdict {
+            Verdict::Delivered => "delivered",
+            Verdict::Refused => "refused",
+            Verdict::Deferred => "put off",
+            Verdict::Unknown => "put off, and perhaps taken",
+        };
+        let (address, reply) = (leased.delivery.address(recipient), &fate.reply);
+        let enhanced = reply.enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
+        format!("{address} {verdict}: {} {enhanced}{}", reply.code, reply.text)
+    });
+    told.collect()
 }
 
 /// One line for each recipient.

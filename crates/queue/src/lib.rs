@@ -26,6 +26,7 @@ mod connection;
 mod connections;
 mod delivery;
 mod desk;
+mod dialogues;
 mod dispatch;
 pub mod dns;
 mod due;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
@@ -20,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_policy::retry::RetrySchedule;
-use yubin_proto::{Courier, StoreClient};
+use yubin_proto::{Courier, DialogueLine, StoreClient};
 use yubin_state::Topic;
 use yubin_state::queue::{DeliveryKey, DestinationName, Postponed};
-use yubin_types::{GroupNumber, Timestamp};
+use yubin_types::{GroupNumber, QueueId, Timestamp};
 
 use crate::assignment::{Assignment, Room};
 use crate::attempt::Engine;
@@ -33,6 +34,7 @@ use crate::connect::Connector;
 use crate::connection::now;
 use crate::connections::Connections;
 use crate::desk::Desk;
+use crate::dialogues::Dialogues;
 use crate::dispatch::dispatch;
 use crate::keep::{renew, tidy};
 use crate::leases::Leases;
@@ -123,6 +125,7 @@ impl Queue {
                 store,
                 hosts,
                 connector,
+                dialogues: Dialogues::default(),
             },
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -149,6 +152,15 @@ impl RunningQueue {
         Arc::new(Desk::new(Arc::clone(&self.shared)))
     }
 
+    /// For whoever watches a message.
+    #[must_use]
+    pub fn dialogues(&self) -> Arc<dyn yubin_proto::Dialogues> {
+        Arc::new(Watching {
+            dialogues: self.shared.engine.dialogues.clone(),
+            worker: self.shared.engine.config.worker.clone(),
+        })
+    }
+
     /// Leases nothing more, lets deliveries under way finish for `grace`, and gives back what is left.
     pub async fn shutdown(self, grace: Duration) {
         let shared = self.shared;
@@ -170,6 +182,23 @@ impl RunningQueue {
         if tokio::time::timeout(grace.max(Duration::from_secs(5)), shared.recording.wait()).await.is_err() {
             tracing::warn!("outcomes of deliveries could not be recorded");
         }
+    }
+}
+
+/// The worker, as this process's administration sees it.
+#[derive(Debug)]
+struct Watching {
+    dialogues: Dialogues,
+    worker: String,
+}
+
+impl yubin_proto::Dialogues for Watching {
+    fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    fn watch(&self, id: QueueId) -> Option<BoxStream<'static, DialogueLine>> {
+        self.dialogues.watch(id)
     }
 }
 

@@ -57,6 +57,8 @@ pub const SMTP_PIPELINED_COMMANDS_MAX: usize = 100;
 pub const SMTP_PIPELINED_CHUNKS_MAX: usize = 4;
 /// Largest message that is downgraded to 7 bits for a server that takes no others, bytes: it is held in memory twice.
 pub const DOWNGRADE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Watchers of deliveries that a worker has at once.
+pub const DIALOGUE_WATCHERS_MAX: usize = 16;
 /// Lines kept of the transcript of one connection.
 pub const SMTP_TRANSCRIPT_LINES_MAX: usize = 500;
 

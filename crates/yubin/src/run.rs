@@ -19,7 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use yubin_admin::AdminService;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
-use yubin_proto::{ClientSettings, StoreClient, StoreNode, nodes};
+use yubin_proto::{ClientSettings, Dialogues, StoreClient, StoreNode, nodes};
 use yubin_queue::{Queue, RunningQueue};
 use yubin_store::{Member, Store, StoreSettings};
 
@@ -90,7 +90,8 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
         None
     };
     if config.has(Role::Admin) {
-        services.offer_admin(&config, &client, &mut bound).await?;
+        let dialogues = queue.as_ref().map(RunningQueue::dialogues);
+        services.offer_admin(&config, &client, dialogues, &mut bound).await?;
     }
     services.offer_pages(&config, &client, registry, &mut bound).await?;
 
@@ -248,10 +249,12 @@ impl Services {
         &mut self,
         config: &Config,
         client: &Arc<StoreClient>,
+        dialogues: Option<Arc<dyn Dialogues>>,
         bound: &mut Bound,
     ) -> anyhow::Result<()> {
         let secret = secrets::cluster_secret(config)?;
         let service = AdminService::new(Arc::clone(client), config.dns.settings(&config.hostname)?, &secret);
+        let service = service.with_dialogues(dialogues);
         for address in &config.listen.admin {
             let (listener, _) = listen("admin", *address, bound).await?;
             let server = yubin_admin::serve(listener, service.clone(), self.stop.clone().cancelled_owned());

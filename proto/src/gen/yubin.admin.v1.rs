@@ -1015,6 +1015,22 @@ pub struct QueuedMessage {
 }
 /// Deals with one page of the selection; call again with the token until it is empty.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchQueuedRequest {
+    /// The message's id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// A line of what a queue worker says to mail servers and hears from them; credentials and content are left out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DialogueLine {
+    #[prost(uint64, tag = "1")]
+    pub time_ms: u64,
+    #[prost(enumeration = "DialogueKind", tag = "2")]
+    pub kind: i32,
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ControlQueueRequest {
     /// At least one field is set, or `everything`.
     #[prost(message, optional, tag = "1")]
@@ -1357,6 +1373,40 @@ impl QueueAction {
             "QUEUE_ACTION_RELEASE" => Some(Self::Release),
             "QUEUE_ACTION_RETRY" => Some(Self::Retry),
             "QUEUE_ACTION_CANCEL" => Some(Self::Cancel),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DialogueKind {
+    /// What happened.
+    Unspecified = 0,
+    Sent = 1,
+    Received = 2,
+    /// What the attempt came to: one for each recipient, then nothing more.
+    Outcome = 3,
+}
+impl DialogueKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DIALOGUE_KIND_UNSPECIFIED",
+            Self::Sent => "DIALOGUE_KIND_SENT",
+            Self::Received => "DIALOGUE_KIND_RECEIVED",
+            Self::Outcome => "DIALOGUE_KIND_OUTCOME",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DIALOGUE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "DIALOGUE_KIND_SENT" => Some(Self::Sent),
+            "DIALOGUE_KIND_RECEIVED" => Some(Self::Received),
+            "DIALOGUE_KIND_OUTCOME" => Some(Self::Outcome),
             _ => None,
         }
     }
@@ -2412,6 +2462,31 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetQueuedMessage"));
             self.inner.unary(req, path, codec).await
         }
+        /// What the queue worker of this process says and hears while it tries a message, from now on until an attempt has ended.
+        pub async fn watch_queued(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchQueuedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::DialogueLine>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/WatchQueued",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "WatchQueued"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         pub async fn control_queue(
             &mut self,
             request: impl tonic::IntoRequest<super::ControlQueueRequest>,
@@ -2924,6 +2999,20 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::GetQueuedMessageRequest>,
         ) -> std::result::Result<tonic::Response<super::QueuedMessage>, tonic::Status>;
+        /// Server streaming response type for the WatchQueued method.
+        type WatchQueuedStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::DialogueLine, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What the queue worker of this process says and hears while it tries a message, from now on until an attempt has ended.
+        async fn watch_queued(
+            &self,
+            request: tonic::Request<super::WatchQueuedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchQueuedStream>,
+            tonic::Status,
+        >;
         async fn control_queue(
             &self,
             request: tonic::Request<super::ControlQueueRequest>,
@@ -4932,6 +5021,52 @@ pub mod admin_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/WatchQueued" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchQueuedSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::ServerStreamingService<super::WatchQueuedRequest>
+                    for WatchQueuedSvc<T> {
+                        type Response = super::DialogueLine;
+                        type ResponseStream = T::WatchQueuedStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchQueuedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::watch_queued(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchQueuedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

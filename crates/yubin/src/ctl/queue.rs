@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::output::now_ms;
 use super::pages::{self, PAGE_SIZE};
 use super::show::{Form, Shown as _, Trace};
+use crate::shutdown::say;
 
 /// Carries out a command on the queue.
 pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> anyhow::Result<String> {
@@ -17,6 +18,7 @@ pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> a
             let shown = api.get_queued_message(api::GetQueuedMessageRequest { id }).await?;
             Ok(shown.into_inner().shown(form))
         }
+        QueueVerb::Watch { id, retry } => watch(api, id, retry).await,
         QueueVerb::Retry(which) => control(api, which, api::QueueAction::Retry, String::new(), form).await,
         QueueVerb::Release(which) => control(api, which, api::QueueAction::Release, String::new(), form).await,
         QueueVerb::Hold { which, reason } => control(api, which, api::QueueAction::Hold, reason, form).await,
@@ -42,6 +44,33 @@ pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> a
             Ok(sums.into_inner().shown(form))
         }
     }
+}
+
+/// Prints a dialogue line by line; what the attempt came to is the result.
+async fn watch(mut api: Connection, id: String, retry: bool) -> anyhow::Result<String> {
+    let mut lines = api.watch_queued(api::WatchQueuedRequest { id: id.clone() }).await?.into_inner();
+    if retry {
+        let selection = Some(api::QueueSelection { id, ..Default::default() });
+        let action = api::QueueAction::Retry.into();
+        api.control_queue(api::ControlQueueRequest { selection, action, ..Default::default() }).await?;
+    }
+    let mut outcomes = String::new();
+    while let Some(line) = lines.message().await? {
+        let sign = match line.kind() {
+            api::DialogueKind::Outcome => {
+                outcomes.push_str(&line.text);
+                outcomes.push('\n');
+                continue;
+            }
+            api::DialogueKind::Sent => "C:",
+            api::DialogueKind::Received => "S:",
+            api::DialogueKind::Unspecified => "--",
+        };
+        for text in line.text.lines() {
+            say(&format!("{sign} {text}\n"));
+        }
+    }
+    Ok(outcomes)
 }
 
 /// What waits and what has ended, of an address or a message.

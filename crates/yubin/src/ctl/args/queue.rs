@@ -11,6 +11,14 @@ pub(crate) enum QueueVerb {
         /// Its id.
         id: String,
     },
+    /// Show what is said while a message is delivered, as it is said, until an attempt has ended.
+    Watch {
+        /// Its id.
+        id: String,
+        /// Have it tried now.
+        #[arg(long)]
+        retry: bool,
+    },
     /// Try deliveries now, unless they are held.
     Retry(ControlArgs),
     /// Try deliveries no more until they are released; their time goes on.
