@@ -5,7 +5,8 @@
 //! [`LEEWAY_SECONDS`]), and the claim that names the mail address. Critical extensions (RFC 7515 §4.1.11) are none that we know, and
 //! are refused. An address in `email` that the issuer itself calls unverified is no address.
 //!
-//! Not here: fetching keys, and whether the account exists. Time comes in. ring verifies; only the wrapping is read here.
+//! Not here: fetching keys, and whether the account exists. ring verifies; only the wrapping is read here, since the libraries for that
+//! ask the clock themselves, where here time comes in, and most pass over critical extensions.
 
 mod keys;
 
