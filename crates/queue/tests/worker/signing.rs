@@ -39,7 +39,7 @@ fn signature(message: &str) -> (String, String) {
         }
         end += line.len();
     }
-    let (field, rest) = message.split_at(end);
+    let (field, rest) = message.strip_suffix(".\r\n").expect("the end of data").split_at(end);
     assert!(field.starts_with("DKIM-Signature: "), "{message}");
     (field.to_owned(), rest.to_owned())
 }
