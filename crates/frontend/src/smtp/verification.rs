@@ -177,10 +177,12 @@ fn judge<'a>(
         dkim: found.checks.dkim.iter().map(|check| check.result).collect(),
         dmarc: found.dmarc.iter().map(|check| check.result).collect(),
         arc: found.checks.arc.result,
-        author: proof(
-            signed_by_author == Signed::Yes || is_authors_host(found, &header.domains) || all_pass(&found.dmarc),
-        ),
-        forwarder: proof(!header.domains.is_empty() && header.domains.iter().all(vouched)),
+        author: author_proof(found, &header.domains, signed_by_author),
+        forwarder: match header.domains.as_slice() {
+            [] => Proof::Unproven,
+            authors if authors.iter().all(vouched) => Proof::Proven,
+            _ => Proof::Unproven,
+        },
         host: facts.name(),
         lists: facts.list_points(inbound),
     };
@@ -197,8 +199,13 @@ fn judge<'a>(
     (authentication, inbound::judge(facts, rules))
 }
 
-const fn proof(proven: bool) -> Proof {
-    if proven { Proof::Proven } else { Proof::Unproven }
+/// Is it from its author's domain: signed by it, sent by its host, or in DMARC's eyes?
+fn author_proof(found: &Findings, authors: &[DomainName], signed: Signed) -> Proof {
+    if signed == Signed::Yes || is_authors_host(found, authors) || all_pass(&found.dmarc) {
+        Proof::Proven
+    } else {
+        Proof::Unproven
+    }
 }
 
 fn all_pass(checks: &[DmarcCheck]) -> bool {

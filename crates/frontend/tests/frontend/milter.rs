@@ -109,7 +109,7 @@ async fn a_milter_sees_a_message_step_by_step() {
     assert_eq!(all.commands().trim_end_matches('Q'), "DCHDMRTLLNBE");
     assert_eq!(some.commands().trim_end_matches('Q'), "DDMRTLLNE");
     assert_eq!(all.data('H'), ["host.names.test\0"]);
-    assert!(all.data('C')[0].starts_with("[127.0.0.1]\04") && all.data('C')[0].ends_with("127.0.0.1\0"));
+    assert!(all.data('C')[0].starts_with("[127.0.0.1]\x004") && all.data('C')[0].ends_with("127.0.0.1\0"));
     assert_eq!(
         (all.data('M'), all.data('R')),
         (vec!["<ann@a.test>\0".to_owned()], vec!["<alice@example.jp>\0".to_owned()])

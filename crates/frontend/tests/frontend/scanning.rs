@@ -145,15 +145,15 @@ async fn a_message_too_large_to_scan_passes_or_is_refused() {
     let rspamd = Scanner::saying("reject", "20").await;
     let clamd = Scanner::clamd(Does::Answers("stream: X FOUND".into())).await;
     // What clamd says when it is clamd that finds it too large.
-    let limited = Scanner::clamd(Does::Interrupts("INSTREAM size limit exceeded. ERROR\0")).await;
-    for (scanner, bytes) in [(&clamd, 20), (&limited, 10 << 20)] {
+    let interrupting = Scanner::clamd(Does::Interrupts("INSTREAM size limit exceeded. ERROR\0")).await;
+    for (scanner, bytes) in [(&clamd, 20), (&interrupting, 10 << 20)] {
         for too_large in [UnscannedHandling::Pass, UnscannedHandling::Reject] {
             let world = world(|content| {
-                let small =
-                    |scanner| tcp(scanner).map(|config| ScannerConfig { message_bytes_max: 20, too_large, ..config });
-                content.rspamd = small(&rspamd);
-                content.clamd =
-                    tcp(scanner).map(|config| ScannerConfig { message_bytes_max: bytes, too_large, ..config });
+                let limited = |scanner, bytes| {
+                    tcp(scanner).map(|config| ScannerConfig { message_bytes_max: bytes, too_large, ..config })
+                };
+                content.rspamd = limited(&rspamd, 20);
+                content.clamd = limited(scanner, bytes);
             })
             .await;
             let answer = sent(&world, MESSAGE).await;

@@ -190,6 +190,8 @@ fn check(seed: u64, coverage: &mut Coverage) {
     }
 }
 
+// A test has no other input.
+#[allow(clippy::disallowed_methods)]
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }

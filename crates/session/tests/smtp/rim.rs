@@ -108,6 +108,21 @@ impl SmtpRim {
         Answer::Accepted
     }
 
+    fn authenticate(&mut self, claim: Claim) -> Answer {
+        match claim {
+            Claim::Proven if scram::stands(&mut self.rejected) => {
+                Answer::Authenticated { user: "tim@example.jp".into() }
+            }
+            Claim::Proven => Answer::Refused(SmtpReply::new(535, (5, 7, 8), "The token is not valid")),
+            Claim::Password(Credentials { user, password })
+                if (user.as_str(), password.expose()) == ("tim@example.jp", b"tanstaaf") =>
+            {
+                Answer::Authenticated { user }
+            }
+            Claim::Password(_) => wrong(),
+        }
+    }
+
     fn take(&mut self, piece: &[u8]) {
         self.largest_piece = self.largest_piece.max(piece.len());
         self.receiving.as_mut().expect("data after Begin").extend_from_slice(piece);
@@ -118,19 +133,7 @@ impl Rim<SmtpSession> for SmtpRim {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Sasl(question) => scram::answer(question, &mut self.rejected).map_or_else(wrong, Answer::Sasl),
-            Ask::Authenticate(Claim::Proven) if scram::stands(&mut self.rejected) => {
-                Answer::Authenticated { user: "tim@example.jp".into() }
-            }
-            Ask::Authenticate(Claim::Proven) => {
-                Answer::Refused(SmtpReply::new(535, (5, 7, 8), "The token is not valid"))
-            }
-            Ask::Authenticate(Claim::Password(Credentials { user, password })) => {
-                if (user.as_str(), password.expose()) == ("tim@example.jp", b"tanstaaf") {
-                    Answer::Authenticated { user }
-                } else {
-                    wrong()
-                }
-            }
+            Ask::Authenticate(claim) => self.authenticate(claim),
             Ask::Mail(mail) => {
                 assert!(self.open.is_none(), "one transaction at a time");
                 if self.fails(Fail::Mail) {

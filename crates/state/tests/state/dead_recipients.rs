@@ -38,10 +38,10 @@ fn hash(user: &str) -> u64 {
 fn who_is_unknown_again_and_again_is_refused_for_a_while() {
     let mut lab = Lab::new();
     lab.account("ann");
-    for number in 1..=limits::DEAD_RECIPIENT_REFUSALS {
+    for number in 1..=u8::try_from(limits::DEAD_RECIPIENT_REFUSALS).unwrap() {
         assert_eq!(lab.dead(), []);
-        lab.answered(number as u8, "gone", unknown());
-        lab.answered(number as u8 + 100, "policy", RecipientOutcome::Bounced(said(550)));
+        lab.answered(number, "gone", unknown());
+        lab.answered(number + 100, "policy", RecipientOutcome::Bounced(said(550)));
     }
     assert_eq!(lab.dead(), [hash("GONE")], "however it is written; other refusals say nothing");
     lab.now = lab.now.plus_seconds(limits::DEAD_RECIPIENT_SECONDS - 1);

@@ -262,7 +262,7 @@ pub(crate) enum AliasVerb {
 #[derive(Subcommand)]
 pub(crate) enum PlanVerb {
     /// Create or change one; changes reach every domain that uses it when this returns.
-    Put(PlanArgs),
+    Put(Box<PlanArgs>),
     /// List all.
     List,
     /// Delete one that no domain uses.

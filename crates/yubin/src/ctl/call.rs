@@ -184,7 +184,7 @@ async fn plan(mut api: Connection, verb: PlanVerb, form: Form) -> anyhow::Result
     let request_id = request_id();
     match verb {
         PlanVerb::Put(args) => {
-            let put = api.put_plan(api::PutPlanRequest { plan: Some(to_plan(args)?), request_id }).await?;
+            let put = api.put_plan(api::PutPlanRequest { plan: Some(to_plan(*args)?), request_id }).await?;
             Ok(vec![put.into_inner()].shown(form))
         }
         PlanVerb::List => Ok(api.list_plans(api::ListPlansRequest {}).await?.into_inner().plans.shown(form)),

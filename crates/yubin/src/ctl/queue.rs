@@ -18,7 +18,10 @@ pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> a
             let shown = api.get_queued_message(api::GetQueuedMessageRequest { id }).await?;
             Ok(shown.into_inner().shown(form))
         }
-        QueueVerb::Watch { id, retry } => watch(api, id, retry).await,
+        QueueVerb::Watch { id, retry } => {
+            let attempt = if retry { Attempt::Now } else { Attempt::WhenDue };
+            watch(api, id, attempt).await
+        }
         QueueVerb::Retry(which) => control(api, which, api::QueueAction::Retry, String::new(), form).await,
         QueueVerb::Release(which) => control(api, which, api::QueueAction::Release, String::new(), form).await,
         QueueVerb::Hold { which, reason } => control(api, which, api::QueueAction::Hold, reason, form).await,
@@ -46,10 +49,17 @@ pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> a
     }
 }
 
+/// When the attempt is made that is watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Now,
+    WhenDue,
+}
+
 /// Prints a dialogue line by line; what the attempt came to is the result.
-async fn watch(mut api: Connection, id: String, retry: bool) -> anyhow::Result<String> {
+async fn watch(mut api: Connection, id: String, attempt: Attempt) -> anyhow::Result<String> {
     let mut lines = api.watch_queued(api::WatchQueuedRequest { id: id.clone() }).await?.into_inner();
-    if retry {
+    if attempt == Attempt::Now {
         let selection = Some(api::QueueSelection { id, ..Default::default() });
         let action = api::QueueAction::Retry.into();
         api.control_queue(api::ControlQueueRequest { selection, action, ..Default::default() }).await?;

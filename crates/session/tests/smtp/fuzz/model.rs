@@ -53,6 +53,13 @@ enum Refused {
     Forgiven(u16),
 }
 
+/// Does more of a text follow?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    Reached,
+}
+
 /// How a listener is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -498,7 +505,7 @@ impl Model {
             Some(Refused::Counted(code)) => self.wrong(code),
             Some(Refused::Forgiven(code)) => (0..times.max(1)).for_each(|_| self.say(code)),
             None if last => self.finish(sender, accepted, text),
-            None => match self.faults(&text, last) {
+            None => match self.faults(&text, End::Open) {
                 codes if codes.is_empty() => {
                     self.say(250);
                     self.phase = Phase::Command(Envelope::Chunked { sender, accepted, text });
@@ -515,7 +522,7 @@ impl Model {
     fn finish(&mut self, sender: &'static str, recipients: Vec<&'static str>, text: Vec<u8>) {
         self.phase = Phase::Command(Envelope::None);
         let times = self.replies(recipients.len());
-        let codes = self.faults(&text, true);
+        let codes = self.faults(&text, End::Reached);
         if !codes.is_empty() {
             self.said.extend(vec![codes; times]);
             return self.count_error();
@@ -535,12 +542,12 @@ impl Model {
     }
 
     /// With which codes the text is refused; with none, it is good. Where several things are wrong with it, each of them may be told.
-    fn faults(&self, text: &[u8], complete: bool) -> Codes {
+    fn faults(&self, text: &[u8], end: End) -> Codes {
         let mut codes = Vec::new();
         let bare = |at: usize, byte: u8| match byte {
             0 => true,
             b'\n' => at == 0 || text[at - 1] != b'\r',
-            b'\r' => text.get(at + 1).map_or(complete, |&next| next != b'\n'),
+            b'\r' => text.get(at + 1).map_or(end == End::Reached, |&next| next != b'\n'),
             _ => false,
         };
         let header = text.windows(4).position(|window| window == b"\r\n\r\n").map_or(text, |end| &text[..end + 2]);
