@@ -7,19 +7,17 @@
 //!
 //! [`overload`] measures what happens when ten times more connections come than one network may have.
 
-use super::{ACCOUNTS, Case, Subject, load, number};
-use crate::crash::Target as _;
+use super::{Case, Subject, Yubin, load, number};
 use crate::dns::{self, Record};
 use crate::load::{Content, Number, Protocol};
 use crate::peer::{self, Filters, Peer};
 use crate::process;
 use crate::system::{System, Transport};
-use anyhow::{Context, Result, anyhow};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::rand::SystemRandom;
-use ring::{digest, rsa, signature};
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use anyhow::Result;
+use mail_auth::common::crypto::{RsaKey, Sha256};
+use mail_auth::common::headers::HeaderWriter as _;
+use mail_auth::dkim::{DkimSigner, Done};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -35,8 +33,8 @@ const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 5, 3);
 const LETTERS: u32 = 200;
 /// Connections that one network may have when it comes with more.
 const CONNECTIONS_MAX: usize = 50;
-/// The password of our own accounts.
-const PASSWORD: &str = "correct horse battery";
+/// The fields that are signed.
+const SIGNED: [&str; 5] = ["From", "To", "Subject", "Date", "Message-ID"];
 
 /// Signed messages, and a name server that knows their domain.
 #[derive(Debug)]
@@ -67,21 +65,22 @@ impl Letters {
         ];
         dns::serve_on(SocketAddr::from((NAME_SERVER, 53)), table)?;
         let letters = Letters { folder: folder.to_path_buf() };
-        let key = PrivatePkcs8KeyDer::from_pem_file(keys.join(format!("{SELECTOR}.private")))?;
-        let key = rsa::KeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|error| anyhow!("the key: {error}"))?;
+        let key = PrivateKeyDer::from_pem_file(keys.join(format!("{SELECTOR}.private")))?;
+        let key = RsaKey::<Sha256>::from_key_der(key)?;
+        let signer = DkimSigner::from_key(key).domain(SENDER).selector(SELECTOR).headers(SIGNED);
         for size in sizes {
-            letters.write(*size, &key)?;
+            letters.write(*size, &signer)?;
         }
         Ok(letters)
     }
 
-    fn write(&self, size_bytes: usize, key: &rsa::KeyPair) -> Result<()> {
+    fn write(&self, size_bytes: usize, signer: &DkimSigner<RsaKey<Sha256>, Done>) -> Result<()> {
         let folder = self.of(size_bytes);
         std::fs::create_dir_all(&folder)?;
         let content = Content::new(size_bytes);
         for sequence in 0..LETTERS {
             let message = content.message(Number { run: 0, connection: 0, sequence }, "list@bench.example");
-            let signature = sign(&String::from_utf8(message.clone())?, key)?;
+            let signature = signer.sign(&message)?.to_header();
             std::fs::write(folder.join(format!("{sequence:04}")), [signature.as_bytes(), &message].concat())?;
         }
         Ok(())
@@ -94,10 +93,9 @@ impl Letters {
 
 /// A system that verifies what it takes.
 #[derive(Debug)]
-pub struct Verifying<'a, T> {
+pub struct Verifying<'a, S> {
     name: &'static str,
-    system: T,
-    ids: Vec<u32>,
+    system: S,
     letters: &'a Letters,
 }
 
@@ -108,22 +106,22 @@ pub struct Verifying<'a, T> {
 pub fn peer<'a>(folder: &Path, letters: &'a Letters) -> Result<Verifying<'a, Peer>> {
     let filters = Filters::start(&folder.join("filters"), NAME_SERVER, &format!("mx.{}", peer::DOMAIN))?;
     let system = Peer::filtering(folder, Some(filters))?;
-    Ok(Verifying { name: "Postfix+filters+Dovecot", ids: system.ids(), system, letters })
+    Ok(Verifying { name: "Postfix+filters+Dovecot", system, letters })
 }
 
 /// One process of ours.
 ///
 /// # Errors
 /// When it does not start, or an account can't be made.
-pub fn yubin<'a>(folder: &Path, letters: &'a Letters) -> Result<Verifying<'a, System>> {
+pub fn yubin<'a>(folder: &Path, letters: &'a Letters) -> Result<Verifying<'a, Yubin<System>>> {
     ours(folder, letters, "")
 }
 
-fn ours<'a>(folder: &Path, letters: &'a Letters, more: &str) -> Result<Verifying<'a, System>> {
+fn ours<'a>(folder: &Path, letters: &'a Letters, more: &str) -> Result<Verifying<'a, Yubin<System>>> {
     let verified = format!("[smtp.inbound]\nexempt_networks = []\nname_servers = [\"{NAME_SERVER}:53\"]\n{more}");
     let system = System::configured(Transport::Direct, folder, &verified)?;
-    system.admin().populate(peer::DOMAIN, ACCOUNTS, PASSWORD)?;
-    Ok(Verifying { name: "yubin", ids: vec![system.running.id()], system, letters })
+    let ids = vec![system.running.id()];
+    Ok(Verifying { name: "yubin", system: Yubin::new("yubin", system, ids)?, letters })
 }
 
 /// What came of too many connections.
@@ -161,75 +159,29 @@ pub fn overload(folder: &Path, letters: &Letters, case: Case) -> Result<Overload
     })
 }
 
-impl Subject for Verifying<'_, Peer> {
+impl<S: Subject> Subject for Verifying<'_, S> {
     fn name(&self) -> &'static str {
         self.name
     }
     fn targets(&self) -> Vec<SocketAddr> {
-        vec![self.system.smtp()]
+        self.system.targets()
     }
     fn protocol(&self) -> Protocol {
-        Protocol::Smtp
+        self.system.protocol()
     }
     fn domain(&self) -> &str {
-        peer::DOMAIN
+        self.system.domain()
     }
     fn accounts(&self) -> usize {
-        ACCOUNTS
+        self.system.accounts()
     }
     fn ids(&self) -> Vec<u32> {
-        self.ids.clone()
+        self.system.ids()
     }
     fn letters(&self, size_bytes: usize) -> Option<PathBuf> {
         Some(self.letters.of(size_bytes))
     }
     fn arrived(&self) -> Result<usize> {
-        Ok(self.system.stored())
+        self.system.arrived()
     }
-}
-
-impl Subject for Verifying<'_, System> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn targets(&self) -> Vec<SocketAddr> {
-        self.system.smtp()
-    }
-    fn protocol(&self) -> Protocol {
-        Protocol::Smtp
-    }
-    fn domain(&self) -> &str {
-        peer::DOMAIN
-    }
-    fn accounts(&self) -> usize {
-        ACCOUNTS
-    }
-    fn ids(&self) -> Vec<u32> {
-        self.ids.clone()
-    }
-    fn letters(&self, size_bytes: usize) -> Option<PathBuf> {
-        Some(self.letters.of(size_bytes))
-    }
-    fn arrived(&self) -> Result<usize> {
-        Ok(usize::try_from(self.system.admin().usage(peer::DOMAIN)?.messages)?)
-    }
-}
-
-/// The DKIM-Signature field of a message of [`Content`]'s, whose lines need no folding and whose spaces are single.
-fn sign(message: &str, key: &rsa::KeyPair) -> Result<String> {
-    let (header, body) = message.split_once("\r\n\r\n").context("no header")?;
-    let fields = header.split("\r\n").filter_map(|line| line.split_once(": "));
-    let fields: Vec<(String, &str)> = fields.map(|(name, value)| (name.to_lowercase(), value)).collect();
-    let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-    let value = format!(
-        "v=1; a=rsa-sha256; c=relaxed/relaxed; d={SENDER}; s={SELECTOR}; h={}; bh={}; b=",
-        names.join(":"),
-        BASE64.encode(digest::digest(&digest::SHA256, body.as_bytes())),
-    );
-    let signed: String = fields.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect();
-    let signed = signed + "dkim-signature:" + &value;
-    let mut made = vec![0; key.public().modulus_len()];
-    key.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut made)
-        .map_err(|error| anyhow!("signing: {error}"))?;
-    Ok(format!("DKIM-Signature: {value}{}\r\n", BASE64.encode(made)))
 }
