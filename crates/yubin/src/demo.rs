@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tonic::Code;
+use yubin_ctl::connection::{Connection, connect};
+use yubin_ctl::say;
 use yubin_proto::r#gen::admin as api;
 
 use crate::config::Config;
-use crate::ctl::connection::{Connection, connect};
-use crate::{secrets, shutdown};
+use crate::secrets;
 
 const DOMAIN: &str = "demo.example";
 const ACCOUNTS: [&str; 2] = ["alice@demo.example", "bob@demo.example"];
@@ -26,7 +27,7 @@ pub(crate) async fn offer(config: &Config, bound: &[(String, SocketAddr)]) -> an
     let mut connection = connect(&format!("http://{admin}"), token.trim())?;
     let password = password(config)?;
     create(&mut connection, &password).await?;
-    shutdown::say(&description(&password, port));
+    say(&description(&password, port));
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! `yubin`: the one binary. Roles are data; everything is wired in [`run`].
 
 mod config;
-mod ctl;
 mod demo;
 mod frontend;
 mod http;
@@ -16,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use futures::FutureExt as _;
 
 use crate::config::{Config, Role};
 
@@ -35,7 +35,7 @@ enum Command {
     /// Run this machine's part of the system: by default all of it in one process.
     Run(RunArgs),
     /// Administer a running system.
-    Ctl(ctl::CtlArgs),
+    Ctl(yubin_ctl::CtlArgs),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -87,7 +87,7 @@ enum ConfigCommand {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run_command(args),
-        Command::Ctl(args) => ctl::main(args),
+        Command::Ctl(args) => yubin_ctl::main(args),
         Command::Config { command: ConfigCommand::Print { config } } => print_config(config),
         Command::Config { command: ConfigCommand::Check { config } } => check_config(&config),
     };
@@ -120,19 +120,19 @@ fn run_command(args: RunArgs) -> anyhow::Result<ExitCode> {
         ports: if args.print_ports { run::Ports::Print } else { run::Ports::Quiet },
         demo: if args.demo { run::Demo::Offer } else { run::Demo::None },
     };
-    runtime.block_on(run::run(config, wishes))?;
+    runtime.block_on(run::run(config, wishes).boxed_local())?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_config(path: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let config = Config::load(path.as_deref())?;
-    shutdown::say(&toml::to_string(&config)?);
+    yubin_ctl::say(&toml::to_string(&config)?);
     Ok(ExitCode::SUCCESS)
 }
 
 fn check_config(path: &std::path::Path) -> anyhow::Result<ExitCode> {
     Config::load(Some(path))?.check()?;
-    shutdown::say("the configuration can work\n");
+    yubin_ctl::say("the configuration can work\n");
     Ok(ExitCode::SUCCESS)
 }

@@ -117,7 +117,7 @@ async fn attend(config: &Config, wishes: Wishes, client: &Arc<StoreClient>, boun
             demo::offer(config, bound).await?;
         }
         if wishes.ports == Ports::Print {
-            shutdown::say(&format!("{}\n", ports_line(bound)));
+            yubin_ctl::say(&format!("{}\n", ports_line(bound)));
         }
         tracing::info!("ready");
         anyhow::Ok(())

@@ -1,4 +1,4 @@
-//! The end of the process, and the few lines it says on standard output and error.
+//! The end of the process, and what it says of it.
 
 use std::io::Write as _;
 
@@ -13,12 +13,6 @@ pub(crate) async fn requested() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// Says something on standard output. A reader that is gone is no reason to fail.
-pub(crate) fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 /// Says on standard error what went wrong, with its causes.

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::output::now_ms;
 use super::pages::{self, PAGE_SIZE};
 use super::show::{Form, Shown as _, Trace};
-use crate::shutdown::say;
+use crate::say;
 
 /// Carries out a command on the queue.
 pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> anyhow::Result<String> {

@@ -20,7 +20,7 @@ pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
 
 /// Administer a running system.
 #[derive(Args)]
-pub(crate) struct CtlArgs {
+pub struct CtlArgs {
     /// Where the admin API is.
     #[arg(long, global = true, env = "YUBIN_SERVER", default_value = "http://127.0.0.1:2700", value_name = "URL")]
     pub(crate) server: String,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
 
 use super::{Row, Shown};
-use crate::ctl::output::{ago, date, human, now_ms, table, until};
+use crate::output::{ago, date, human, now_ms, table, until};
 
 /// What `trace` found.
 pub(crate) struct Trace {

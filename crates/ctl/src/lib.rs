@@ -6,7 +6,7 @@
 mod args;
 mod auto_reply;
 mod call;
-pub(crate) mod connection;
+pub mod connection;
 mod forward;
 mod membership;
 mod output;
@@ -14,14 +14,26 @@ mod pages;
 mod queue;
 mod show;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-pub(crate) use args::CtlArgs;
+use futures::FutureExt as _;
+
+pub use args::CtlArgs;
 
 /// Runs one command.
-pub(crate) fn main(args: CtlArgs) -> anyhow::Result<ExitCode> {
+///
+/// # Errors
+/// The server refused, or can't be reached; the text says why.
+pub fn main(args: CtlArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let text = runtime.block_on(call::call(args))?;
-    crate::shutdown::say(&text);
+    let text = runtime.block_on(call::call(args).boxed_local())?;
+    say(&text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says something on standard output. A reader that is gone is no reason to fail.
+pub fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

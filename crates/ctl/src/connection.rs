@@ -14,11 +14,11 @@ use yubin_proto::r#gen::admin::admin_client::AdminClient;
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The API with the token.
-pub(crate) type Connection = AdminClient<InterceptedService<Channel, Bearer>>;
+pub type Connection = AdminClient<InterceptedService<Channel, Bearer>>;
 
 /// Adds the token.
 #[derive(Clone)]
-pub(crate) struct Bearer(MetadataValue<Ascii>);
+pub struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -28,7 +28,7 @@ impl Interceptor for Bearer {
 }
 
 /// A connection to `http://host:port`, made on the first call.
-pub(crate) fn connect(server: &str, token: &str) -> anyhow::Result<Connection> {
+pub fn connect(server: &str, token: &str) -> anyhow::Result<Connection> {
     let mut header: MetadataValue<Ascii> = format!("Bearer {token}").parse().context("the token")?;
     header.set_sensitive(true);
     let endpoint = Endpoint::from_shared(server.to_owned())
