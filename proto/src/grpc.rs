@@ -16,7 +16,7 @@ mod errors;
 mod server;
 
 pub use client::RemoteNode;
-pub use server::{StoreService, serve};
+pub use server::serve;
 
 /// Largest message either side takes, bytes: a frame of rows with their prefixes, or an inline body with its command.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -30,5 +30,5 @@ mod status;
 mod usage;
 
 pub use dns::DnsSettings;
-pub use serve::serve;
+pub use serve::{ServeError, serve};
 pub use service::AdminService;

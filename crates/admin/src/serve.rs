@@ -1,8 +1,9 @@
 //! The server: the admin service, health and reflection on one port.
 
-use std::future::Future;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -14,15 +15,27 @@ use crate::service::AdminService;
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What ends the service too early.
+pub type ServeError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Serves until `stop` is over; calls under way are finished.
 ///
 /// # Errors
 /// The transport failed.
-pub async fn serve(
+pub fn serve(
     listener: TcpListener,
     service: AdminService,
-    stop: impl Future<Output = ()> + Send,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    stop: BoxFuture<'static, ()>,
+) -> BoxFuture<'static, Result<(), ServeError>> {
+    // Compiled here, and not wherever it is awaited.
+    serve_until(listener, service, stop).boxed()
+}
+
+async fn serve_until(
+    listener: TcpListener,
+    service: AdminService,
+    stop: BoxFuture<'static, ()>,
+) -> Result<(), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AdminServer<AdminService>>().await;
     let reflection =

@@ -11,6 +11,9 @@
 //! prefix of that order. An error of the write-ahead log ends the process. The disk is behind the
 //! [`engine::Engine`] trait, RocksDB in production and a simulated disk in tests.
 //!
+//! What starts or stops a node returns a boxed future: an `async fn` is compiled where it is awaited, and the Raft library is to be
+//! compiled here, once and optimized.
+//!
 //! What is deliberately absent: leases for reads, automatic snapshots, splitting of groups, and
 //! any type of the Raft library in this crate's interface.
 

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
 use openraft::{Config, Raft};
@@ -94,10 +96,17 @@ impl Node {
     ///
     /// # Errors
     /// The disk failed, or Raft did not start.
-    pub async fn create_group(&self, id: GroupId, voters: BTreeMap<NodeId, PeerAddress>) -> Result<Group, AdminError> {
+    pub fn create_group(
+        &self,
+        id: GroupId,
+        voters: BTreeMap<NodeId, PeerAddress>,
+    ) -> BoxFuture<'_, Result<Group, AdminError>> {
         let shared = Arc::clone(&self.shared);
-        let created = self.runtime().spawn(async move { shared.create_group(id, voters).await });
-        created.await.map_err(|_| AdminError::Stopped)?
+        let created = async move {
+            let created = self.runtime().spawn(shared.create_group(id, voters));
+            created.await.map_err(|_| AdminError::Stopped)?
+        };
+        created.boxed()
     }
 
     /// Creates `groups` with the same `voters` when the directory is new, and never again: what became of a group since then is its
@@ -148,12 +157,15 @@ impl Node {
     /// everything written durable.
     ///
     /// Calls after it fail; the runtime ends when the node is dropped.
-    pub async fn shutdown(&self) {
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
         let shared = Arc::clone(&self.shared);
-        let stopped = self.runtime().spawn(async move { shared.stop().await });
-        if stopped.await.is_err() {
-            tracing::error!("the shutdown panicked");
-        }
+        let stopping = async move {
+            let stopped = self.runtime().spawn(async move { shared.stop().await });
+            if stopped.await.is_err() {
+                tracing::error!("the shutdown panicked");
+            }
+        };
+        stopping.boxed()
     }
 
     pub(crate) fn raft(&self, id: GroupId) -> Result<GroupRaft, AdminError> {

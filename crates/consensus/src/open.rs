@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
@@ -47,8 +49,8 @@ impl Node {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(config: NodeConfig, machine: Arc<dyn StateMachine>) -> Result<Self, OpenError> {
-        Self::open_with(config, machine, LogBounds::default()).await
+    pub fn open(config: NodeConfig, machine: Arc<dyn StateMachine>) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Self::open_with(config, machine, LogBounds::default()).boxed()
     }
 
     /// As [`open`](Self::open), cutting logs as `log_bounds` says.

@@ -68,11 +68,11 @@ pub struct RunningFrontend {
 impl Frontend {
     /// Starts all listeners; when this returns they accept connections. `cluster_secret` keys fast verifiers, opens DKIM keys and
     /// knows bounces of forwarded mail; it is the same on all front ends of a cluster, where keys are made and where mail is sent.
-    /// `courier` delivers queued mail in this process, if somebody does.
+    /// `courier` delivers queued mail in this process, if somebody does. To be called within a runtime.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
-    pub async fn start(
+    pub fn start(
         config: FrontendConfig,
         store: Arc<StoreClient>,
         courier: Option<Arc<dyn Courier>>,

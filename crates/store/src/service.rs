@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -68,7 +70,12 @@ impl Store {
     ///
     /// # Errors
     /// The disk, what is on it, or the address to listen on.
-    pub async fn open(settings: StoreSettings) -> Result<Self, OpenError> {
+    pub fn open(settings: StoreSettings) -> BoxFuture<'static, Result<Self, OpenError>> {
+        // Compiled here, and not wherever it is awaited.
+        Self::start(settings).boxed()
+    }
+
+    async fn start(settings: StoreSettings) -> Result<Self, OpenError> {
         let peers = AddressBook::new();
         for member in settings.members.iter().filter(|member| member.id != settings.node) {
             peers.set(NodeId(member.id), member.peer_address.clone());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::queue::{QueueError, scope_of, whole_group};
 use yubin_proto::{Body, BodyStream, Caller, ClientSettings, LargeBody, Scope, StoreClient, StoreNode};
@@ -55,8 +56,7 @@ async fn connect(node: Arc<dyn StoreNode>) -> Arc<StoreClient> {
 async fn remote(store: &Store) -> Arc<StoreClient> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tonic::transport::Server::builder().add_service(serve(store.node()));
-    tokio::spawn(server.serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)));
+    tokio::spawn(serve(listener, store.node(), std::future::pending().boxed()));
     connect(Arc::new(RemoteNode::new(&format!("http://{address}")).unwrap())).await
 }
 

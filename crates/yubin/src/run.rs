@@ -15,7 +15,6 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
 use yubin_admin::AdminService;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
@@ -83,7 +82,7 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     let frontend = if config.has(Role::Frontend) {
         let secret = secrets::cluster_secret(&config)?;
         let (settings, courier) = (frontend::settings(&config)?, queue.as_ref().map(RunningQueue::courier));
-        let started = Frontend::start(settings, Arc::clone(&client), courier, &secret, &mut registry).await?;
+        let started = Frontend::start(settings, Arc::clone(&client), courier, &secret, &mut registry)?;
         bound.extend(started.addresses().iter().cloned());
         Some(started)
     } else {
@@ -221,13 +220,7 @@ impl Services {
         for address in addresses {
             let (listener, address) = listen("store", address, bound).await?;
             first.get_or_insert(address);
-            // The builder's own option means only sockets that it opens itself.
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            let server = tonic::transport::Server::builder()
-                .initial_stream_window_size(4 * 1024 * 1024)
-                .initial_connection_window_size(16 * 1024 * 1024)
-                .add_service(serve(Arc::clone(&node)))
-                .serve_with_incoming_shutdown(incoming, self.stop.clone().cancelled_owned());
+            let server = serve(listener, Arc::clone(&node), self.stop.clone().cancelled_owned().boxed());
             self.running.spawn(async move { report("store", server.await) });
         }
         match first.filter(|_| config.store.transport == Transport::Grpc) {
@@ -257,7 +250,7 @@ impl Services {
         let service = service.with_dialogues(dialogues);
         for address in &config.listen.admin {
             let (listener, _) = listen("admin", *address, bound).await?;
-            let server = yubin_admin::serve(listener, service.clone(), self.stop.clone().cancelled_owned());
+            let server = yubin_admin::serve(listener, service.clone(), self.stop.clone().cancelled_owned().boxed());
             self.running.spawn(async move { report("admin", server.await) });
         }
         Ok(())

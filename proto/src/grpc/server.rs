@@ -4,8 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use yubin_types::{AccountId, GroupNumber, limits};
 
@@ -19,22 +23,30 @@ use crate::r#gen::store::store_server::{Store, StoreServer};
 const PIECES_QUEUED_MAX: usize = 8;
 
 /// The gRPC service over a node.
-pub struct StoreService {
+struct StoreService {
     node: Arc<dyn StoreNode>,
 }
 
-impl std::fmt::Debug for StoreService {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StoreService")
-    }
-}
-
-/// The service, ready to be added to a server.
-#[must_use]
-pub fn serve(node: Arc<dyn StoreNode>) -> StoreServer<StoreService> {
-    StoreServer::new(StoreService { node })
+/// Offers the node on a listener until `stop` is over; calls under way are finished.
+///
+/// # Errors
+/// The transport failed.
+pub fn serve(
+    listener: TcpListener,
+    node: Arc<dyn StoreNode>,
+    stop: BoxFuture<'static, ()>,
+) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
+    let service = StoreServer::new(StoreService { node })
         .max_decoding_message_size(super::MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(super::MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(super::MESSAGE_BYTES_MAX);
+    // The builder's own option means only sockets that it opens itself.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    Server::builder()
+        .initial_stream_window_size(4 * 1024 * 1024)
+        .initial_connection_window_size(16 * 1024 * 1024)
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming, stop)
+        .boxed()
 }
 
 #[tonic::async_trait]

@@ -137,7 +137,7 @@ impl World {
         };
         let mut registry = Registry::default();
         let secret = Secret::new(SECRET);
-        let frontend = Frontend::start(config, Arc::clone(&store), None, &secret, &mut registry).await.unwrap();
+        let frontend = Frontend::start(config, Arc::clone(&store), None, &secret, &mut registry).unwrap();
         let mut world = World { node, store, frontend, registry, directory, domains: BTreeMap::new() };
         let group = DirectoryCommand::PutGroup { group: GroupNumber(1), voters: vec![1] };
         assert_eq!(world.direct(group).await, Reply::Done);
