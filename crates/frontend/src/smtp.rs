@@ -38,6 +38,7 @@ use yubin_policy::{Admission, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::sasl::Claim;
 use yubin_session::smtp::{AddressEncoding, Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
+use yubin_state::query::Answering;
 use yubin_state::sending::SendingAllowance;
 use yubin_types::{DsnEnvelope, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
 
@@ -84,14 +85,27 @@ struct Invited {
     admission: Admission,
     /// Its domain's place, if it is delivered to at once.
     hosted: Option<Arc<Hosted>>,
+    answering: Answering,
     notify: NotifySet,
     orcpt: Option<Bytes>,
+}
+
+/// A recipient that may be named.
+struct Welcome {
+    admission: Admission,
+    hosted: Option<Arc<Hosted>>,
+    answering: Answering,
 }
 
 impl Transaction {
     /// The domain of recipients that are delivered to at once; from other servers it is that of all.
     fn hosted(&self) -> Option<&Arc<Hosted>> {
         self.recipients.iter().find_map(|invited| invited.hosted.as_ref())
+    }
+
+    /// May an account that it reaches answer by itself? One that began to since it was named answers the next message.
+    fn may_be_answered(&self) -> bool {
+        self.recipients.iter().any(|invited| invited.answering == Answering::Somebody)
     }
 }
 

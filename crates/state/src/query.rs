@@ -250,6 +250,18 @@ pub enum Answer {
 pub struct RecipientFacts {
     /// Largest message the plan takes, bytes.
     pub message_bytes_max: u64,
+    /// Is a message to it worth what an answer needs?
+    pub answering: Answering,
+}
+
+/// Do accounts that a recipient leads to answer by themselves?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answering {
+    /// None does.
+    #[default]
+    Nobody,
+    /// One may.
+    Somebody,
 }
 
 /// What a login needs.

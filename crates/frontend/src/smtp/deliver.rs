@@ -226,7 +226,10 @@ impl Complete {
             content: ContentFacts { body, smtputf8, tls: TlsDemand::None },
             hops: if spam { limits::FORWARD_HOPS_MAX } else { delivered_to.count },
             visited: delivered_to.in_domain(&hosted.name),
-            answer: self.answerable(transaction.sender.path(), &hosted.name),
+            answer: transaction
+                .may_be_answered()
+                .then(|| self.answerable(transaction.sender.path(), &hosted.name))
+                .flatten(),
         }
     }
 

@@ -12,13 +12,14 @@ use yubin_policy::{RecipientDenial, sender};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
 use yubin_state::command::DomainCommand;
+use yubin_state::query::Answering;
 use yubin_state::queue::dead::recipient_hash;
 use yubin_state::sending::{Counting, SendingAllowance, SendingCommand};
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, SmtpReply};
 
 use super::stranger::{self, PeerFacts};
-use super::{Invited, Sender, SmtpRim, Transaction, out_of_order, reason, unavailable};
+use super::{Invited, Sender, SmtpRim, Transaction, Welcome, out_of_order, reason, unavailable};
 use crate::auth::Identity;
 use crate::driver::now;
 
@@ -163,7 +164,7 @@ impl SmtpRim {
         for ((outcome, barred), named) in outcomes.into_iter().zip(barred).zip(named) {
             verdicts.push(match (outcome, barred) {
                 (Ok(_), Some(reply)) | (Err(reply), _) => Verdict::Refused(reply),
-                (Ok((hosted, admission)), None) => match transaction.invite(named, hosted, admission) {
+                (Ok(welcome), None) => match transaction.invite(named, welcome) {
                     Ok(()) => Verdict::Accepted,
                     Err(refusal) => {
                         metrics.reject(reason(&refusal));
@@ -202,17 +203,20 @@ impl SmtpRim {
         admission: Result<Admission, RecipientDenial>,
         resolved: Option<&Arc<Hosted>>,
         bytes: Option<u64>,
-    ) -> Result<(Option<Arc<Hosted>>, Admission), SmtpReply> {
+    ) -> Result<Welcome, SmtpReply> {
         let admission = admission.map_err(|denial| self.denied(&denial))?;
-        let Some(hosted) = resolved else { return Ok((None, admission)) };
+        let unasked = |hosted, admission| Welcome { admission, hosted, answering: Answering::Nobody };
+        let Some(hosted) = resolved else { return Ok(unasked(None, admission)) };
         if let Admission::Return(_) = &admission {
-            return Ok((Some(Arc::clone(hosted)), admission));
+            return Ok(unasked(Some(Arc::clone(hosted)), admission));
         }
         let Address { local, domain: name } = admission.recipient();
         let query = Query::Recipient { local: local.clone(), bytes };
         let asked: Result<_, StoreError> = self.connection.shared.store.ask(name, query).await;
         match asked.map_err(|error| unavailable(&error))? {
-            Some((hosted, Answer::Recipient(_))) => Ok((Some(hosted), admission)),
+            Some((hosted, Answer::Recipient(facts))) => {
+                Ok(Welcome { admission, hosted: Some(hosted), answering: facts.answering })
+            }
             Some((_, Answer::Refused(refusal))) => Err(self.denied(&refusal.into())),
             None => Err(self.denied(&Refusal::NoSuchDomain.into())),
             Some(_) => Err(out_of_order()),
@@ -234,7 +238,7 @@ impl SmtpRim {
 
 impl Transaction {
     /// Takes a recipient in. Named twice it is still one delivery.
-    fn invite(&mut self, named: &Named, hosted: Option<Arc<Hosted>>, admission: Admission) -> Result<(), Refusal> {
+    fn invite(&mut self, named: &Named, Welcome { admission, hosted, answering }: Welcome) -> Result<(), Refusal> {
         let known = self.recipients.iter().position(|known| known.admission.recipient() == &named.address);
         let place = match known {
             Some(place) => place,
@@ -242,7 +246,7 @@ impl Transaction {
                 self.one_more()?;
                 let hosted = hosted.filter(|_| !matches!(admission, Admission::Relay(_)));
                 let Named { notify, orcpt, .. } = named.clone();
-                self.recipients.push(Invited { admission, hosted, notify, orcpt });
+                self.recipients.push(Invited { admission, hosted, answering, notify, orcpt });
                 self.recipients.len() - 1
             }
         };

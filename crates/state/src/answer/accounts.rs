@@ -7,7 +7,7 @@ use crate::command::Login;
 use crate::forward::{self, LocalCopy};
 use crate::keys;
 use crate::kv::View;
-use crate::query::{Answer, Credentials, RecipientFacts};
+use crate::query::{Answer, Answering, Credentials, RecipientFacts};
 use crate::record::{AliasRecord, Standing};
 use crate::resolve;
 use crate::rows::{Account, Name};
@@ -32,8 +32,12 @@ pub(super) fn recipient<V: View>(
     }
     let copy = Usage::of_message(bytes.unwrap_or(1).max(1));
     let mut usage = reading.counters()?.usage;
+    let mut answering = Answering::Nobody;
     for id in reached {
         let Some(account) = reading.view.row(&keys::account(reading.id, id))? else { continue };
+        if account.answers {
+            answering = Answering::Somebody;
+        }
         if forward::reading::copy(reading.view, reading.id, (id, &account))? == LocalCopy::Drop {
             continue;
         }
@@ -45,7 +49,7 @@ pub(super) fn recipient<V: View>(
         }
         usage = usage.plus(copy);
     }
-    Ok(Answer::Recipient(RecipientFacts { message_bytes_max: limit_bytes }))
+    Ok(Answer::Recipient(RecipientFacts { message_bytes_max: limit_bytes, answering }))
 }
 
 /// What a login needs, of an account by its own name.
