@@ -14,7 +14,7 @@ use yubin_state::command::{
     DirectoryCommand, DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
 };
 use yubin_state::forward::Passage;
-use yubin_state::query::RowDetail;
+use yubin_state::query::{MessageRow, RowDetail};
 use yubin_state::record::{Plan, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
 use yubin_store::{Clock, Member, Store, StoreSettings};
@@ -117,13 +117,17 @@ async fn mailbox(client: &StoreClient, hosted: &Hosted, login: Login, name: Mail
     selected.mailbox.id
 }
 
-async fn messages(client: &StoreClient, hosted: &Hosted, login: Login, name: MailboxName) -> Vec<Vec<u8>> {
-    let mailbox = mailbox(client, hosted, login, name).await;
+async fn rows(client: &StoreClient, hosted: &Hosted, login: Login, mailbox: MailboxId) -> Vec<MessageRow> {
     let rows =
         Query::Rows { login, mailbox, uids: UidSet::range(1, u32::MAX), changed_since: None, detail: RowDetail::Hot };
     let Answer::Rows { rows, .. } = client.query(hosted.scope(), rows).await.unwrap() else { panic!() };
+    rows
+}
+
+async fn messages(client: &StoreClient, hosted: &Hosted, login: Login, name: MailboxName) -> Vec<Vec<u8>> {
+    let mailbox = mailbox(client, hosted, login, name).await;
     let mut messages = Vec::new();
-    for row in rows {
+    for row in rows(client, hosted, login, mailbox).await {
         let length = u32::try_from(row.hot.bytes).unwrap();
         let source = MessageSource::Mailbox { login, mailbox, uid: row.uid };
         let piece = MessagePiece { source, offset: 0, length };
@@ -199,7 +203,8 @@ async fn trash_expires_seven_days_after_the_move_and_frees_its_room() {
 
     milliseconds.fetch_add(1, Ordering::Relaxed);
     // The leader looks every second of real time, by itself.
-    let gone = async { while !messages(&client, &hosted, login, trash()).await.is_empty() {} };
+    let trash = mailbox(&client, &hosted, login, trash()).await;
+    let gone = async { while !rows(&client, &hosted, login, trash).await.is_empty() {} };
     tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
     assert!(matches!(deliver(&client, &hosted, "info", &[b'b'; 600], 3).await, Reply::Delivered(_)));
     store.shutdown().await;
