@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use yubin_state::record::{DkimKey, DkimKeyState};
 use yubin_state::{Answer, Query};
 use yubin_types::{DomainName, Refusal};
 
@@ -26,6 +27,22 @@ impl StoreClient {
         match self.query(hosted.scope(), query).await? {
             Answer::Refused(Refusal::NoSuchDomain) => Ok(None),
             answer => Ok(Some((hosted, answer))),
+        }
+    }
+
+    /// The DKIM keys that a domain signs with now; a refusal if it is not hosted here.
+    ///
+    /// # Errors
+    /// The directory or the group can't be reached.
+    pub async fn signing_keys(&self, name: &DomainName) -> Result<Result<Vec<DkimKey>, Refusal>, StoreError> {
+        match self.ask(name, Query::DkimKeys).await? {
+            Some((_, Answer::DkimKeys(mut keys))) => {
+                keys.retain(|key| key.state == DkimKeyState::Active);
+                Ok(Ok(keys))
+            }
+            Some((_, Answer::Refused(refusal))) => Ok(Err(refusal)),
+            Some((_, other)) => Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
+            None => Ok(Err(Refusal::NoSuchDomain)),
         }
     }
 }

@@ -11,8 +11,6 @@ use std::time::Instant;
 
 use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_message};
 use yubin_proto::{Body, StoreClient, StoreError};
-use yubin_state::record::DkimKeyState;
-use yubin_state::{Answer, Query};
 use yubin_types::{DomainName, Refusal, Secret};
 
 use crate::driver::now;
@@ -82,14 +80,8 @@ impl Signers {
             return Ok(signer);
         }
         let asked = Instant::now();
-        let keys = match self.store.ask(domain, Query::DkimKeys).await? {
-            Some((_, Answer::DkimKeys(keys))) => keys,
-            Some((_, Answer::Refused(refusal))) => return Err(refusal.into()),
-            Some((_, other)) => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}")).into()),
-            None => return Err(Refusal::StaleEpoch.into()),
-        };
-        let active = keys.iter().filter(|key| key.state == DkimKeyState::Active);
-        Ok(self.keyring.learn(domain, asked, active.map(|key| (&key.selector, key.sealed.as_ref())))?)
+        let keys = self.store.signing_keys(domain).await??;
+        Ok(self.keyring.learn(domain, asked, keys.iter().map(|key| (&key.selector, key.sealed.as_ref())))?)
     }
 }
 

@@ -16,8 +16,6 @@ use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_mes
 use yubin_proto::{StoreClient, StoreError};
 use yubin_session::smtp::client::Reply;
 use yubin_state::queue::{QueueSource, QueuedMessage};
-use yubin_state::record::DkimKeyState;
-use yubin_state::{Answer, Query};
 use yubin_types::DomainName;
 
 use crate::connection::now;
@@ -87,11 +85,6 @@ async fn signer(
         return Ok(signer);
     }
     let asked = Instant::now();
-    let keys = match store.ask(domain, Query::DkimKeys).await? {
-        Some((_, Answer::DkimKeys(keys))) => keys,
-        Some((_, Answer::Refused(_))) | None => return Ok(None),
-        Some((_, other)) => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}")).into()),
-    };
-    let active = keys.iter().filter(|key| key.state == DkimKeyState::Active);
-    Ok(keyring.learn(domain, asked, active.map(|key| (&key.selector, key.sealed.as_ref())))?)
+    let Ok(keys) = store.signing_keys(domain).await? else { return Ok(None) };
+    Ok(keyring.learn(domain, asked, keys.iter().map(|key| (&key.selector, key.sealed.as_ref())))?)
 }
