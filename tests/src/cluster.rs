@@ -1,6 +1,6 @@
-//! A cluster on one machine: three store nodes and two front ends of the built binary.
+//! A cluster on one machine: three store nodes and two front ends of the built binary, and two queue workers where mail leaves.
 //!
-//! Each store node has an address of its own (127.0.0.11, .12, .13) and a data folder of its own; the front ends hold
+//! Each store node has an address of its own (127.0.0.11, .12, .13) and a data folder of its own; the front ends and the workers hold
 //! no mail. Every process can be killed and comes back as itself, on the same ports and data. The first front end
 //! serves the administration as well.
 
@@ -18,6 +18,8 @@ pub const NODES: usize = 3;
 const NODES_MAX: usize = 4;
 /// Front ends of a cluster.
 pub const FRONT_ENDS: usize = 2;
+/// Queue workers of a cluster that has any.
+const WORKERS: usize = 2;
 /// Memory for the buffers and caches of a node: the three share what a process alone has.
 const MEMORY_MIB: u32 = 85;
 /// The id that all nodes of the cluster are told.
@@ -67,9 +69,11 @@ impl Member {
 /// Three store nodes and two front ends, running.
 #[derive(Debug)]
 pub struct Cluster {
-    // Front ends end first.
+    // Front ends end first, then workers.
     /// The front ends.
     pub front_ends: Vec<Member>,
+    /// Those that deliver queued mail.
+    pub workers: Vec<Member>,
     /// The store nodes.
     pub nodes: Vec<Member>,
     admin: Admin,
@@ -85,7 +89,7 @@ impl Cluster {
         Self::start_all(folder, None)
     }
 
-    /// [`Cluster::start`], with front ends that deliver queued mail too: the lines are the rest of the configuration's `[queue]`.
+    /// [`Cluster::start`], with two processes that deliver queued mail: the lines are the rest of the configuration's `[queue]`.
     ///
     /// # Errors
     /// When one does not start.
@@ -108,12 +112,17 @@ impl Cluster {
             .into_iter()
             .map(|start| start.join().map_err(|_| anyhow::anyhow!("a node's start failed"))?)
             .collect::<Result<_>>()?;
-        let front_ends: Vec<Member> = (0..FRONT_ENDS)
-            .map(|index| Member::start(places.front_end(index, folder, queue)?))
-            .collect::<Result<_>>()?;
+        let front_ends: Vec<Member> =
+            (0..FRONT_ENDS).map(|index| Member::start(places.front_end(index, folder)?)).collect::<Result<_>>()?;
+        let workers = match queue {
+            Some(queue) => (0..WORKERS)
+                .map(|index| Member::start(places.worker(index, folder, queue)?))
+                .collect::<Result<Vec<_>>>()?,
+            None => Vec::new(),
+        };
         let first = front_ends.first().context("no front end")?;
         let admin = Admin { address: first.port("admin")?, token: first.program.data().join("admin-token") };
-        Ok(Self { front_ends, nodes, admin, places })
+        Ok(Self { front_ends, workers, nodes, admin, places })
     }
 
     /// Starts one more store node, which waits to be added, and gives its id, its peer address and its store address.
@@ -142,7 +151,7 @@ impl Cluster {
     /// The ids of all processes.
     #[must_use]
     pub fn ids(&self) -> Vec<u32> {
-        self.nodes.iter().chain(&self.front_ends).map(|member| member.running.id()).collect()
+        self.nodes.iter().chain(&self.workers).chain(&self.front_ends).map(|member| member.running.id()).collect()
     }
 }
 
@@ -191,29 +200,37 @@ impl Places {
         Ok((format!("node{}.cluster.example", index + 1), program))
     }
 
-    fn front_end(&self, index: usize, folder: &Path, queue: Option<&str>) -> Result<(String, Program)> {
+    fn front_end(&self, index: usize, folder: &Path) -> Result<(String, Program)> {
         let mut services = [CLIENTS.as_slice(), &["http"]].concat();
         let mut roles = "\"frontend\"".to_owned();
         if index == 0 {
             services.push("admin");
             roles.push_str(", \"admin\"");
         }
-        let mut tables = String::new();
-        if let Some(queue) = queue {
-            roles.push_str(", \"queue\"");
-            let names: Vec<String> = (1..=FRONT_ENDS).map(|number| format!("worker{number}")).collect();
-            tables = format!("[queue]\nworker = \"worker{}\"\nworkers = {names:?}\n{queue}", index + 1);
-        }
-        let config = format!(
-            "hostname = \"mx{number}.cluster.example\"\nroles = [{roles}]\n\n[listen]\n{listen}\n\
-             [store]\ncluster_id = \"{CLUSTER_ID}\"\n{members}\n[secrets]\ncluster_secret = \"{secret}\"\n{tables}",
-            number = index + 1,
-            listen = system::listen("127.0.0.1", &services)?,
+        let host = format!("mx{}.cluster.example", index + 1);
+        let name = format!("frontend{}", index + 1);
+        let program = Program::new(&name, folder, &self.without_mail(&host, &roles, &services, folder)?)?;
+        Ok((host, program))
+    }
+
+    fn worker(&self, index: usize, folder: &Path, queue: &str) -> Result<(String, Program)> {
+        let name = |index: usize| format!("worker{}", index + 1);
+        let names: Vec<String> = (0..WORKERS).map(name).collect();
+        let (name, host) = (name(index), format!("out{}.cluster.example", index + 1));
+        let config = self.without_mail(&host, "\"queue\"", &["http"], folder)?;
+        let config = format!("{config}[queue]\nworker = \"{name}\"\nworkers = {names:?}\n{queue}");
+        Ok((host, Program::new(&name, folder, &config)?))
+    }
+
+    /// The configuration of a process that holds no mail.
+    fn without_mail(&self, host: &str, roles: &str, services: &[&str], folder: &Path) -> Result<String> {
+        Ok(format!(
+            "hostname = \"{host}\"\nroles = [{roles}]\n\n[listen]\n{listen}\n\
+             [store]\ncluster_id = \"{CLUSTER_ID}\"\n{members}\n[secrets]\ncluster_secret = \"{secret}\"\n",
+            listen = system::listen("127.0.0.1", services)?,
             members = self.members(),
             secret = folder.join("cluster-secret").display(),
-        );
-        let program = Program::new(&format!("frontend{}", index + 1), folder, &config)?;
-        Ok((format!("mx{}.cluster.example", index + 1), program))
+        ))
     }
 }
 

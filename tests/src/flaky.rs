@@ -15,6 +15,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// What it says when it refuses, after the code.
+pub const REFUSAL: &str = "5.7.1 Not wanted";
+
 /// How it misbehaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
@@ -177,7 +180,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
                     None => say("554 5.6.0 Not of the load generator")?,
                     Some(Fate::Taken) => say("250 2.0.0 Taken")?,
                     Some(Fate::Deferred) => say("451 4.3.0 Come again")?,
-                    Some(Fate::Refused) => say("550 5.7.1 Not wanted")?,
+                    Some(Fate::Refused) => say(&format!("550 {REFUSAL}"))?,
                     Some(Fate::Dropped) => return Ok(()),
                 }
             }

@@ -1,21 +1,26 @@
 //! The outbound queue under SIGKILL: submissions to a server that misbehaves by script, while workers, store nodes and leaders are killed.
 //!
-//! Two processes take submissions and deliver them, three nodes store them; all of them are killed in turn and come back on the same data,
-//! until everything has left the queue. Then what was acknowledged, what the cluster says became of it (`ctl trace`), what the server
-//! saw, and the bounces in the sender's mailbox are compared ([`compare`]).
+//! On one process with every role, or on three nodes that store, two front ends that take submissions and two workers that deliver them
+//! ([`field`]): all of them are killed in turn and come back on the same data, until everything has left the queue. Then what was
+//! acknowledged, what the cluster says became of it (`ctl trace`), what the server saw, and the notices in the sender's mailbox
+//! ([`notices`]) are compared ([`compare`]).
 
 mod compare;
+mod field;
+mod figures;
+mod notices;
 
-pub use compare::{Figures, compare};
+pub use compare::compare;
+pub use figures::Figures;
+pub use notices::{Notice, Notices};
 
-use crate::cluster::Cluster;
-use crate::crash::Target as _;
 use crate::flaky::{Flaky, Script};
 use crate::imap::Imap;
 use crate::load::{self, Login, Outcome, Plan, Protocol, Until};
 use crate::process;
 use crate::system::{Admin, smart_host};
 use anyhow::{Context, Result, ensure};
+use field::Field;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
@@ -24,7 +29,7 @@ use std::time::{Duration, Instant};
 
 /// The sender's domain.
 const DOMAIN: &str = "crash.example";
-/// The sender, whose mailbox gets the bounces.
+/// The sender, whose mailbox gets the notices.
 const SENDER: &str = "u0@crash.example";
 /// The sender's password.
 const PASSWORD: &str = "correct horse battery";
@@ -34,12 +39,14 @@ const DESTINATIONS: usize = 8;
 const RETRY_SECONDS: u64 = 10;
 /// Seconds that a lease lasts: so long a killed worker holds up what it had.
 const LEASE_SECONDS: u64 = 5;
-/// How long a process that was killed stays away at most, in milliseconds.
-const AWAY_MS_MAX: u64 = 500;
+/// How often the queue is asked whether it is empty; it has better things to do.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Storm {
+    /// Where.
+    pub ground: Ground,
     /// Submissions.
     pub messages: u64,
     /// Kills; fewer if the queue is empty before.
@@ -52,11 +59,24 @@ pub struct Storm {
     pub within: Duration,
 }
 
+/// Where a storm rages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// One process with every role.
+    Single,
+    /// Three store nodes, two front ends, two workers.
+    Cluster,
+}
+
 /// Whom a kill hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Victim {
-    /// A process that takes submissions and delivers.
+    /// The one process there is.
+    Process,
+    /// A process that delivers.
     Worker,
+    /// A process that takes submissions.
+    FrontEnd,
     /// A store node, whichever.
     Node,
     /// The store node that leads the sender's group.
@@ -74,7 +94,7 @@ pub struct Kill {
     pub host: String,
 }
 
-/// Lets the storm rage over a cluster below `folder`, and compares.
+/// Lets the storm rage over a system below `folder`, and compares.
 ///
 /// # Errors
 /// When a process does not come back, or the queue does not empty in time; faults of the system are in the figures.
@@ -85,13 +105,14 @@ pub fn rage(folder: &Path, storm: &Storm) -> Result<Figures> {
         "retry_seconds = [{RETRY_SECONDS}]\nretry_seconds_max = {RETRY_SECONDS}\nlease_seconds = {LEASE_SECONDS}\n{}",
         smart_host(server.address(), &[])
     );
-    let mut cluster = Cluster::with_workers(folder, &queue)?;
-    cluster.admin().populate(DOMAIN, 1, PASSWORD)?;
-    cluster.admin().lift_sending_limits(DOMAIN)?;
+    let mut field = Field::start(storm.ground, folder, &queue)?;
+    let admin = field.admin();
+    admin.populate(DOMAIN, 1, PASSWORD)?;
+    admin.lift_sending_limits(DOMAIN)?;
     // A login that everybody knows from then on costs no slow check of the password.
-    Imap::login(cluster.front_ends.first().context("no front end")?.port("imaps")?, SENDER, PASSWORD)?;
+    Imap::login(field.port("imaps")?, SENDER, PASSWORD)?;
     let plan = Plan {
-        targets: cluster.front_ends.iter().map(|member| member.port("submissions")).collect::<Result<_>>()?,
+        targets: field.ports("submissions")?,
         protocol: Protocol::Smtp,
         login: Some(Login { user: SENDER.to_owned(), password: PASSWORD.to_owned() }),
         connections: 16,
@@ -102,21 +123,21 @@ pub fn rage(folder: &Path, storm: &Storm) -> Result<Figures> {
         run: 1,
     };
     let load = std::thread::spawn(move || load::run(&plan));
-    let kills = kill_until_empty(&mut cluster, &server, &load, (storm, started))?;
+    let kills = kill_until_empty(&mut field, &server, &load, (storm, started))?;
     let outcome: Outcome = load.join().map_err(|_| anyhow::anyhow!("the load generator failed"))??;
     let left = storm.within.saturating_sub(started.elapsed());
-    process::wait_until(left, || waiting(&cluster.admin()).is_ok_and(|count| count == 0))
-        .with_context(|| format!("the queue does not empty: {:?} wait", waiting(&cluster.admin())))?;
+    process::wait_until(left, || is_empty(&admin))
+        .with_context(|| format!("the queue does not empty: {:?} wait", waiting(&admin)))?;
     let elapsed = started.elapsed();
-    let trace: Value = serde_json::from_str(&cluster.admin().ctl(&["trace", SENDER, "--json"], "")?)?;
-    let bounces = cluster.admin().usage(DOMAIN)?.messages;
-    let seen = compare::Seen { outcome, trace, bounces, tries: server.tries(), kills };
+    let trace: Value = serde_json::from_str(&admin.ctl(&["trace", SENDER, "--json"], "")?)?;
+    let notices = notices::read(field.port("pop3s")?, SENDER, PASSWORD)?;
+    let seen = compare::Seen { outcome, trace, notices, tries: server.tries(), kills };
     Ok(Figures { elapsed, ..compare(&seen, Duration::from_secs(RETRY_SECONDS)) })
 }
 
 /// One kill after the other, each survived before the next, until there were enough or everything has left.
 fn kill_until_empty(
-    cluster: &mut Cluster,
+    field: &mut Field,
     server: &Flaky,
     load: &std::thread::JoinHandle<Result<Outcome>>,
     (storm, started): (&Storm, Instant),
@@ -131,38 +152,25 @@ fn kill_until_empty(
             storm.within.as_secs(),
             kills.len()
         );
-        if load.is_finished() && waiting(&cluster.admin()).is_ok_and(|count| count == 0) {
+        if load.is_finished() && waiting(&field.admin()).is_ok_and(|count| count == 0) {
             break;
         }
-        let (victim, member) = match turn % 4 {
-            0 | 2 => (Victim::Worker, cluster.front_ends.get_mut(random.random_range(0..crate::cluster::FRONT_ENDS))),
-            1 => {
-                let leader = leader(&cluster.admin()).unwrap_or_default();
-                (Victim::Leader, cluster.nodes.get_mut(leader))
-            }
-            _ => (Victim::Node, cluster.nodes.get_mut(random.random_range(0..crate::cluster::NODES))),
-        };
-        let member = member.context("no such process")?;
-        member.running.kill()?;
-        kills.push(Kill { at: server.now(), victim, host: member.host.clone() });
-        std::thread::sleep(Duration::from_millis(random.random_range(0..AWAY_MS_MAX)));
-        member.start_again().with_context(|| format!("{} does not start again", member.program.name))?;
+        kills.push(field.strike(turn, &mut random, server)?);
     }
     Ok(kills)
+}
+
+/// Asks, and lets some time pass if not.
+fn is_empty(admin: &Admin) -> bool {
+    let empty = waiting(admin).is_ok_and(|count| count == 0);
+    if !empty {
+        std::thread::sleep(ASK_EVERY);
+    }
+    empty
 }
 
 /// Deliveries in the queue.
 fn waiting(admin: &Admin) -> Result<u64> {
     let summary: Value = serde_json::from_str(&admin.ctl(&["queue", "summary", "--json"], "")?)?;
     summary.get("deliveries").and_then(Value::as_u64).context("no sum")
-}
-
-/// The place of the node that leads the group of the sender's domain: the one with domains.
-fn leader(admin: &Admin) -> Option<usize> {
-    let listed: Value = serde_json::from_str(&admin.ctl(&["group", "list", "--json"], "").ok()?).ok()?;
-    let groups = listed.get("groups")?.as_array()?;
-    let group = groups.iter().find(|group| {
-        group.get("group").and_then(Value::as_u64) != Some(0) && group.get("domains").and_then(Value::as_u64) > Some(0)
-    })?;
-    usize::try_from(group.get("leader")?.as_u64()?.checked_sub(1)?).ok()
 }

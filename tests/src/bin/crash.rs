@@ -14,7 +14,7 @@ use yubin_tests::cluster::Cluster;
 use yubin_tests::crash::{self, Target};
 use yubin_tests::flaky::Script;
 use yubin_tests::full_disk::{self, Filler};
-use yubin_tests::queue_crash::{self, Storm};
+use yubin_tests::queue_crash::{self, Ground, Storm};
 use yubin_tests::system::System;
 
 /// Kill under load, and compare.
@@ -30,13 +30,13 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What to do to which system
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster, Kind::FullDisk, Kind::Outbound])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Single, Kind::Cluster, Kind::FullDisk, Kind::QueueSingle, Kind::Queue])]
     systems: Vec<Kind>,
     /// Messages on their way out
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 100_000)]
     messages: u64,
     /// Kills while they are, at most
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 200)]
     kills: u32,
     /// Folder for data and logs, kept at the end; a temporary one if not given
     #[arg(long)]
@@ -52,8 +52,10 @@ enum Kind {
     Cluster,
     /// One process with every role, whose disk runs full; takes root
     FullDisk,
-    /// Three store nodes and two workers that deliver to a server that misbehaves; all of them are killed
-    Outbound,
+    /// One process with every role that delivers to a server that misbehaves, killed
+    QueueSingle,
+    /// Three store nodes, two front ends and two workers that deliver to a server that misbehaves; all of them are killed
+    Queue,
 }
 
 fn main() -> Result<()> {
@@ -62,7 +64,8 @@ fn main() -> Result<()> {
     for kind in &arguments.systems {
         faults += match kind {
             Kind::FullDisk => full_disks(&arguments)?,
-            Kind::Outbound => outbound(&arguments)?,
+            Kind::QueueSingle => queue(Ground::Single, &arguments)?,
+            Kind::Queue => queue(Ground::Cluster, &arguments)?,
             kind => kills(*kind, &arguments)?,
         };
     }
@@ -102,10 +105,12 @@ fn full_disks(arguments: &Arguments) -> Result<usize> {
 }
 
 /// Mail on its way out while everything is killed; returns how many faults there were.
-fn outbound(arguments: &Arguments) -> Result<usize> {
+fn queue(ground: Ground, arguments: &Arguments) -> Result<usize> {
     let temporary = tempfile::tempdir()?;
-    let folder = arguments.folder.as_deref().unwrap_or(temporary.path()).join("outbound");
+    let folder =
+        arguments.folder.as_deref().unwrap_or(temporary.path()).join(format!("queue-{ground:?}").to_lowercase());
     let storm = Storm {
+        ground,
         messages: arguments.messages,
         kills: arguments.kills,
         calm_ms_max: 4_000,
@@ -113,22 +118,9 @@ fn outbound(arguments: &Arguments) -> Result<usize> {
         within: Duration::from_secs(600 + arguments.messages / 50),
     };
     let figures = queue_crash::rage(&folder, &storm)?;
-    let [workers, nodes, leaders] = figures.kills;
-    println!(
-        "Outbound: acknowledged {} and {} unacknowledged in {:.0} s; delivered {}, bounced {}; {} attempts, of which {} put off and {} \
-         dropped; killed {workers} workers, {nodes} store nodes, {leaders} leaders; extra copies {}, early after a kill {}",
-        figures.acknowledged,
-        figures.unacknowledged,
-        figures.elapsed.as_secs_f64(),
-        figures.delivered,
-        figures.bounced,
-        figures.tries,
-        figures.deferred,
-        figures.dropped,
-        figures.extra_copies,
-        figures.early_after_kill,
-    );
-    Ok(told(&figures.faults))
+    println!("Queue, {ground:?}:\n{}{}", figures.table(), figures.json());
+    told(&figures.faults);
+    Ok(figures.faults_in_all)
 }
 
 /// Prints faults; returns how many there are.
@@ -146,7 +138,7 @@ fn kills(kind: Kind, arguments: &Arguments) -> Result<usize> {
     std::fs::create_dir_all(&folder)?;
     let mut target: Box<dyn Target> = match kind {
         Kind::Cluster => Box::new(Cluster::start(&folder)?),
-        Kind::Single | Kind::FullDisk | Kind::Outbound => Box::new(System::start(&folder)?),
+        Kind::Single | Kind::FullDisk | Kind::QueueSingle | Kind::Queue => Box::new(System::start(&folder)?),
     };
     target.admin().populate(crash::DOMAIN, crash::ACCOUNTS, crash::PASSWORD)?;
     let mut faults = 0;

@@ -2,13 +2,13 @@
 //!
 //! - Nothing that was acknowledged is lost: each message has an end, and one alone, of two: delivered or bounced; and that end is what the
 //!   server saw.
-//! - Whoever was refused is told, once.
+//! - The sender is told of each message that was refused, once and truly, and of no other.
 //! - A message was taken more than once only where the server hung up on it, or where the worker that heard of it was killed before it
 //!   was recorded.
 //! - No message came before its time, but for those whose record a kill prevented: their lease ran out.
 
-use super::{Kill, Victim};
-use crate::flaky::{Fate, Try};
+use super::{Figures, Kill, Notice, Notices};
+use crate::flaky::{self, Fate, Try};
 use crate::load::{Number, Outcome};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// How long an outcome may take until it is recorded: while a leader is elected nothing is.
 const RECORDED_WITHIN: Duration = Duration::from_secs(5);
-/// Faults that are told one by one.
-const FAULTS_MAX: usize = 50;
 
 /// What everybody saw.
 #[derive(Debug)]
@@ -26,77 +24,38 @@ pub struct Seen {
     pub outcome: Outcome,
     /// The cluster: what waits, and what has ended.
     pub trace: Value,
-    /// The sender: messages in the mailbox.
-    pub bounces: u64,
+    /// The sender.
+    pub notices: Notices,
     /// The receiving server.
     pub tries: BTreeMap<Number, Vec<Try>>,
     /// The rig.
     pub kills: Vec<Kill>,
 }
 
-/// What it comes to.
-#[derive(Clone, Debug, Default)]
-pub struct Figures {
-    /// From the first process's start to the empty queue.
-    pub elapsed: Duration,
-    /// Submissions that were answered with 250.
-    pub acknowledged: usize,
-    /// Submissions that were stored although their answer was lost.
-    pub unacknowledged: usize,
-    /// Messages that ended as delivered.
-    pub delivered: usize,
-    /// Messages that ended as bounced.
-    pub bounced: usize,
-    /// Attempts that came to their final dot.
-    pub tries: usize,
-    /// Of them put off.
-    pub deferred: usize,
-    /// Of them taken without a word.
-    pub dropped: usize,
-    /// Copies beyond the first that the server is not to blame for.
-    pub extra_copies: usize,
-    /// Attempts before their time after a kill that prevented the record of the last one.
-    pub early_after_kill: usize,
-    /// Processes killed: workers, store nodes, leaders.
-    pub kills: [usize; 3],
-    /// What must not be.
-    pub faults: Vec<String>,
-}
-
-impl Figures {
-    fn fault(&mut self, fault: String) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(fault);
-        }
-    }
-}
-
 /// Compares. No attempt may follow one that was put off sooner than `retry`.
 #[must_use]
 pub fn compare(seen: &Seen, retry: Duration) -> Figures {
-    let of = |victim| seen.kills.iter().filter(|kill| kill.victim == victim).count();
     let tries = || seen.tries.values().flatten();
     let mut figures = Figures {
         acknowledged: seen.outcome.acknowledged.len(),
-        kills: [of(Victim::Worker), of(Victim::Node), of(Victim::Leader)],
         tries: tries().count(),
         deferred: tries().filter(|one| one.fate == Fate::Deferred).count(),
         dropped: tries().filter(|one| one.fate == Fate::Dropped).count(),
         ..Figures::default()
     };
-    ends(seen, &mut figures);
+    seen.kills.iter().for_each(|kill| figures.killed(kill.victim));
+    let bounced = ends(seen, &mut figures);
+    told(seen, &bounced, &mut figures);
     for (number, tries) in &seen.tries {
         copies(*number, tries, &seen.kills, &mut figures);
         times(*number, tries, (&seen.kills, retry), &mut figures);
     }
-    if seen.bounces != figures.bounced as u64 {
-        figures.fault(format!("{} messages bounced, and the sender has {} notices", figures.bounced, seen.bounces));
-    }
     figures
 }
 
-/// One end for each message, which is the server's last word.
-fn ends(seen: &Seen, figures: &mut Figures) {
+/// One end for each message, which is the server's last word. Those that bounced.
+fn ends(seen: &Seen, figures: &mut Figures) -> BTreeSet<Number> {
+    let mut bounced = BTreeSet::new();
     let mut ends: BTreeMap<Number, Vec<&str>> = BTreeMap::new();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let list = |key: &str| seen.trace.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -120,8 +79,38 @@ fn ends(seen: &Seen, figures: &mut Figures) {
         let said = |wanted: &[Fate]| tries.iter().any(|one| wanted.contains(&one.fate));
         match ends[..] {
             ["delivered"] if said(&[Fate::Taken]) => figures.delivered += 1,
-            ["bounced"] if said(&[Fate::Refused]) => figures.bounced += 1,
+            ["bounced"] if said(&[Fate::Refused]) => {
+                figures.bounced += 1;
+                bounced.insert(*number);
+            }
             _ => figures.fault(format!("{number} ended as {ends:?}, and the server saw {tries:?}")),
+        }
+    }
+    bounced
+}
+
+/// One notice for each message that bounced, with the recipient and the server's words, and none beyond.
+fn told(seen: &Seen, bounced: &BTreeSet<Number>, figures: &mut Figures) {
+    let recipients: BTreeMap<Number, &str> =
+        seen.outcome.acknowledged.iter().map(|one| (one.number, one.recipient.as_str())).collect();
+    for number in bounced {
+        let notices = seen.notices.get(&Some(*number)).map_or(&[][..], Vec::as_slice);
+        let honest = |notice: &Notice| {
+            // Whom a message was for whose answer was lost is not known.
+            let recipient = recipients.get(number).is_none_or(|to| notice.recipient == format!("rfc822;{to}"));
+            recipient
+                && notice.action == "failed"
+                && notice.status == "5.7.1"
+                && notice.diagnostic.contains(flaky::REFUSAL)
+        };
+        match notices {
+            [notice] if honest(notice) => figures.notices += 1,
+            _ => figures.fault(format!("{number} bounced, and the sender was told {notices:?}")),
+        }
+    }
+    for (about, notices) in &seen.notices {
+        if about.is_none_or(|number| !bounced.contains(&number)) {
+            figures.fault(format!("{about:?} did not bounce, and the sender was told {notices:?}"));
         }
     }
 }
@@ -164,6 +153,7 @@ fn prevented(one: &Try, kills: &[Kill]) -> bool {
 mod tests {
     use super::*;
     use crate::load::Acknowledged;
+    use crate::queue_crash::Victim;
     use serde_json::json;
 
     const RETRY: Duration = Duration::from_secs(10);
@@ -172,20 +162,29 @@ mod tests {
         Try { at: Duration::from_secs(seconds), from: "mx1".into(), fate }
     }
 
+    fn notice(status: &str) -> Notice {
+        Notice {
+            recipient: "rfc822;a@b.example".to_owned(),
+            action: "failed".to_owned(),
+            status: status.to_owned(),
+            diagnostic: format!("smtp;550 {}", flaky::REFUSAL),
+        }
+    }
+
     /// A message with these attempts and ends.
     fn figures(tries: &[Try], ends: &[&str], killed: Option<u64>) -> Figures {
         let number = Number { run: 1, connection: 0, sequence: 0 };
         let mut outcome = Outcome::default();
-        outcome.acknowledged.push(Acknowledged { number, recipient: String::new(), at: Duration::ZERO });
+        outcome.acknowledged.push(Acknowledged { number, recipient: "a@b.example".to_owned(), at: Duration::ZERO });
         let message_id = format!("<{number}@sender.example>");
         let ended: Vec<Value> =
             ends.iter().map(|outcome| json!({ "message_id": message_id, "outcome": outcome })).collect();
         let kill = |at| Kill { at: Duration::from_secs(at), victim: Victim::Worker, host: "mx1".to_owned() };
-        let bounces = ends.iter().filter(|end| **end == "bounced").count() as u64;
+        let told = ends.iter().filter(|end| **end == "bounced").map(|_| notice("5.7.1")).collect();
         let seen = Seen {
             outcome,
             trace: json!({ "waiting": [], "ended": ended }),
-            bounces,
+            notices: BTreeMap::from([(Some(number), told)]).into_iter().filter(|(_, told)| !told.is_empty()).collect(),
             tries: BTreeMap::from([(number, tries.to_vec())]),
             kills: killed.map(kill).into_iter().collect(),
         };
@@ -224,5 +223,28 @@ mod tests {
         assert!(!figures(&twice, &["delivered"], Some(4)).faults.is_empty(), "that was before");
         let early = figures(&[at(5, Fate::Deferred), at(11, Fate::Taken)], &["delivered"], Some(6));
         assert_eq!((early.early_after_kill, early.faults.len()), (1, 0));
+    }
+
+    #[test]
+    fn notices_are_one_for_each_refusal_and_true() {
+        let number = |sequence| Number { run: 1, connection: 0, sequence };
+        let bounced = BTreeSet::from([number(0)]);
+        let faults = |notices: Vec<(Option<Number>, Vec<Notice>)>| {
+            let mut outcome = Outcome::default();
+            let recipient = "a@b.example".to_owned();
+            outcome.acknowledged.push(Acknowledged { number: number(0), recipient, at: Duration::ZERO });
+            let (notices, tries) = (notices.into_iter().collect(), BTreeMap::new());
+            let seen = Seen { outcome, trace: Value::Null, notices, tries, kills: Vec::new() };
+            let mut figures = Figures::default();
+            told(&seen, &bounced, &mut figures);
+            figures.faults.len()
+        };
+        let good = || (Some(number(0)), vec![notice("5.7.1")]);
+        assert_eq!(faults(vec![good()]), 0);
+        assert_eq!(faults(vec![]), 1);
+        assert_eq!(faults(vec![(Some(number(0)), vec![notice("5.7.1"), notice("5.7.1")])]), 1);
+        assert_eq!(faults(vec![(Some(number(0)), vec![notice("5.1.1")])]), 1);
+        assert_eq!(faults(vec![good(), (Some(number(1)), vec![notice("5.7.1")])]), 1);
+        assert_eq!(faults(vec![good(), (None, vec![notice("5.7.1")])]), 1);
     }
 }
