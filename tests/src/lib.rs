@@ -3,7 +3,7 @@
 //! Nothing here links the mail system: every test and rig drives the built binary from outside, over its ports, as its
 //! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
 //! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and
-//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `flaky` one that misbehaves, and
+//! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `elsewhere` are Debian's, `flaky` is one that misbehaves, and
 //! `queue_crash` kills while mail goes there; `dns` is a name server, `scanners` starts Debian's rspamd and clamd, `client` says one octet after the other; `process` and
 //! `memory` look after processes by their ids.
 //!
@@ -15,6 +15,7 @@ pub mod client;
 pub mod cluster;
 pub mod crash;
 pub mod dns;
+pub mod elsewhere;
 pub mod flaky;
 pub mod full_disk;
 pub mod imap;

@@ -359,8 +359,14 @@ pub fn listen(address: &str, services: &[&str]) -> Result<String> {
 /// Lines of the configuration that send mail for these destinations, or for all, to one host without TLS.
 #[must_use]
 pub fn smart_host(address: SocketAddr, destinations: &[&str]) -> String {
+    smart_host_over("off", address, destinations)
+}
+
+/// [`smart_host`], with the connection protected so.
+#[must_use]
+pub fn smart_host_over(tls: &str, address: SocketAddr, destinations: &[&str]) -> String {
     format!(
-        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"off\"\nsender_domains = []\n\
+        "[[queue.smart_hosts]]\nhost = \"{}\"\nport = {}\ntls = \"{tls}\"\nsender_domains = []\n\
          destinations = {destinations:?}\nuser = \"\"\npassword_file = \"\"\n",
         address.ip(),
         address.port()

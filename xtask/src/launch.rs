@@ -5,7 +5,7 @@
 //! uses nextest where it is installed (a time limit for every test), else cargo's own runner.
 
 use crate::packages::{self, Need};
-use crate::shell;
+use crate::{servers, shell};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// # Errors
 /// When a package cannot be installed, the build fails, or a test fails.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
-    packages::require(&[Need::Build, Need::Clients])?;
+    setup()?;
     shell::build()?;
     shell::step("running the tests");
     let mut command = if has_nextest() {
@@ -45,6 +45,15 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     };
     command.args(arguments).env("YUBIN_BIN", shell::built("yubin")?);
     shell::run(command)
+}
+
+/// Sees to what building and testing need of the system.
+///
+/// # Errors
+/// When a package cannot be installed, or a mail server not unpacked.
+pub(crate) fn setup() -> Result<()> {
+    packages::require(&[Need::Build, Need::Clients])?;
+    servers::require()
 }
 
 fn has_nextest() -> bool {

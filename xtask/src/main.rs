@@ -15,6 +15,7 @@ mod launch;
 mod layers;
 mod packages;
 mod rigs;
+mod servers;
 mod shell;
 mod tidy;
 mod verify;
@@ -73,7 +74,7 @@ enum Task {
         #[command(subcommand)]
         subject: Subject,
     },
-    /// Install the system packages that building and testing need, and nothing else
+    /// Install the system packages that building and testing need, unpack the mail servers that tests deliver to, and nothing else
     Setup,
 }
 
@@ -124,6 +125,6 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Bench { subject: Subject::Delivery { arguments } } => rigs::start(rigs::Rig::BenchDelivery, &arguments),
         Task::Bench { subject: Subject::Outbound { arguments } } => rigs::start(rigs::Rig::BenchOutbound, &arguments),
         Task::Bench { subject: Subject::Mx { arguments } } => rigs::start(rigs::Rig::BenchMx, &arguments),
-        Task::Setup => packages::require(&[packages::Need::Build, packages::Need::Clients]),
+        Task::Setup => launch::setup(),
     }
 }

@@ -49,9 +49,24 @@ pub(crate) fn require(needs: &[Need]) -> Result<()> {
         );
     }
     shell::step(&format!("installing with apt-get: {}", missing.join(" ")));
-    shell::run(apt(&["update", "-qq"]))?;
-    let names = missing.iter().map(|name| resolve(name)).collect::<Result<Vec<_>>>()?.concat();
-    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    update()?;
+    install(&missing.iter().map(|name| resolve(name)).collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Reads anew which packages there are.
+///
+/// # Errors
+/// When apt-get fails.
+pub(crate) fn update() -> Result<()> {
+    shell::run(apt(&["update", "-qq"]))
+}
+
+/// Installs packages; those that are there stay as they are.
+///
+/// # Errors
+/// When apt-get fails.
+pub(crate) fn install(names: &[String]) -> Result<()> {
+    let mut arguments = vec!["install", "-y", "--no-install-recommends", "--no-upgrade"];
     arguments.extend(names.iter().map(String::as_str));
     shell::run(apt(&arguments))
 }

@@ -21,8 +21,8 @@ use std::path::Path;
 const DOMAIN: &str = "bench.example";
 /// The domain of the recipients, which is nobody's.
 const ELSEWHERE: &str = "elsewhere.example";
-/// A domain whose server is down.
-const DEAD: &str = "dead.example";
+/// Messages that wait for one sender's domain: a domain may have a million in the queue.
+const WAITING_PER_DOMAIN_MAX: u64 = 500_000;
 /// The sender's password.
 const PASSWORD: &str = "correct horse battery";
 
@@ -30,8 +30,8 @@ const PASSWORD: &str = "correct horse battery";
 #[derive(Debug)]
 pub struct Relay<T> {
     name: &'static str,
-    // Held for its end, which comes before the sink's.
-    _system: T,
+    // Its end comes before the sink's.
+    system: T,
     sink: Sink,
     submission: SocketAddr,
     login: Option<Login>,
@@ -46,7 +46,7 @@ pub fn postfix(folder: &Path) -> Result<Relay<Postfix>> {
     let sink = Sink::start()?;
     let system = Postfix::start(folder, NextHop::Smtp(sink.address()), None)?;
     let (submission, ids) = (system.smtp(), vec![system.id()]);
-    Ok(Relay { name: "Postfix", _system: system, sink, submission, login: None, ids })
+    Ok(Relay { name: "Postfix", system, sink, submission, login: None, ids })
 }
 
 /// One process of ours, with a sink of its own as smart host.
@@ -57,49 +57,70 @@ pub fn yubin(folder: &Path) -> Result<Relay<System>> {
     let sink = Sink::start()?;
     // Nobody listens there.
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, process::free_port("127.0.0.1")?));
-    let queue = smart_host(nowhere, &[DEAD]) + &smart_host(sink.address(), &[]);
+    let queue = smart_host(sink.address(), &[ELSEWHERE]) + &smart_host(nowhere, &[]);
     let system = System::configured(Transport::Direct, folder, &queue)?;
-    system.admin().populate(DOMAIN, 1, PASSWORD)?;
-    leave_unsigned(&system)?;
-    system.admin().lift_sending_limits(DOMAIN)?;
-    Imap::login(system.port("imaps")?, &format!("u0@{DOMAIN}"), PASSWORD)?;
+    let login = sender(&system, DOMAIN)?;
     let (submission, ids) = (system.port("submissions")?, vec![system.running.id()]);
-    let login = Login { user: format!("u0@{DOMAIN}"), password: PASSWORD.to_owned() };
-    Ok(Relay { name: "yubin", _system: system, sink, submission, login: Some(login), ids })
+    Ok(Relay { name: "yubin", system, sink, submission, login: Some(login), ids })
 }
 
-/// Ours as above, with messages in its queue that can't be delivered: their destination is dead.
+/// Makes a domain that may send as much as it can, unsigned, with one user, and has that user log in once.
+fn sender(system: &System, domain: &str) -> Result<Login> {
+    system.admin().populate(domain, 1, PASSWORD)?;
+    leave_unsigned(system, domain)?;
+    system.admin().lift_sending_limits(domain)?;
+    let login = Login { user: format!("u0@{domain}"), password: PASSWORD.to_owned() };
+    Imap::login(system.port("imaps")?, &login.user, PASSWORD)?;
+    Ok(login)
+}
+
+/// Messages that can't be delivered: their destinations are dead.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    /// How many, from the sender that is measured and, where that is too many for one, from others.
+    pub messages: u64,
+    /// To how many destinations, in turn.
+    pub destinations: usize,
+}
+
+/// Ours as above, with a backlog in its queue.
 ///
 /// # Errors
 /// As [`yubin`], or when the messages can't be submitted.
-pub fn yubin_with_backlog(folder: &Path, messages: u64) -> Result<Relay<System>> {
+pub fn yubin_with_backlog(folder: &Path, backlog: Backlog) -> Result<Relay<System>> {
     let relay = Relay { name: "yubin, backlog", ..yubin(folder)? };
-    let plan = Plan {
-        targets: relay.targets(),
-        protocol: relay.protocol(),
-        login: relay.login(),
-        connections: 50,
-        size_bytes: 1_024,
-        letters: Vec::new(),
-        recipients: (0..ACCOUNTS).map(|index| format!("u{index}@{DEAD}")).collect(),
-        until: Until::Count(messages),
-        run: 0,
-    };
-    let outcome = load::run(&plan)?;
-    ensure!(
-        outcome.acknowledged.len() as u64 == messages,
-        "of {messages} messages not all are queued: {}",
-        outcome.json()
-    );
+    let (mut left, mut run) = (backlog.messages, 0);
+    while left > 0 {
+        let messages = left.min(WAITING_PER_DOMAIN_MAX);
+        let login = if run == 0 { relay.login() } else { Some(sender(&relay.system, &format!("bench{run}.example"))?) };
+        let plan = Plan {
+            targets: relay.targets(),
+            protocol: relay.protocol(),
+            login,
+            connections: 50,
+            size_bytes: 1_024,
+            letters: Vec::new(),
+            recipients: (0..backlog.destinations).map(|index| format!("someone@dead{index}.example")).collect(),
+            until: Until::Count(messages),
+            run,
+        };
+        let outcome = load::run(&plan)?;
+        ensure!(
+            outcome.acknowledged.len() as u64 == messages,
+            "of {messages} messages not all are queued: {}",
+            outcome.json()
+        );
+        (left, run) = (left - messages, run + 1);
+    }
     Ok(relay)
 }
 
 /// Removes the domain's DKIM keys.
-fn leave_unsigned(system: &System) -> Result<()> {
-    let shown: Value = serde_json::from_str(&system.admin().ctl(&["domain", "dns", DOMAIN, "--json"], "")?)?;
+fn leave_unsigned(system: &System, domain: &str) -> Result<()> {
+    let shown: Value = serde_json::from_str(&system.admin().ctl(&["domain", "dns", domain, "--json"], "")?)?;
     let records = shown.get("records").and_then(Value::as_array).context("no records")?;
     for selector in records.iter().filter_map(|record| record.get("selector")?.as_str()) {
-        system.admin().ctl(&["domain", "dkim", "remove", DOMAIN, selector], "")?;
+        system.admin().ctl(&["domain", "dkim", "remove", domain, selector], "")?;
     }
     Ok(())
 }

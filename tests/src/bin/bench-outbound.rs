@@ -8,7 +8,8 @@
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
-use yubin_tests::bench::{self, Figures, Subject, outbound};
+use yubin_tests::bench::outbound::{self, Backlog};
+use yubin_tests::bench::{self, Figures, Subject};
 use yubin_tests::peer;
 
 /// Measure outgoing mail, system by system.
@@ -26,9 +27,12 @@ struct Arguments {
     /// Sizes of messages in bytes, each at 50 connections
     #[arg(long, value_delimiter = ',', default_values_t = [4096, 51_200])]
     sizes: Vec<usize>,
-    /// Messages to a dead destination that wait in ours while it is measured once more; none if 0
+    /// Messages to dead destinations that wait in ours while it is measured once more; none if 0
     #[arg(long, default_value_t = 0)]
     backlog: u64,
+    /// Dead destinations that they are for
+    #[arg(long, default_value_t = 1)]
+    destinations: usize,
     /// Folder for the systems' data; a temporary one if not given
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -50,13 +54,14 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // The sink comes with Postfix.
     peer::install()?;
+    let backlog = Backlog { messages: arguments.backlog, destinations: arguments.destinations };
     let mut figures: Vec<Figures> = Vec::new();
     for round in 1..=arguments.rounds {
-        let backlog = (arguments.backlog > 0).then_some(Kind::YubinBacklog);
-        for kind in arguments.systems.iter().copied().chain(backlog) {
+        let again = (backlog.messages > 0).then_some(Kind::YubinBacklog);
+        for kind in arguments.systems.iter().copied().chain(again) {
             eprintln!("round {round} of {}", arguments.rounds);
             let folder = bench::folder(arguments.folder.as_deref())?;
-            let subject = start(kind, folder.path(), arguments.backlog)?;
+            let subject = start(kind, folder.path(), backlog)?;
             figures.extend(bench::measure_all(subject.as_ref(), &bench::cases(&arguments.sizes, arguments.seconds))?);
         }
     }
@@ -64,7 +69,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn start(kind: Kind, folder: &Path, backlog: u64) -> Result<Box<dyn Subject>> {
+fn start(kind: Kind, folder: &Path, backlog: Backlog) -> Result<Box<dyn Subject>> {
     Ok(match kind {
         Kind::Postfix => Box::new(outbound::postfix(folder)?),
         Kind::Yubin => Box::new(outbound::yubin(folder)?),

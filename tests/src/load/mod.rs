@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 const REOPEN_AFTER: Duration = Duration::from_millis(50);
 /// How long one waits that was turned away: a busy sender's patience, real ones have more.
 const COME_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long nobody may be there until messages that could not even be begun count as sent in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When the load ends.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,11 @@ impl Shared {
         }
         go
     }
+
+    /// A message was not begun after all.
+    fn put_back(&self) {
+        self.begun.set(self.begun.get().saturating_sub(1));
+    }
 }
 
 async fn send_all(plan: &Plan) -> Outcome {
@@ -115,6 +122,7 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
     let mut outcome = Outcome::default();
     let mut open: Option<Connection> = None;
     let mut sequence = 0_u32;
+    let mut alone_since: Option<Instant> = None;
     while shared.begin() {
         let number = Number { run: plan.run, connection: index, sequence };
         let turn = (index as usize).wrapping_add(sequence as usize * plan.connections);
@@ -124,9 +132,15 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
             Some(connection) => connection,
             None => match reopen(plan, index as usize + sequence as usize, &mut outcome).await {
                 Some(connection) => connection,
-                None => continue,
+                None => {
+                    if alone_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+                        shared.put_back();
+                    }
+                    continue;
+                }
             },
         };
+        alone_since = None;
         let begun = Instant::now();
         match connection.send(&shared.content, number, recipient).await {
             Ok(Answer::Accepted) => {

@@ -123,7 +123,9 @@ fn copies(number: Number, tries: &[Try], kills: &[Kill], figures: &mut Figures) 
             continue;
         }
         figures.extra_copies += usize::from(one.fate == Fate::Taken);
-        if !prevented(one, kills) {
+        if let Some(window) = prevented(one, kills) {
+            figures.window_max = figures.window_max.max(window);
+        } else {
             figures.fault(format!("{number} came again although nobody was killed: {tries:?}"));
         }
     }
@@ -135,7 +137,7 @@ fn times(number: Number, tries: &[Try], (kills, retry): (&[Kill], Duration), fig
         if !matches!(one.fate, Fate::Deferred | Fate::Dropped) || next.at.saturating_sub(one.at) >= retry {
             continue;
         }
-        if prevented(one, kills) {
+        if prevented(one, kills).is_some() {
             figures.early_after_kill += 1;
         } else {
             figures.fault(format!("{number} came before its time: {tries:?}"));
@@ -143,10 +145,11 @@ fn times(number: Number, tries: &[Try], (kills, retry): (&[Kill], Duration), fig
     }
 }
 
-/// May its worker have been killed before it could record this attempt?
-fn prevented(one: &Try, kills: &[Kill]) -> bool {
-    let window = one.at..=one.at + RECORDED_WITHIN;
-    kills.iter().any(|kill| *kill.host == *one.from && window.contains(&kill.at))
+/// May its worker have been killed before it could record this attempt? If so, how long after it.
+fn prevented(one: &Try, kills: &[Kill]) -> Option<Duration> {
+    let of_worker = kills.iter().filter(|kill| *kill.host == *one.from);
+    let after = of_worker.filter_map(|kill| kill.at.checked_sub(one.at));
+    after.min().filter(|window| *window <= RECORDED_WITHIN)
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub struct Figures {
     pub dropped: usize,
     /// Copies beyond the first that the server is not to blame for.
     pub extra_copies: usize,
+    /// The longest time from a copy that was taken, and came again, to the kill that kept it from being recorded.
+    pub window_max: Duration,
     /// Attempts before their time after a kill that prevented the record of the last one.
     pub early_after_kill: usize,
     /// Processes killed.
@@ -81,7 +83,7 @@ impl Figures {
         Value::Object(all)
     }
 
-    fn lines(&self) -> [(&'static str, usize); 13] {
+    fn lines(&self) -> [(&'static str, usize); 14] {
         [
             ("seconds", usize::try_from(self.elapsed.as_secs()).unwrap_or(usize::MAX)),
             ("acknowledged", self.acknowledged),
@@ -94,6 +96,7 @@ impl Figures {
             ("dropped after the final dot", self.dropped),
             ("kills", self.kills.values().sum()),
             ("extra copies", self.extra_copies),
+            ("longest window ms", usize::try_from(self.window_max.as_millis()).unwrap_or(usize::MAX)),
             ("early after a kill", self.early_after_kill),
             ("faults", self.faults_in_all),
         ]
