@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// How long a process may take until it listens.
@@ -142,6 +142,18 @@ impl Admin {
     /// # Errors
     /// When the call fails; the error holds what it said.
     pub fn ctl(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let output = self.ctl_output(arguments, input)?;
+        if !output.status.success() {
+            bail!("ctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Runs `yubin ctl` and returns what it printed and how it ended.
+    ///
+    /// # Errors
+    /// When it can't be run.
+    pub fn ctl_output(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let mut command = Command::new(binary()?);
         command.arg("ctl").args(arguments);
         command.arg("--server").arg(format!("http://{}", self.address)).arg("--token-file").arg(&self.token);
@@ -149,11 +161,7 @@ impl Admin {
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input.as_bytes())?;
         }
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            bail!("ctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(String::from_utf8(output.stdout)?)
+        Ok(child.wait_with_output()?)
     }
 
     /// Creates a domain and its accounts u0, u1 and so on, all with one password.

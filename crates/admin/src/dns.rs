@@ -3,12 +3,13 @@
 //! Keys are made with the domain, one Ed25519 and one RSA key under selectors of one number; a domain that has none gets them when it is
 //! first asked for its records. A rotation takes three steps, because the DNS is the customer's: new keys are made and wait; their records
 //! are published; then they are put into use, and those before them retire. Only what this system keeps is named: no record speaks of
-//! a service that it doesn't offer. What is published is not looked up here.
+//! a service that it doesn't offer. What is published is looked up and judged by `dns-auth`, which is told here what to expect.
 
 use std::sync::Arc;
 
 use tonic::Status;
 use yubin_dns_auth::dkim::{KeyAlgorithm, KeyError, KeyName, KeySealer, PrivateKey, RsaPool};
+use yubin_dns_auth::published::{self, Expected, ExpectedKey, Inspector};
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::{Caller, Scope, StoreClient};
 use yubin_state::command::DomainCommand;
@@ -17,6 +18,7 @@ use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{DomainName, Refusal, Secret, Timestamp};
 
 use crate::convert::domain_name;
+use crate::dns_check::finding_to;
 use crate::domains::{change, hosted};
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
@@ -28,19 +30,22 @@ pub struct DnsSettings {
     pub mx_hosts: Vec<DomainName>,
     /// The SPF record (RFC 7208).
     pub spf: String,
+    /// The host that users' programs connect to, if domains announce it (RFC 6186).
+    pub client_host: Option<DomainName>,
 }
 
 /// Makes keys and says what to publish.
 #[derive(Debug)]
 pub(crate) struct Dns {
     settings: DnsSettings,
+    inspector: Inspector,
     sealer: KeySealer,
     rsa_keys: Arc<RsaPool>,
 }
 
 impl Dns {
-    pub(crate) fn new(settings: DnsSettings, cluster_secret: &Secret) -> Self {
-        Dns { settings, sealer: KeySealer::new(cluster_secret), rsa_keys: RsaPool::start() }
+    pub(crate) fn new(settings: DnsSettings, inspector: Inspector, cluster_secret: &Secret) -> Self {
+        Dns { settings, inspector, sealer: KeySealer::new(cluster_secret), rsa_keys: RsaPool::start() }
     }
 
     /// All records; makes keys for a domain without any.
@@ -53,6 +58,30 @@ impl Dns {
         let name = domain_name(name)?;
         self.ensure_keys(client, hosted(client, &name).await?.scope(), &name, caller).await?;
         self.published(client, &name).await
+    }
+
+    /// What is published of them, looked up now; makes keys for a domain without any.
+    pub(crate) async fn check(
+        &self,
+        client: &StoreClient,
+        name: &str,
+        caller: &Caller,
+    ) -> Result<api::DomainDnsCheck, Status> {
+        let domain = domain_name(name)?;
+        let scope = hosted(client, &domain).await?.scope();
+        self.ensure_keys(client, scope, &domain, caller).await?;
+        let (keys, now) = (keys(client, scope).await?, now());
+        let expected = Expected {
+            domain,
+            mx_hosts: self.settings.mx_hosts.clone(),
+            spf: self.settings.spf.clone(),
+            keys: kept(&keys, now)
+                .map(|key| ExpectedKey { selector: key.selector.clone(), record: key.record.clone() })
+                .collect(),
+            client_host: self.settings.client_host.clone(),
+        };
+        let findings = Box::pin(self.inspector.check(&expected)).await;
+        Ok(api::DomainDnsCheck { findings: findings.into_iter().map(finding_to).collect() })
     }
 
     /// Makes the keys that follow, unless some wait already.
@@ -131,8 +160,7 @@ impl Dns {
 
     async fn published(&self, client: &StoreClient, name: &DomainName) -> Result<api::DomainDns, Status> {
         let keys = keys(client, hosted(client, name).await?.scope()).await?;
-        let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(api::DomainDns { records: records(name, &self.settings, &keys, Timestamp::from_seconds(elapsed.as_secs())) })
+        Ok(api::DomainDns { records: records(name, &self.settings, &keys, now()) })
     }
 }
 
@@ -154,7 +182,17 @@ async fn keys(client: &StoreClient, scope: Scope) -> Result<Vec<DkimKey>, Status
     }
 }
 
-/// MX, SPF, DKIM and DMARC, in the order in which they are best published.
+fn now() -> Timestamp {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_seconds(elapsed.as_secs())
+}
+
+/// Keys whose records stay published.
+fn kept(keys: &[DkimKey], now: Timestamp) -> impl Iterator<Item = &DkimKey> {
+    keys.iter().filter(move |key| key.retired_until().is_none_or(|until| now < until))
+}
+
+/// MX, SPF, DKIM, DMARC and services, in the order in which they are best published.
 fn records(name: &DomainName, settings: &DnsSettings, keys: &[DkimKey], now: Timestamp) -> Vec<api::DnsRecord> {
     let record = |name: String, kind: &str, value: String| api::DnsRecord {
         name,
@@ -168,7 +206,7 @@ fn records(name: &DomainName, settings: &DnsSettings, keys: &[DkimKey], now: Tim
     let mut records: Vec<_> =
         mx.map(|(host, place)| record(name.to_string(), "MX", format!("{} {host}.", place * 10))).collect();
     records.push(record(name.to_string(), "TXT", settings.spf.clone()));
-    for key in keys.iter().filter(|key| key.retired_until().is_none_or(|until| now < until)) {
+    for key in kept(keys, now) {
         records.push(api::DnsRecord {
             dkim: state(key.state).into(),
             selector: key.selector.to_string(),
@@ -176,8 +214,9 @@ fn records(name: &DomainName, settings: &DnsSettings, keys: &[DkimKey], now: Tim
             ..record(format!("{}._domainkey.{name}", key.selector), "TXT", key.record.clone())
         });
     }
-    // Reports first, refusals when every sender of the domain is known (RFC 7489 §6.3).
-    records.push(record(format!("_dmarc.{name}"), "TXT", "v=DMARC1; p=none".to_owned()));
+    records.push(record(format!("_dmarc.{name}"), "TXT", published::DMARC_FIRST.to_owned()));
+    let services = settings.client_host.iter().flat_map(|host| published::service_records(name, host));
+    records.extend(services.map(|(name, value)| record(name, "SRV", value)));
     records
 }
 
@@ -217,6 +256,7 @@ mod tests {
         let settings = DnsSettings {
             mx_hosts: vec![name("mx1.host.example"), name("mx2.host.example")],
             spf: "v=spf1 mx ~all".into(),
+            client_host: Some(name("mail.host.example")),
         };
         let keys = [key("yubin1-rsa", DkimKeyState::Retiring), key("yubin2-rsa", DkimKeyState::Active)];
         let text = |now| {
@@ -236,6 +276,9 @@ mod tests {
                 "yubin1-rsa._domainkey.example.jp TXT v=DKIM1; p=yubin1-rsa",
                 "yubin2-rsa._domainkey.example.jp TXT v=DKIM1; p=yubin2-rsa",
                 "_dmarc.example.jp TXT v=DMARC1; p=none",
+                "_submissions._tcp.example.jp SRV 0 1 465 mail.host.example.",
+                "_imaps._tcp.example.jp SRV 0 1 993 mail.host.example.",
+                "_pop3s._tcp.example.jp SRV 0 1 995 mail.host.example.",
             ]
         );
         let after = text(Timestamp::from_seconds(1_000 + limits::DKIM_RETIRING_SECONDS));

@@ -6,7 +6,7 @@
 //! on where the first try stopped.
 //!
 //! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
-//! - `domains`, `dns`, `accounts`, `sending`, `forward`, `auto_reply`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
+//! - `domains`, `dns`, `dns_check`, `accounts`, `sending`, `forward`, `auto_reply`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
 //!   refusals as status.
 
 mod accounts;
@@ -17,6 +17,7 @@ mod cluster;
 mod convert;
 mod directory;
 mod dns;
+mod dns_check;
 mod domains;
 mod forward;
 mod membership;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
+use yubin_dns_auth::published::Inspector;
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::r#gen::admin::admin_server::Admin;
 use yubin_proto::{Caller, Dialogues, StoreClient};
@@ -23,10 +24,10 @@ pub struct AdminService {
 }
 
 impl AdminService {
-    /// Over this store. `cluster_secret` seals DKIM keys and is the same for the front ends that sign with them.
+    /// Over this store. `inspector` looks up what domains have published; `cluster_secret` seals DKIM keys and is the same for the front ends that sign with them.
     #[must_use]
-    pub fn new(client: Arc<StoreClient>, dns: DnsSettings, cluster_secret: &Secret) -> Self {
-        AdminService { client, dns: Arc::new(Dns::new(dns, cluster_secret)), dialogues: None }
+    pub fn new(client: Arc<StoreClient>, dns: DnsSettings, inspector: Inspector, cluster_secret: &Secret) -> Self {
+        AdminService { client, dns: Arc::new(Dns::new(dns, inspector, cluster_secret)), dialogues: None }
     }
 
     /// With the queue worker of this process, whose deliveries can be watched.
@@ -94,6 +95,11 @@ impl Admin for AdminService {
     async fn get_domain_dns(&self, request: Request<api::GetDomainDnsRequest>) -> Reply<api::DomainDns> {
         let (request, caller) = self.open(request).await?;
         self.dns.records(&self.client, &request.name, &caller).await.map(Response::new)
+    }
+
+    async fn check_domain_dns(&self, request: Request<api::CheckDomainDnsRequest>) -> Reply<api::DomainDnsCheck> {
+        let (request, caller) = self.open(request).await?;
+        self.dns.check(&self.client, &request.name, &caller).await.map(Response::new)
     }
 
     async fn rotate_dkim(&self, request: Request<api::RotateDkimRequest>) -> Reply<api::DomainDns> {

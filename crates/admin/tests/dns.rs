@@ -75,3 +75,18 @@ async fn a_rotation_begins_where_there_are_no_keys_and_waits_where_there_are() {
     assert_eq!(states, [active, active, pending, pending]);
     assert_eq!(rotate(&world).await, waiting);
 }
+
+/// Nobody answers, so nothing is said to be missing.
+#[tokio::test]
+async fn what_can_not_be_looked_up_is_said_to_be_unknown() {
+    let world = World::new(&[(DOMAIN, 1)]).await;
+    let asked = wire::CheckDomainDnsRequest { name: DOMAIN.to_owned() };
+    let findings = world.service.check_domain_dns(request(&world, asked)).await.unwrap().into_inner().findings;
+    let subjects: Vec<_> = findings.iter().map(wire::DnsFinding::subject).collect();
+    use wire::DnsSubject::{Dkim, Dmarc, MtaSts, Mx, Spf, TlsRpt};
+    assert_eq!(subjects, [Mx, Spf, Dkim, Dkim, Dmarc, MtaSts, TlsRpt]);
+    for finding in findings {
+        assert_eq!(finding.verdict(), wire::DnsVerdict::Unknown, "{finding:?}");
+        assert!(finding.faults[0].what.contains("can't be looked up now"), "{finding:?}");
+    }
+}

@@ -118,10 +118,14 @@ pub(crate) enum DomainVerb {
         /// Its name.
         name: String,
     },
-    /// Show what to publish in the DNS: MX, SPF, DKIM, DMARC.
+    /// Look up what its owner has published in the DNS, and say what is missing or wrong and how to mend it. Exit status 3 if something
+    /// is missing or wrong, 4 if nothing is but not everything could be looked up.
     Dns {
         /// Its name.
         name: String,
+        /// Only show what to publish: MX, SPF, DKIM, DMARC.
+        #[arg(long)]
+        expected: bool,
     },
     /// The keys that sign its mail.
     #[command(subcommand)]

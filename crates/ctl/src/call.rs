@@ -11,17 +11,30 @@ use super::args::{
 };
 use super::connection::{Connection, connect};
 use super::pages::{self, PAGE_SIZE};
-use super::show::{Form, Shown as _};
+use super::show::{Form, Shown as _, dns_status};
 
-/// Carries out a command and returns what to print.
-pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<String> {
+/// What a command that was carried out has to say.
+pub(crate) struct Printed {
+    pub(crate) text: String,
+    /// The process's exit status.
+    pub(crate) status: u8,
+}
+
+impl From<String> for Printed {
+    fn from(text: String) -> Printed {
+        Printed { text, status: 0 }
+    }
+}
+
+/// Carries out a command.
+pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<Printed> {
     let token = std::fs::read_to_string(&args.token_file).with_context(|| {
         format!("reading the token from {} (set --token-file or YUBIN_TOKEN_FILE)", args.token_file.display())
     })?;
     let api = connect(&args.server, token.trim())?;
     let form = if args.json { Form::Json } else { Form::Table };
     let outcome = match args.noun {
-        Noun::Domain(verb) => domain(api, verb, form).await,
+        Noun::Domain(verb) => return domain(api, verb, form).await.map_err(worded),
         Noun::Account(verb) => account(api, verb, form).await,
         Noun::Alias(verb) => alias(api, verb, form).await,
         Noun::Plan(verb) => plan(api, verb, form).await,
@@ -33,10 +46,14 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<String> {
         Noun::Node(verb) => super::membership::node(api, verb, form).await,
         Noun::Group(verb) => super::membership::group(api, verb, form).await,
     };
-    outcome.map_err(|error| match error.downcast::<tonic::Status>() {
+    outcome.map(Printed::from).map_err(worded)
+}
+
+fn worded(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<tonic::Status>() {
         Ok(status) => anyhow::anyhow!("{}", said(&status)),
         Err(error) => error,
-    })
+    }
 }
 
 /// The server's words; where it has none, what happened to the connection.
@@ -52,7 +69,7 @@ pub(super) fn request_id() -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes())
 }
 
-async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Result<String> {
+async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Result<Printed> {
     let request_id = request_id();
     let domain = match verb {
         DomainVerb::Create { name, quota, plan } => {
@@ -66,7 +83,7 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
                 let page = api.list_domains(request).await?.into_inner();
                 Ok((page.domains, page.next_page_token))
             });
-            return Ok(all.await?.shown(form));
+            return Ok(all.await?.shown(form).into());
         }
         DomainVerb::Update { name, plan, catch_all } => {
             ensure!(plan.is_some() || catch_all.is_some(), "nothing to change: give --plan or --catch-all");
@@ -77,18 +94,22 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
             api.suspend_domain(api::SuspendDomainRequest { name, reason, request_id }).await?
         }
         DomainVerb::Resume { name } => api.resume_domain(api::ResumeDomainRequest { name, request_id }).await?,
-        DomainVerb::Dns { name } => {
+        DomainVerb::Dns { name, expected: true } => {
             let dns = api.get_domain_dns(api::GetDomainDnsRequest { name }).await?;
-            return Ok(dns.into_inner().records.shown(form));
+            return Ok(dns.into_inner().records.shown(form).into());
         }
-        DomainVerb::Dkim(verb) => return dkim(api, verb, form).await,
+        DomainVerb::Dns { name, expected: false } => {
+            let check = api.check_domain_dns(api::CheckDomainDnsRequest { name }).await?.into_inner();
+            return Ok(Printed { text: check.shown(form), status: dns_status(&check) });
+        }
+        DomainVerb::Dkim(verb) => return dkim(api, verb, form).await.map(Printed::from),
         DomainVerb::Delete { name, confirm } => {
             confirmed(&name, &confirm)?;
             let gone = api.delete_domain(api::DeleteDomainRequest { name, request_id }).await?;
-            return Ok(gone.into_inner().shown(form));
+            return Ok(gone.into_inner().shown(form).into());
         }
     };
-    Ok(domain.into_inner().shown(form))
+    Ok(domain.into_inner().shown(form).into())
 }
 
 async fn dkim(mut api: Connection, verb: DkimVerb, form: Form) -> anyhow::Result<String> {

@@ -1,7 +1,8 @@
 //! `yubin ctl`: the admin API on the command line.
 //!
 //! Noun, verb, name; data on standard output, as a table or with `--json` as JSON; messages on standard error. Exit status 0 for done,
-//! 1 for refused or failed, 2 for a wrong command line. Passwords come from standard input only.
+//! 1 for refused or failed, 2 for a wrong command line; of `domain dns`, 3 for records that are missing or wrong and 4 for records that
+//! can't be looked up. Passwords come from standard input only.
 
 mod args;
 mod auto_reply;
@@ -27,9 +28,9 @@ pub use args::CtlArgs;
 /// The server refused, or can't be reached; the text says why.
 pub fn main(args: CtlArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let text = runtime.block_on(call::call(args).boxed_local())?;
-    say(&text);
-    Ok(ExitCode::SUCCESS)
+    let printed = runtime.block_on(call::call(args).boxed_local())?;
+    say(&printed.text);
+    Ok(ExitCode::from(printed.status))
 }
 
 /// Says something on standard output. A reader that is gone is no reason to fail.

@@ -10,6 +10,7 @@ mod sending;
 use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
 
+pub(crate) use dns::status as dns_status;
 pub(crate) use queue::Trace;
 
 use super::output::{human, human_limit, table};

@@ -6,6 +6,7 @@
 //! - [`tls`]: TLS configurations towards mail hosts. [`scope`]: which addresses may be connected to.
 //! - [`https`]: one page of the web.
 //! - [`dkim`]: keys, and signatures of our own mail. [`header`]: a message taken apart as it goes by.
+//! - [`published`]: what a hosted domain's owner has published, what is wrong with it and how to mend it.
 //! - [`verify`]: who sends us mail, and whether it is true: SPF, DKIM, DMARC, ARC, names of addresses, DNS lists.
 //!
 //! An edge crate: it talks to name servers and to policy hosts, and to nothing else of the house. It decides nothing about mail: what
@@ -16,6 +17,7 @@ pub mod dkim;
 pub mod header;
 pub mod https;
 pub mod mta_sts;
+pub mod published;
 pub mod resolver;
 pub mod scope;
 pub mod tls;

@@ -199,7 +199,7 @@ pub async fn report_targets(resolver: &Resolver, domain: &DomainName) -> Result<
 }
 
 /// Targets of the one TLSRPT record among these; two are as none.
-fn targets(texts: &[String]) -> Vec<ReportTarget> {
+pub(crate) fn targets(texts: &[String]) -> Vec<ReportTarget> {
     let mut records = texts.iter().filter(|text| text.starts_with("v=TLSRPTv1;"));
     let (Some(record), None) = (records.next(), records.next()) else { return Vec::new() };
     let mut fields = record.split(';').filter_map(|field| field.split_once('='));
@@ -207,7 +207,7 @@ fn targets(texts: &[String]) -> Vec<ReportTarget> {
     uris.split(',').filter_map(|uri| target(uri.trim())).take(limits::TLS_RPT_TARGETS_MAX).collect()
 }
 
-fn target(uri: &str) -> Option<ReportTarget> {
+pub(crate) fn target(uri: &str) -> Option<ReportTarget> {
     if let Some(address) = uri.strip_prefix("mailto:") {
         // Headers that the address may bring along are not ours to set.
         let address = address.split('?').next().unwrap_or_default();

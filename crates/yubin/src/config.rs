@@ -180,6 +180,10 @@ pub(crate) struct Dns {
     pub(crate) mx_hosts: Vec<String>,
     /// The SPF record.
     pub(crate) spf: String,
+    /// The host that users' mail programs connect to; empty: domains announce none (RFC 6186).
+    pub(crate) client_host: String,
+    /// Name servers that are asked what domains have published, `address:port`; none: those of the system.
+    pub(crate) name_servers: Vec<SocketAddr>,
 }
 
 /// Logs and traces.
@@ -263,7 +267,8 @@ impl Default for Store {
 
 impl Default for Dns {
     fn default() -> Self {
-        Dns { mx_hosts: Vec::new(), spf: "v=spf1 mx ~all".to_owned() }
+        let spf = "v=spf1 mx ~all".to_owned();
+        Dns { mx_hosts: Vec::new(), spf, client_host: String::new(), name_servers: Vec::new() }
     }
 }
 
@@ -278,7 +283,13 @@ impl Dns {
             && self.spf.len() <= 255
             && self.spf.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         ensure!(sound, "dns.spf: begins with v=spf1 and has at most 255 ASCII characters");
-        Ok(DnsSettings { mx_hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()?, spf: self.spf.clone() })
+        let client =
+            |name: &str| DomainName::parse(name).with_context(|| format!("dns.client_host: {name} is no host name"));
+        Ok(DnsSettings {
+            mx_hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()?,
+            spf: self.spf.clone(),
+            client_host: Some(self.client_host.as_str()).filter(|name| !name.is_empty()).map(client).transpose()?,
+        })
     }
 }
 
@@ -378,6 +389,7 @@ mod tests {
             ("drain_seconds = 3601", "drain_seconds"),
             ("[dns]\nmx_hosts = ['mx 1']", "dns.mx_hosts"),
             ("[dns]\nspf = 'spf1 mx'", "dns.spf"),
+            ("[dns]\nclient_host = 'mail 1'", "dns.client_host"),
             ("[store]\nnode = 0", "store.node"),
             ("[store]\ncluster_id = 'xyz'", "store.cluster_id"),
             ("[store]\nmemory_mib = 31", "store.memory_mib"),

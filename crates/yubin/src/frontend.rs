@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use yubin_dns_auth::https::HttpsClient;
 use yubin_dns_auth::tls::system_roots;
 use yubin_dns_auth::verify::{DnsList, Verifier};
-use yubin_dns_auth::{AddressScope, ConfigError, NameServers, Resolver, ResolverConfig};
+use yubin_dns_auth::{AddressScope, ConfigError, Resolver, ResolverConfig};
 use yubin_frontend::{
     CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListRule,
     ListenerConfig, ListenerTls, PlaintextLogin, Protocol, ReverseDnsRule, TlsSource,
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::config::inbound::{self as told, domains};
 use crate::config::logins::{Guessing, Issuer};
 use crate::config::queue::Switch;
+use crate::dns::name_servers;
 
 /// Memory for incoming messages, all connections together, bytes.
 const SPOOL_MEMORY_BYTES_MAX: usize = 64 << 20;
@@ -93,10 +94,7 @@ fn issuers(config: &Config) -> anyhow::Result<Option<IssuersConfig>> {
 }
 
 fn resolver(config: &Config) -> Result<Resolver, ConfigError> {
-    let nameservers = match config.smtp.inbound.name_servers.as_slice() {
-        [] => NameServers::System,
-        addresses => NameServers::Addresses(addresses.to_vec()),
-    };
+    let nameservers = name_servers(&config.smtp.inbound.name_servers);
     Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() })
 }
 

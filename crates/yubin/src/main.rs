@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod dns;
 mod frontend;
 mod http;
 mod metrics;

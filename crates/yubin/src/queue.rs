@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
-use yubin_dns_auth::{NameServers, Resolver, ResolverConfig};
+use yubin_dns_auth::{Resolver, ResolverConfig};
 use yubin_queue::{Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
 use yubin_session::sasl::Credentials;
 use yubin_types::{DestinationName, DomainName, Secret};
 
 use crate::config::{Config, queue as told};
+use crate::dns::name_servers;
 
 /// What the worker is told.
 pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Result<QueueConfig> {
@@ -38,10 +39,7 @@ pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Resu
 
 /// The DNS as the worker asks it.
 pub(crate) fn mail_hosts(config: &Config) -> anyhow::Result<Arc<dyn MailHosts>> {
-    let nameservers = match config.queue.name_servers.as_slice() {
-        [] => NameServers::System,
-        addresses => NameServers::Addresses(addresses.to_vec()),
-    };
+    let nameservers = name_servers(&config.queue.name_servers);
     let resolver = Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() }).context("queue")?;
     let dnssec = match config.queue.dnssec {
         told::Switch::On => Dnssec::Validate,

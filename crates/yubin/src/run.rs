@@ -23,7 +23,7 @@ use yubin_queue::{Queue, RunningQueue};
 use yubin_store::{Member, Store, StoreSettings};
 
 use crate::config::{Config, Role, Transport};
-use crate::{demo, frontend, http, metrics, queue, secrets, shutdown, telemetry};
+use crate::{demo, dns, frontend, http, metrics, queue, secrets, shutdown, telemetry};
 
 /// What the caller asks for besides running.
 #[derive(Clone, Copy, Debug)]
@@ -246,7 +246,8 @@ impl Services {
         bound: &mut Bound,
     ) -> anyhow::Result<()> {
         let secret = secrets::cluster_secret(config)?;
-        let service = AdminService::new(Arc::clone(client), config.dns.settings(&config.hostname)?, &secret);
+        let (dns, inspector) = (config.dns.settings(&config.hostname)?, dns::inspector(config)?);
+        let service = AdminService::new(Arc::clone(client), dns, inspector, &secret);
         let service = service.with_dialogues(dialogues);
         for address in &config.listen.admin {
             let (listener, _) = listen("admin", *address, bound).await?;

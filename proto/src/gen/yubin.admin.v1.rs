@@ -136,6 +136,11 @@ pub struct GetDomainDnsRequest {
     pub name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckDomainDnsRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateDkimRequest {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
@@ -163,12 +168,52 @@ pub struct DomainDns {
     #[prost(message, repeated, tag = "1")]
     pub records: ::prost::alloc::vec::Vec<DnsRecord>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DomainDnsCheck {
+    /// What must be published first, then what may be.
+    #[prost(message, repeated, tag = "1")]
+    pub findings: ::prost::alloc::vec::Vec<DnsFinding>,
+}
+/// What a check says of one record.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DnsFinding {
+    #[prost(enumeration = "DnsSubject", tag = "1")]
+    pub subject: i32,
+    /// Where it stands, in full, without a final dot.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// MX, TXT or SRV.
+    #[prost(string, tag = "3")]
+    pub r#type: ::prost::alloc::string::String,
+    /// What is to be published; empty if nothing of the kind is.
+    #[prost(string, tag = "4")]
+    pub expected: ::prost::alloc::string::String,
+    /// What is published there.
+    #[prost(string, repeated, tag = "5")]
+    pub found: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "DnsVerdict", tag = "6")]
+    pub verdict: i32,
+    /// What is wrong; empty if it is right or absent.
+    #[prost(message, repeated, tag = "7")]
+    pub faults: ::prost::alloc::vec::Vec<DnsAdvice>,
+    /// What could be better about a record that works.
+    #[prost(message, repeated, tag = "8")]
+    pub hints: ::prost::alloc::vec::Vec<DnsAdvice>,
+}
+/// Both are sentences for the owner of the domain.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DnsAdvice {
+    #[prost(string, tag = "1")]
+    pub what: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub mend: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DnsRecord {
     /// In full, without a final dot.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// MX or TXT.
+    /// MX, TXT or SRV.
     #[prost(string, tag = "2")]
     pub r#type: ::prost::alloc::string::String,
     /// The text of a TXT record as a whole; beyond 255 octets it goes into several strings.
@@ -1268,6 +1313,93 @@ impl DkimState {
         }
     }
 }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DnsVerdict {
+    Unspecified = 0,
+    /// Published as it must be.
+    Right = 1,
+    /// Not published, and needn't be.
+    Absent = 2,
+    /// Nobody could say now: check again later.
+    Unknown = 3,
+    Missing = 4,
+    /// Published otherwise, or what is published does not work.
+    Wrong = 5,
+}
+impl DnsVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DNS_VERDICT_UNSPECIFIED",
+            Self::Right => "DNS_VERDICT_RIGHT",
+            Self::Absent => "DNS_VERDICT_ABSENT",
+            Self::Unknown => "DNS_VERDICT_UNKNOWN",
+            Self::Missing => "DNS_VERDICT_MISSING",
+            Self::Wrong => "DNS_VERDICT_WRONG",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DNS_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "DNS_VERDICT_RIGHT" => Some(Self::Right),
+            "DNS_VERDICT_ABSENT" => Some(Self::Absent),
+            "DNS_VERDICT_UNKNOWN" => Some(Self::Unknown),
+            "DNS_VERDICT_MISSING" => Some(Self::Missing),
+            "DNS_VERDICT_WRONG" => Some(Self::Wrong),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DnsSubject {
+    Unspecified = 0,
+    Mx = 1,
+    Spf = 2,
+    Dkim = 3,
+    Dmarc = 4,
+    MtaSts = 5,
+    TlsRpt = 6,
+    /// Where users' programs find their servers (RFC 6186).
+    Service = 7,
+}
+impl DnsSubject {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DNS_SUBJECT_UNSPECIFIED",
+            Self::Mx => "DNS_SUBJECT_MX",
+            Self::Spf => "DNS_SUBJECT_SPF",
+            Self::Dkim => "DNS_SUBJECT_DKIM",
+            Self::Dmarc => "DNS_SUBJECT_DMARC",
+            Self::MtaSts => "DNS_SUBJECT_MTA_STS",
+            Self::TlsRpt => "DNS_SUBJECT_TLS_RPT",
+            Self::Service => "DNS_SUBJECT_SERVICE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DNS_SUBJECT_UNSPECIFIED" => Some(Self::Unspecified),
+            "DNS_SUBJECT_MX" => Some(Self::Mx),
+            "DNS_SUBJECT_SPF" => Some(Self::Spf),
+            "DNS_SUBJECT_DKIM" => Some(Self::Dkim),
+            "DNS_SUBJECT_DMARC" => Some(Self::Dmarc),
+            "DNS_SUBJECT_MTA_STS" => Some(Self::MtaSts),
+            "DNS_SUBJECT_TLS_RPT" => Some(Self::TlsRpt),
+            "DNS_SUBJECT_SERVICE" => Some(Self::Service),
+            _ => None,
+        }
+    }
+}
 /// Whose words notices use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1708,6 +1840,28 @@ pub mod admin_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetDomainDns"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What the domain's owner has published, looked up now: record by record, with what is wrong and how to mend it.
+        pub async fn check_domain_dns(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckDomainDnsRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDnsCheck>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/CheckDomainDns",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "CheckDomainDns"));
             self.inner.unary(req, path, codec).await
         }
         /// Makes new DKIM keys, which wait until their records are published.
@@ -2825,6 +2979,11 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::GetDomainDnsRequest>,
         ) -> std::result::Result<tonic::Response<super::DomainDns>, tonic::Status>;
+        /// What the domain's owner has published, looked up now: record by record, with what is wrong and how to mend it.
+        async fn check_domain_dns(
+            &self,
+            request: tonic::Request<super::CheckDomainDnsRequest>,
+        ) -> std::result::Result<tonic::Response<super::DomainDnsCheck>, tonic::Status>;
         /// Makes new DKIM keys, which wait until their records are published.
         async fn rotate_dkim(
             &self,
@@ -3510,6 +3669,51 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetDomainDnsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/CheckDomainDns" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckDomainDnsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::CheckDomainDnsRequest>
+                    for CheckDomainDnsSvc<T> {
+                        type Response = super::DomainDnsCheck;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckDomainDnsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::check_domain_dns(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckDomainDnsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -117,7 +117,8 @@ pub fn yubin_with_backlog(folder: &Path, backlog: Backlog) -> Result<Relay<Syste
 
 /// Removes the domain's DKIM keys.
 fn leave_unsigned(system: &System, domain: &str) -> Result<()> {
-    let shown: Value = serde_json::from_str(&system.admin().ctl(&["domain", "dns", domain, "--json"], "")?)?;
+    let shown: Value =
+        serde_json::from_str(&system.admin().ctl(&["domain", "dns", domain, "--expected", "--json"], "")?)?;
     let records = shown.get("records").and_then(Value::as_array).context("no records")?;
     for selector in records.iter().filter_map(|record| record.get("selector")?.as_str()) {
         system.admin().ctl(&["domain", "dkim", "remove", domain, selector], "")?;

@@ -9,6 +9,10 @@ use async_trait::async_trait;
 use prost::bytes::Bytes;
 use tokio::sync::Mutex;
 use yubin_admin::{AdminService, DnsSettings, auth};
+use yubin_dns_auth::mta_sts::FetchConfig;
+use yubin_dns_auth::published::Inspector;
+use yubin_dns_auth::tls::system_roots;
+use yubin_dns_auth::{AddressScope, NameServers};
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
     Body, Caller, ClientSettings, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
@@ -48,8 +52,8 @@ impl World {
         let token = auth::mint();
         auth::register(&client, &token, now()).await.unwrap();
         let mx_hosts = vec![DomainName::parse("mx.host.example").unwrap()];
-        let dns = DnsSettings { mx_hosts, spf: "v=spf1 mx ~all".to_owned() };
-        let service = AdminService::new(Arc::clone(&client), dns, &Secret::new(SECRET));
+        let dns = DnsSettings { mx_hosts, spf: "v=spf1 mx ~all".to_owned(), client_host: None };
+        let service = AdminService::new(Arc::clone(&client), dns, inspector(), &Secret::new(SECRET));
         let mut world = World { client, service, token, domains: BTreeMap::new() };
         for (name, group) in domains {
             let group = GroupNumber(*group);
@@ -84,6 +88,13 @@ impl World {
         let bodies = vec![Body::Inline(Bytes::from_static(b"hello world"))];
         self.client.enqueue(self.domains[domain], None, vec![message], (request, &caller), bodies).await.unwrap();
     }
+}
+
+/// Asks a port where nobody answers.
+fn inspector() -> Inspector {
+    let roots = Arc::new(system_roots());
+    let fetch = FetchConfig { roots, port: 443, scope: AddressScope::Public };
+    Inspector::new(NameServers::Addresses(vec![([127, 0, 0, 1], 1).into()]), fetch).unwrap()
 }
 
 /// A message of 11 bytes; the empty sender is the null one.

@@ -72,18 +72,18 @@ impl From<HttpsError> for FetchError {
 }
 
 /// Fetches policies.
-pub(super) struct Fetcher {
+pub(crate) struct Fetcher {
     port: u16,
     client: HttpsClient,
 }
 
 impl Fetcher {
-    pub(super) fn new(config: FetchConfig) -> Result<Fetcher, rustls::Error> {
+    pub(crate) fn new(config: FetchConfig) -> Result<Fetcher, rustls::Error> {
         Ok(Fetcher { port: config.port, client: HttpsClient::new(config.roots, config.scope)? })
     }
 
     /// The policy of a domain, as it stands at its policy host now.
-    pub(super) async fn fetch(&self, resolver: &Resolver, domain: &DomainName) -> Result<Policy, FetchError> {
+    pub(crate) async fn fetch(&self, resolver: &Resolver, domain: &DomainName) -> Result<Policy, FetchError> {
         let bound = Duration::from_secs(limits::MTA_STS_FETCH_SECONDS_MAX);
         match timeout(bound, Box::pin(self.get(resolver, domain))).await {
             Ok(fetched) => Ok(Policy::parse(&fetched?)?),

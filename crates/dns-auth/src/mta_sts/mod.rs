@@ -23,8 +23,8 @@ use crate::resolver::{Resolver, Validation};
 pub use fetch::{FetchConfig, FetchError};
 pub use policy::{Mode, MxPattern, Policy, PolicyError};
 
-use fetch::Fetcher;
-use policy::announced_id;
+pub(crate) use fetch::Fetcher;
+pub(crate) use policy::announced_id;
 
 /// What MTA-STS says about a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]

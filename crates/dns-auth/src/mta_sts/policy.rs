@@ -122,7 +122,7 @@ impl std::fmt::Display for MxPattern {
 }
 
 /// The id that the TXT records at `_mta-sts` announce, if exactly one of them is an MTA-STS record and it is valid.
-pub(super) fn announced_id(texts: &[String]) -> Option<String> {
+pub(crate) fn announced_id(texts: &[String]) -> Option<String> {
     let mut records = texts.iter().filter(|text| text.starts_with("v=STSv1;"));
     let (record, None) = (records.next()?, records.next()) else { return None };
     let mut fields = record.split(';').filter_map(|field| field.split_once('='));

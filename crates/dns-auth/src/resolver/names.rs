@@ -67,10 +67,36 @@ impl Resolver {
         Ok(records.data.iter().filter_map(exchange).collect())
     }
 
+    /// The mail exchangers of a domain as they are published: preference and name, `.` for a null MX, in no order.
+    pub(crate) async fn published_exchanges(&self, name: &str) -> Result<Vec<(u16, String)>, LookupError> {
+        let records = self.any(name, RecordType::MX).await?;
+        let exchange = |data: &RData| match data {
+            RData::MX(mx) => Some((mx.preference, written(&mx.exchange))),
+            _ => None,
+        };
+        Ok(records.data.iter().filter_map(exchange).collect())
+    }
+
+    /// Where a service is offered (RFC 2782): port and host, `.` for nowhere.
+    pub(crate) async fn services_at(&self, name: &str) -> Result<Vec<(u16, String)>, LookupError> {
+        let records = self.any(name, RecordType::SRV).await?;
+        let service = |data: &RData| match data {
+            RData::SRV(service) => Some((service.port, written(&service.target))),
+            _ => None,
+        };
+        Ok(records.data.iter().filter_map(service).collect())
+    }
+
     async fn any(&self, name: &str, kind: RecordType) -> Result<Records, LookupError> {
         let labels = name.strip_suffix('.').unwrap_or(name).split('.').map(str::as_bytes);
         // Too long for the DNS, or with an empty label: it can't exist.
         let name = Name::from_labels(labels).map_err(|_| LookupError::NoDomain(Security::Unchecked))?;
         self.ask(Question { name, kind, validation: Validation::Off }).await
     }
+}
+
+/// In lower case, without the final dot; the root as `.`.
+fn written(name: &Name) -> String {
+    let text = name.to_lowercase().to_ascii();
+    text.strip_suffix('.').filter(|rest| !rest.is_empty()).map(str::to_owned).unwrap_or(text)
 }

@@ -147,7 +147,7 @@ impl Verifier {
 }
 
 /// The names that a walk asks about: the first, and from the last seven labels on each one shorter.
-fn names(start: &DomainName) -> Vec<DomainName> {
+pub(crate) fn names(start: &DomainName) -> Vec<DomainName> {
     let labels: Vec<&str> = start.as_str().split('.').collect();
     if labels.len() < 2 {
         return Vec::new();
@@ -177,7 +177,7 @@ fn one_below(suffix: &DomainName, start: &DomainName) -> DomainName {
     name.unwrap_or_else(|| start.clone())
 }
 
-fn is_below(name: &DomainName, domain: &DomainName) -> bool {
+pub(crate) fn is_below(name: &DomainName, domain: &DomainName) -> bool {
     let head = name.as_str().strip_suffix(domain.as_str());
     head.is_some_and(|head| head.is_empty() || head.ends_with('.'))
 }

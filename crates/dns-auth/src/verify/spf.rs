@@ -16,6 +16,7 @@ use yubin_types::{Address, AuthResult, DomainName, limits};
 
 use super::Verifier;
 use evaluate::Evaluation;
+pub(crate) use evaluate::{is_record, known_terms};
 
 /// Who wants to send.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ mod dkim;
 mod dns_server;
 mod https;
 mod mta_sts;
+mod published;
 mod resolver;
 mod spf;
 mod tls_server;

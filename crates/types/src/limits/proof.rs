@@ -40,6 +40,8 @@ pub const DKIM_SIGNATURES_BYTES_MAX: usize = 8 * 1024;
 pub const SPF_LOOKUPS_MAX: u32 = 10;
 /// How many of them may find nothing (RFC 7208 §4.6.4).
 pub const SPF_VOID_LOOKUPS_MAX: u32 = 2;
+/// How far a check of a published SPF record counts on when there are too many.
+pub const SPF_LOOKUPS_COUNTED_MAX: u32 = 40;
 /// Names that one `mx` or `ptr` term looks up (RFC 7208 §4.6.4).
 pub const SPF_NAMES_MAX: usize = 10;
 /// One SPF check, seconds (RFC 7208 §4.6.4: at least 20).
@@ -72,6 +74,13 @@ pub const AUTH_RESULTS_BYTES_MAX: usize = 6 * 1024;
 pub const DNS_LISTS_MAX: usize = 20;
 /// How long a DNS list may take to answer, seconds; one that doesn't lists nobody.
 pub const DNS_LIST_SECONDS_MAX: u64 = 5;
+
+/// One check of what a domain publishes, seconds; what is not known by then is said to be unknown.
+pub const DNS_CHECK_SECONDS_MAX: u64 = 30;
+/// Lookups of one check of what a domain publishes: its own records take about twenty, records that SPF includes the rest.
+pub const DNS_CHECK_LOOKUPS_MAX: usize = 120;
+/// Mail exchangers of a domain whose addresses a check looks up.
+pub const DNS_CHECK_HOSTS_MAX: usize = 20;
 
 /// How long a rewritten sender takes bounces, days: longer than any queue holds a message; as others have it.
 pub const SRS_DAYS_MAX: u64 = 21;

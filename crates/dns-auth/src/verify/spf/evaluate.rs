@@ -199,14 +199,14 @@ impl<'a> Evaluation<'a> {
 }
 
 /// `v=spf1`, alone or before a space.
-fn is_record(text: &[u8]) -> bool {
+pub(crate) fn is_record(text: &[u8]) -> bool {
     let (version, rest) = text.split_at(text.len().min(6));
     version.eq_ignore_ascii_case(b"v=spf1") && matches!(rest.first(), None | Some(b' '))
 }
 
 /// The record without modifiers that nobody knows, whose values may be anything (§6); none if it has an unknown mechanism, which is a
 /// mistake (§5). The library passes over the one and stumbles over the other.
-fn known_terms(record: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn known_terms(record: &[u8]) -> Option<Vec<u8>> {
     const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
     let mut known = b"v=spf1".to_vec();
     for term in record.split(|byte| *byte == b' ').skip(1).filter(|term| !term.is_empty()) {
