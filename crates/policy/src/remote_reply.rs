@@ -14,7 +14,7 @@ mod rules;
 use yubin_types::EnhancedStatus;
 
 pub use advice::Advice;
-pub use blocklists::Blocklist;
+pub use blocklists::{Blocklist, Holds};
 
 /// A server's negative reply.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +137,19 @@ pub fn classify(reply: &Reply<'_>) -> Verdict {
             Verdict { class, blocklist }
         }
         blocklist => Verdict { class: Class::Blocklisted, blocklist },
+    }
+}
+
+impl Verdict {
+    /// What to do about the destination.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        match self.blocklist {
+            Some(list) if list.holds == Holds::Domains && self.class.backoff() == Backoff::SetSourceAside => {
+                Backoff::None
+            }
+            _ => self.class.backoff(),
+        }
     }
 }
 

@@ -9,12 +9,27 @@ pub struct Blocklist {
     pub name: &'static str,
     /// Where addresses are looked up and removal is asked for.
     pub lookup_url: &'static str,
+    /// What is on it.
+    pub holds: Holds,
     /// How replies name it, in lower case.
     marks: &'static [&'static str],
 }
 
+/// What is on a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Addresses that mail comes from.
+    Addresses,
+    /// Domains that messages name: another source address would fare no better.
+    Domains,
+}
+
 const fn list(name: &'static str, lookup_url: &'static str, marks: &'static [&'static str]) -> Blocklist {
-    Blocklist { name, lookup_url, marks }
+    Blocklist { name, lookup_url, holds: Holds::Addresses, marks }
+}
+
+const fn domains(name: &'static str, lookup_url: &'static str, marks: &'static [&'static str]) -> Blocklist {
+    Blocklist { holds: Holds::Domains, ..list(name, lookup_url, marks) }
 }
 
 /// Special names first: Spamhaus runs several lists.
@@ -26,7 +41,7 @@ static LISTS: &[Blocklist] = &[
         "https://check.spamhaus.org/",
         &["//sbl.spamhaus.org", " sbl.spamhaus.org", "spamhaus.org/sbl"],
     ),
-    list("Spamhaus DBL", "https://check.spamhaus.org/", &["dbl.spamhaus.org", "spamhaus.org/dbl"]),
+    domains("Spamhaus DBL", "https://check.spamhaus.org/", &["dbl.spamhaus.org", "spamhaus.org/dbl"]),
     list("Spamhaus", "https://check.spamhaus.org/", &["spamhaus"]),
     list("SpamCop", "https://www.spamcop.net/bl.shtml", &["spamcop"]),
     list("Barracuda", "https://www.barracudacentral.org/lookups", &["barracuda"]),
@@ -48,7 +63,7 @@ static LISTS: &[Blocklist] = &[
     list("SpamRATS", "https://www.spamrats.com/lookup.php", &["spamrats"]),
     list("PSBL", "https://psbl.org/", &["psbl.surriel", "psbl.org"]),
     list("Mailspike", "https://mailspike.org/iplookup.html", &["mailspike"]),
-    list("SURBL", "https://surbl.org/surbl-analysis", &["surbl"]),
+    domains("SURBL", "https://surbl.org/surbl-analysis", &["surbl"]),
     list("invaluement", "https://www.invaluement.com/lookup/", &["invaluement"]),
     list("SORBS", "https://www.sorbs.net/", &["sorbs.net"]),
     list("0Spam", "https://0spam.org/", &["0spam"]),

@@ -270,3 +270,12 @@ fn vague_words_set_no_address_aside() {
         assert_eq!(understand("mx.example.net", line).class.backoff(), Backoff::None, "{line}");
     }
 }
+
+#[test]
+fn a_list_of_domains_says_nothing_of_our_address() {
+    let of = |line: &str| understand("mx.example.net", line).backoff();
+    let set_aside = Backoff::SetSourceAside;
+    assert_eq!(of("554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org"), set_aside);
+    assert_eq!(of("554 5.7.1 Rejected: Sender domain is listed on dbl.spamhaus.org"), Backoff::None);
+    assert_eq!(of("550 5.1.1 No such user"), Backoff::None);
+}
