@@ -183,7 +183,7 @@ mod tests {
         let ended: Vec<Value> =
             ends.iter().map(|outcome| json!({ "message_id": message_id, "outcome": outcome })).collect();
         let kill = |at| Kill { at: Duration::from_secs(at), victim: Victim::Worker, host: "mx1".to_owned() };
-        let told = ends.iter().filter(|end| **end == "bounced").map(|_| notice("5.7.1")).collect();
+        let told: Vec<_> = ends.iter().filter(|end| **end == "bounced").map(|_| notice("5.7.1")).collect();
         let seen = Seen {
             outcome,
             trace: json!({ "waiting": [], "ended": ended }),
