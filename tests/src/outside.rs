@@ -1,9 +1,11 @@
 //! A system whose mail to the outside goes to a receiver of ours, with hosted domains of two accounts each.
 
+use crate::process::output;
 use crate::receiver::Receiver;
 use crate::system::{System, Transport, smart_host};
 use anyhow::Result;
 use serde_json::Value;
+use std::process::Command;
 
 /// The password of every account.
 pub const PASSWORD: &str = "correct horse battery";
@@ -24,13 +26,34 @@ impl Outside {
     /// # Errors
     /// When one does not start.
     pub fn start(transport: Transport, domains: &[&str]) -> Result<Outside> {
+        Self::configured(transport, domains, "")
+    }
+
+    /// The same with more lines of configuration, whole tables.
+    ///
+    /// # Errors
+    /// As [`Outside::start`].
+    pub fn configured(transport: Transport, domains: &[&str], more: &str) -> Result<Outside> {
         let receiver = Receiver::start()?;
         let folder = tempfile::tempdir()?;
-        let system = System::configured(transport, folder.path(), &smart_host(receiver.address(), &[]))?;
+        let more = format!("{more}{}", smart_host(receiver.address(), &[]));
+        let system = System::configured(transport, folder.path(), &more)?;
         for domain in domains {
             system.admin.populate(domain, 2, PASSWORD)?;
         }
         Ok(Outside { system, receiver, _folder: folder })
+    }
+
+    /// Sends as a user, by a real client; an error holds what it was told.
+    ///
+    /// # Errors
+    /// When the message is refused.
+    pub fn submit(&self, user: &str, to: &str) -> Result<()> {
+        let port = self.system.port("submissions")?.port().to_string();
+        let mut swaks = Command::new("swaks");
+        swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
+        swaks.args(["--auth-user", user, "--auth-password", PASSWORD, "--from", user, "--to", to]);
+        output(&mut swaks).map(drop)
     }
 
     /// What `yubin ctl` prints.

@@ -5,6 +5,8 @@
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -208,4 +210,17 @@ pub fn listens(address: std::net::SocketAddr) -> bool {
 pub fn in_memory(folder: &Path) -> bool {
     let kind = output(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder)).unwrap_or_default();
     kind.trim() == "tmpfs"
+}
+
+/// A page over HTTP, with its header.
+///
+/// # Errors
+/// When nobody answers.
+pub fn http_get(address: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page)?;
+    Ok(page)
 }

@@ -4,8 +4,9 @@
 //! that begins with `gone` is refused for good, one that begins with `later` while the receiver is told to put it off.
 
 use anyhow::Result;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,10 @@ pub struct Taken {
     pub recipients: Vec<String>,
     /// The message, without dot-stuffing.
     pub text: String,
+    /// The address that it came from.
+    pub peer: IpAddr,
+    /// What EHLO said.
+    pub hello: String,
 }
 
 /// A running receiver; it ends with the process.
@@ -31,6 +36,8 @@ pub struct Receiver {
 struct Shared {
     taken: Mutex<Vec<Taken>>,
     busy: AtomicBool,
+    /// Whose mail is refused, with which reply.
+    blocked: Mutex<BTreeMap<IpAddr, String>>,
 }
 
 impl Receiver {
@@ -62,6 +69,16 @@ impl Receiver {
         self.shared.busy.store(false, Ordering::SeqCst);
     }
 
+    /// From now on mail from this address is refused with this reply.
+    pub fn block(&self, peer: IpAddr, reply: &str) {
+        self.shared.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, reply.to_owned());
+    }
+
+    /// From now on mail from this address is taken again.
+    pub fn unblock(&self, peer: IpAddr) {
+        self.shared.blocked.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
     /// What it has taken so far.
     #[must_use]
     pub fn taken(&self) -> Vec<Taken> {
@@ -84,12 +101,20 @@ pub(crate) fn serve_each<T: Send + Sync + 'static>(
     });
 }
 
+impl Shared {
+    /// With what mail from there is refused.
+    fn refusal(&self, peer: IpAddr) -> Option<String> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).cloned()
+    }
+}
+
 fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
+    let peer = stream.peer_addr()?.ip();
     let mut output = stream.try_clone()?;
     let mut input = BufReader::new(stream);
     let mut say = |line: &str| output.write_all(format!("{line}\r\n").as_bytes());
     say("220 elsewhere.example ESMTP")?;
-    let (mut sender, mut recipients) = (String::new(), Vec::new());
+    let (mut sender, mut recipients, mut hello) = (String::new(), Vec::new(), String::new());
     loop {
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
@@ -97,7 +122,11 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
         }
         let line = line.trim_end();
         match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EHLO" => say("250-elsewhere.example\r\n250-PIPELINING\r\n250 8BITMIME")?,
+            "EHLO" => {
+                hello = line.get(5..).unwrap_or_default().to_owned();
+                say("250-elsewhere.example\r\n250-PIPELINING\r\n250 8BITMIME")?;
+            }
+            "MAIL" | "RCPT" if shared.refusal(peer).is_some() => say(&shared.refusal(peer).unwrap_or_default())?,
             "MAIL" => {
                 sender = path(line);
                 recipients.clear();
@@ -118,7 +147,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             "DATA" => {
                 say("354 Go on")?;
                 let text = content(&mut input)?;
-                let taken = Taken { sender: sender.clone(), recipients: std::mem::take(&mut recipients), text };
+                let (sender, hello) = (sender.clone(), hello.clone());
+                let taken = Taken { sender, recipients: std::mem::take(&mut recipients), text, peer, hello };
                 shared.taken.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
                 say("250 2.0.0 Taken")?;
             }

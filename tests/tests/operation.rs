@@ -3,14 +3,12 @@
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
-use yubin_tests::process::{self, wait_until};
+use yubin_tests::process::{self, http_get, wait_until};
 use yubin_tests::smtp::{Smtp, stuffed};
 use yubin_tests::system::{self, System, Transport};
 
@@ -65,12 +63,12 @@ fn probes_and_metrics_are_answered(transport: Transport) {
     assert!(smtp.send("friend@elsewhere.example", USER, b"Subject: a\r\n\r\nb\r\n").unwrap().starts_with("250"));
     let http = system.port("http").unwrap();
     for page in ["/livez", "/readyz"] {
-        assert!(get(http, page).starts_with("HTTP/1.1 200 "), "{page}");
+        assert!(http_get(http, page).unwrap().starts_with("HTTP/1.1 200 "), "{page}");
     }
-    let metrics = get(http, "/metrics");
+    let metrics = http_get(http, "/metrics").unwrap();
     assert!(metrics.contains("yubin_smtp_deliveries_total{result=\"stored\"} 1"), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"), "not whole: {metrics}");
-    assert!(get(http, "/nothing").starts_with("HTTP/1.1 404 "));
+    assert!(http_get(http, "/nothing").unwrap().starts_with("HTTP/1.1 404 "));
 }
 
 fn a_mailbox_is_free_when_quit_is_answered(transport: Transport) {
@@ -98,14 +96,4 @@ fn a_configuration_is_checked_before_it_is_used() {
         let error = config("check", text).unwrap_err().to_string();
         assert!(error.contains(word), "{text}: {error}");
     }
-}
-
-/// A page with its status line and headers.
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
-    page
 }

@@ -59,7 +59,7 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
 
     wait_until(DELIVERED_WITHIN, || !world.receiver.taken().is_empty()).unwrap();
     let taken = world.receiver.taken();
-    let [Taken { sender, recipients, text }] = &taken[..] else { panic!("{taken:?}") };
+    let [Taken { sender, recipients, text, .. }] = &taken[..] else { panic!("{taken:?}") };
     assert_eq!((sender.as_str(), &recipients[..]), ("u0@home.example", &["someone@elsewhere.example".to_owned()][..]));
     assert!(text.contains("Subject: to all the world\r\n") && text.contains("\r\nReceived: from "), "{text}");
     let trace = text.split("\r\nDate:").next().unwrap();

@@ -3,14 +3,13 @@
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 use yubin_tests::imap::Imap;
 use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
-use yubin_tests::process::{output, wait_until};
+use yubin_tests::process::wait_until;
 use yubin_tests::system::Transport;
 
 over_both_transports! {
@@ -25,13 +24,9 @@ const NEIGHBOUR: &str = "u1@home.example";
 /// How long mail may be on its way on a busy machine.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Sends as a user, by a real client; an error holds what it was told.
+/// Sends as a user; an error holds what it was told.
 fn submit(world: &Outside, user: &str, to: &str) -> Result<(), String> {
-    let port = world.system.port("submissions").unwrap().port().to_string();
-    let mut swaks = Command::new("swaks");
-    swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
-    swaks.args(["--auth-user", user, "--auth-password", PASSWORD, "--from", user, "--to", to]);
-    output(&mut swaks).map(drop).map_err(|error| error.to_string())
+    world.submit(user, to).map_err(|error| error.to_string())
 }
 
 /// Everything in a user's INBOX.

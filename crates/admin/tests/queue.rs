@@ -257,7 +257,13 @@ async fn mail_is_suspended_by_destination_or_domain_for_a_while() {
     let world = filled().await;
     let suspend = |destination: &str, domain: &str, seconds| {
         let (destination, domain) = (destination.into(), domain.into());
-        world.ask(SuspendQueueRequest { destination, domain, reason: "asked by them".into(), seconds })
+        world.ask(SuspendQueueRequest {
+            destination,
+            domain,
+            source: String::new(),
+            reason: "asked by them".into(),
+            seconds,
+        })
     };
     let listed = async || {
         let listed = world.service.list_queue_suspensions(world.ask(ListQueueSuspensionsRequest {})).await.unwrap();
@@ -280,7 +286,7 @@ async fn mail_is_suspended_by_destination_or_domain_for_a_while() {
     ] {
         assert_eq!(world.service.suspend_queue(wrong).await.unwrap_err().code(), code);
     }
-    let resume = ResumeQueueRequest { destination: "far.example".into(), domain: String::new() };
+    let resume = ResumeQueueRequest { destination: "far.example".into(), ..Default::default() };
     world.service.resume_queue(world.ask(resume.clone())).await.unwrap();
     assert_eq!(listed().await.len(), 1);
     assert_eq!(world.service.resume_queue(world.ask(resume)).await.unwrap_err().code(), Code::NotFound);

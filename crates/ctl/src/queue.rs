@@ -30,15 +30,17 @@ pub(crate) async fn queue(mut api: Connection, verb: QueueVerb, form: Form) -> a
             control(api, which, api::QueueAction::Cancel, String::new(), form).await
         }
         QueueVerb::Suspend { what, reason, seconds } => {
-            let SuspensionArgs { destination, domain } = what;
+            let SuspensionArgs { destination, domain, source } = what;
             let (destination, domain) = (destination.unwrap_or_default(), domain.unwrap_or_default());
-            let suspended =
-                api.suspend_queue(api::SuspendQueueRequest { destination, domain, reason, seconds }).await?;
+            let source = source.map(|address| address.to_string()).unwrap_or_default();
+            let request = api::SuspendQueueRequest { destination, domain, source, reason, seconds };
+            let suspended = api.suspend_queue(request).await?;
             Ok(vec![suspended.into_inner()].shown(form))
         }
-        QueueVerb::Resume(SuspensionArgs { destination, domain }) => {
+        QueueVerb::Resume(SuspensionArgs { destination, domain, source }) => {
             let (destination, domain) = (destination.unwrap_or_default(), domain.unwrap_or_default());
-            api.resume_queue(api::ResumeQueueRequest { destination, domain }).await?;
+            let source = source.map(|address| address.to_string()).unwrap_or_default();
+            api.resume_queue(api::ResumeQueueRequest { destination, domain, source }).await?;
             suspensions(api, form).await
         }
         QueueVerb::Suspensions => suspensions(api, form).await,

@@ -11,6 +11,8 @@ use yubin_proto::Content;
 use yubin_state::queue::Leased;
 use yubin_types::{GroupNumber, limits};
 
+use crate::pools::SourceId;
+
 /// Bytes of a unit of room.
 const UNIT_BYTES: usize = 1_024;
 
@@ -19,6 +21,8 @@ const UNIT_BYTES: usize = 1_024;
 pub(crate) struct Assignment {
     pub(crate) group: GroupNumber,
     pub(crate) leased: Leased,
+    /// Where it leaves from, once it begins.
+    pub(crate) source: SourceId,
     /// Its message's bytes, where they came with it.
     pub(crate) content: Option<Arc<AtHand>>,
 }

@@ -8,7 +8,6 @@
 //! If the connection is lost after the end of the message was sent, nobody knows whether it was taken (RFC 1047): the attempt ends there,
 //! and the recipients are tried again later.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use yubin_proto::StoreClient;
@@ -18,23 +17,26 @@ use yubin_session::smtp::client::{
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
 use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, Smtputf8};
-use yubin_types::{DestinationName, DomainId, EnhancedStatus, ReversePath};
+use yubin_types::{DestinationName, EnhancedStatus, ReversePath};
 
 use crate::assignment::Assignment;
+use crate::board::NoWay;
 use crate::body::{Handed, QueuedBody};
 use crate::config::QueueConfig;
-use crate::connect::{Cause, Connector};
+use crate::connect::{Cause, Connector, Origin};
 use crate::connection::Connection;
 use crate::connections::{Connections, Place};
 use crate::dialogues::{Dialogues, Watch};
 use crate::fate::{Fate, Handing, Tried, recorded};
 use crate::metrics::Metrics;
 use crate::pace::Signal;
+use crate::pools;
 use crate::profile::{Profile, Profiles};
-use crate::route::{Hop, MailHosts, Owner, Protection, Routing};
+use crate::route::{Hop, MailHosts, Owner, Protection, Routing, within_reach};
 use crate::sender;
 use crate::signing::signed;
 use crate::source::Source;
+use crate::sources::Presence;
 
 /// Transactions of one connection before it is ended: servers count too.
 const TRANSACTIONS_MAX: u32 = 100;
@@ -43,6 +45,7 @@ const TRANSACTIONS_MAX: u32 = 100;
 pub(crate) struct Engine {
     pub(crate) config: QueueConfig,
     pub(crate) profiles: Arc<Profiles>,
+    pub(crate) pools: Arc<pools::Pools>,
     pub(crate) store: Arc<StoreClient>,
     pub(crate) hosts: Arc<dyn MailHosts>,
     pub(crate) connector: Connector,
@@ -55,18 +58,25 @@ pub(crate) struct Engine {
 struct Attempt<'a> {
     engine: &'a Engine,
     leased: &'a Leased,
+    /// Where connections come from.
+    origin: Origin<'a>,
     sender: ReversePath,
     source: Source,
     fates: Vec<Option<Fate>>,
     signal: Signal,
     receiver: Option<Arc<Profile>>,
+    /// Does this machine have the source address?
+    presence: Presence,
     /// Those who watch.
     watch: Option<Watch>,
 }
 
 impl Engine {
-    /// Tries a delivery to a destination that is not hosted here.
-    pub(crate) async fn attempt(&self, assignment: &Assignment, handed: &Handed) -> Tried {
+    /// Tries a delivery to a destination that is not hosted here, from the source that it was given.
+    ///
+    /// # Errors
+    /// Nothing was tried, because nothing can be from that source.
+    pub(crate) async fn attempt(&self, assignment: &Assignment, handed: &Handed) -> Result<Tried, NoWay> {
         let leased = &assignment.leased;
         let count = leased.delivery.recipients.len();
         let sender = sender::outgoing(&leased.message, &self.config.srs_key);
@@ -86,35 +96,48 @@ impl Engine {
             Err(reply) => {
                 // A name server that fails is no reason to spare the destination's hosts, but to ask less often.
                 let signal = if reply.is_transient() { Signal::Slower } else { Signal::None };
-                return Tried::all(count, &reply, signal);
+                return Ok(Tried::all(count, &reply, signal));
             }
         };
         let hops = match suitable(hops, leased.message.content.tls) {
             Ok(hops) => hops,
-            Err(reply) => return Tried::all(count, &reply, Signal::None),
+            Err(reply) => return Ok(Tried::all(count, &reply, Signal::None)),
         };
+        let Some(from) = self.pools.source(assignment.source) else { return Err(NoWay::Missing) };
+        let receiver = |hop: &Hop| self.receiver(hop, &leased.delivery.destination);
+        let prefers = |hop: &Hop| receiver(hop).map_or(self.config.prefers, |profile| profile.prefers);
+        let hops = within_reach(hops, from.address, prefers).map_err(NoWay::Family)?;
         let source = Source::queued(QueuedBody::of(&self.store, assignment, handed));
         let source = match signed(&self.store, &self.config.keyring, &leased.message, source).await {
             Ok(source) => source,
-            Err(reply) => return Tried::all(count, &reply, Signal::None),
+            Err(reply) => return Ok(Tried::all(count, &reply, Signal::None)),
         };
         let mut attempt = Attempt {
             engine: self,
             leased,
+            origin: Origin { address: from.address, hello: from.hello.as_str() },
             sender: sender.clone(),
             source,
             fates: vec![None; count],
             signal: Signal::None,
             receiver: None,
+            presence: Presence::Here,
             watch: self.dialogues.of(leased.message.id),
         };
         for hop in &hops {
             attempt.at(hop).await;
+            if attempt.presence == Presence::Missing {
+                // Whoever had a word for some recipients keeps it.
+                if attempt.fates.iter().all(Option::is_none) {
+                    return Err(NoWay::Missing);
+                }
+                break;
+            }
             if attempt.fates.iter().all(|fate| fate.as_ref().is_some_and(Fate::is_final)) {
                 break;
             }
         }
-        attempt.finish()
+        Ok(attempt.finish())
     }
 
     /// Whose host it is.
@@ -124,23 +147,13 @@ impl Engine {
         }
         self.profiles.of_host(&hop.name).or_else(|| self.profiles.of_destination(destination)).cloned()
     }
-
-    /// The source address of a tenant's mail.
-    fn source(&self, tenant: DomainId, hop: &Hop) -> Option<IpAddr> {
-        let v4 = hop.addresses.first().is_none_or(std::net::SocketAddr::is_ipv4);
-        let fitting: Vec<IpAddr> =
-            self.config.sources.iter().copied().filter(|source| source.is_ipv4() == v4).collect();
-        let index = usize::try_from(tenant.0).unwrap_or(0).checked_rem(fitting.len())?;
-        fitting.get(index).copied()
-    }
 }
 
 impl Attempt<'_> {
     /// Everything that this host has a word for.
     async fn at(&mut self, hop: &Hop) {
         self.receiver = self.engine.receiver(hop, &self.leased.delivery.destination);
-        let source = self.engine.source(self.leased.domain, hop);
-        let place = Place::of(hop, source);
+        let place = Place::of(hop, self.origin.address);
         // Who watches sees a connection from its beginning to its end.
         let mut connection = match &self.watch {
             Some(_) => None,
@@ -150,10 +163,14 @@ impl Attempt<'_> {
             let used = connection.is_some();
             let mut open = match connection.take() {
                 Some(open) => open,
-                None => match self.engine.connector.connect(hop, source, self.watch.as_ref()).await {
+                None => match self.engine.connector.connect(hop, self.origin, self.watch.as_ref()).await {
                     Ok(open) => {
                         self.engine.metrics.connected(if open.tls().is_some() { "tls" } else { "clear" });
                         open
+                    }
+                    Err(failure) if failure.cause == Cause::NoSource => {
+                        self.presence = Presence::Missing;
+                        return;
                     }
                     Err(failure) => return self.unreached(hop, &failure),
                 },
@@ -273,7 +290,7 @@ impl Attempt<'_> {
     fn unreached(&mut self, hop: &Hop, failure: &crate::connect::NoConnection) {
         let signal = match failure.cause {
             Cause::Unreachable => Signal::Unreachable,
-            Cause::Refused | Cause::Tls => Signal::Slower,
+            Cause::Refused | Cause::Tls | Cause::NoSource => Signal::Slower,
         };
         self.signal = worse(self.signal, signal);
         let host = if failure.reply.speaker == Speaker::Peer { hop.name.as_str() } else { "" };

@@ -35,7 +35,7 @@ pub(crate) struct QueuedBody {
 
 impl QueuedBody {
     pub(crate) fn of(store: &Arc<StoreClient>, assignment: &Assignment, handed: &Handed) -> QueuedBody {
-        let Assignment { group, leased, content } = assignment;
+        let Assignment { group, leased, content, .. } = assignment;
         QueuedBody {
             store: Arc::clone(store),
             scope: scope_of(*group, leased),

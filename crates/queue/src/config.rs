@@ -1,6 +1,5 @@
 //! What a queue worker is told. Every value has a default that suits a plain machine.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use yubin_types::{DomainName, Secret};
 
 use crate::board::BoardLimits;
 use crate::pace::PaceLimits;
-use crate::profile::Profile;
+use crate::pools::Pool;
+use crate::profile::{Family, Profile};
 use crate::route::SmartHost;
 use crate::scope::PermittedAddresses;
 
@@ -28,8 +28,10 @@ pub struct QueueConfig {
     pub takeover: Duration,
     /// Our host name: in EHLO, in notices, and to recognise ourselves in MX records.
     pub hostname: DomainName,
-    /// Source addresses, chosen by the sender's domain; empty: the system chooses.
-    pub sources: Vec<IpAddr>,
+    /// Addresses that mail is sent from; without any, the system chooses.
+    pub pools: Vec<Pool>,
+    /// Which addresses of a destination without a profile are tried first.
+    pub prefers: Family,
     /// Where mail servers listen.
     pub port: u16,
     /// Which addresses mail may go to.
@@ -78,7 +80,8 @@ impl QueueConfig {
             workers: Vec::new(),
             takeover: Duration::from_secs(15),
             hostname,
-            sources: Vec::new(),
+            pools: Vec::new(),
+            prefers: Family::default(),
             port: 25,
             scope: PermittedAddresses::default(),
             smart_hosts: Vec::new(),
@@ -107,6 +110,7 @@ impl QueueConfig {
             ahead_max: self.leased_ahead_max,
             in_flight_max: self.deliveries_max,
             pace: self.pace,
+            prefers: self.prefers,
             crowded_ms_max: 30_000,
         }
     }

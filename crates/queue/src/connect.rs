@@ -21,12 +21,19 @@ use crate::route::{Hop, Protection};
 /// What connecting is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
-    /// What EHLO says.
-    pub(crate) hello: String,
     pub(crate) connect_time_max: Duration,
     pub(crate) time_limits: TimeLimits,
     /// TLS with any certificate.
     pub(crate) any_certificate: Arc<ClientConfig>,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// The address; `None`: the system chooses.
+    pub(crate) address: Option<IpAddr>,
+    /// What EHLO says.
+    pub(crate) hello: &'a str,
 }
 
 /// Why there is no connection.
@@ -45,6 +52,8 @@ pub(crate) enum Cause {
     Refused,
     /// TLS could not be had as the policy asks.
     Tls,
+    /// Nobody: this machine does not have the source address.
+    NoSource,
 }
 
 impl Connector {
@@ -52,7 +61,7 @@ impl Connector {
     pub(crate) async fn connect(
         &self,
         hop: &Hop,
-        source: Option<IpAddr>,
+        source: Origin<'_>,
         watch: Option<&Watch>,
     ) -> Result<Connection, NoConnection> {
         let mut last = None;
@@ -77,13 +86,13 @@ impl Connector {
         &self,
         hop: &Hop,
         address: SocketAddr,
-        (source, watch): (Option<IpAddr>, Option<&Watch>),
+        (source, watch): (Origin<'_>, Option<&Watch>),
         clear: InClear,
     ) -> Result<Connection, NoConnection> {
-        let stream = self.tcp(address, source).await?;
+        let stream = self.tcp(address, source.address).await?;
         let (stream, start_tls, tls_config) = self.protect(hop, stream, clear).await?;
         let config = smtp::ClientConfig {
-            hello: self.hello.clone(),
+            hello: source.hello.to_owned(),
             tls: start_tls,
             login: hop.login.clone(),
             plaintext_login: match hop.protection {
@@ -111,11 +120,15 @@ impl Connector {
     }
 
     async fn tcp(&self, address: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, NoConnection> {
+        let socket = match source {
+            Some(source) => bound(source).map_err(|error| {
+                let cause = if is_missing(&error) { Cause::NoSource } else { Cause::Unreachable };
+                let text = format!("mail can't be sent from {source}: {error}");
+                NoConnection { reply: Reply::conclusion(451, (4, 4, 0), &text), cause }
+            })?,
+            None => unbound(address.ip()).map_err(|error| unreachable(&error.to_string()))?,
+        };
         let connecting = async {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
-                socket.bind(SocketAddr::new(source, 0))?;
-            }
             let stream = socket.connect(address).await?;
             stream.set_nodelay(true)?;
             io::Result::Ok(stream)
@@ -154,6 +167,24 @@ impl Connector {
             }
         }
     }
+}
+
+/// A socket with this address.
+pub(crate) fn bound(source: IpAddr) -> io::Result<TcpSocket> {
+    let socket = unbound(source)?;
+    // A port is free again for another server while the last connection from it is still remembered.
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    Ok(socket)
+}
+
+/// Does the machine not have the address that was asked for?
+pub(crate) fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+fn unbound(like: IpAddr) -> io::Result<TcpSocket> {
+    if like.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
 
 /// May the connection be used without TLS?

@@ -11,6 +11,7 @@ use yubin_state::queue::{Leased, Postponed};
 use yubin_types::limits;
 
 use crate::assignment::Assignment;
+use crate::board::NoWay;
 use crate::body::{Handed, QueuedBody};
 use crate::connection::now;
 use crate::fate::Tried;
@@ -18,20 +19,30 @@ use crate::pace::Signal;
 use crate::recorder::Note;
 use crate::result::Terms;
 use crate::terms::{profile, schedule};
+use crate::ways::Way;
 use crate::worker::Shared;
 
 /// Delivers, and goes on with what may begin when that has ended.
 pub(crate) async fn deliver(shared: &Arc<Shared>, first: Box<Assignment>) {
     let mut next = Some(first);
     while let Some(assignment) = next {
-        let signal = deliver_one(shared, &assignment).await;
-        shared.ended(&assignment.leased.key(), signal);
+        if let Ended::With(signal) = deliver_one(shared, &assignment).await {
+            shared.ended(&assignment.leased.key(), assignment.source, signal);
+        }
         next = shared.begin();
     }
 }
 
-/// One delivery from its lease to its record; what it says about its destination.
-async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
+/// How a delivery ended.
+enum Ended {
+    /// It says this about its destination.
+    With(Signal),
+    /// It did not: it can't leave from the source that it was given.
+    NotBegun,
+}
+
+/// One delivery from its lease to its record.
+async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     let (group, leased) = (assignment.group, &assignment.leased);
     let (key, began, handed) = (leased.key(), now(), Handed::default());
     let tried = tokio::select! {
@@ -39,7 +50,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
         tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, assignment, &handed)) => {
             tried.unwrap_or_else(|_| {
                 let reply = Reply::conclusion(451, (4, 4, 2), "the delivery took too long");
-                Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower)
+                Ok(Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower))
             })
         }
         () = shared.abort.cancelled() => {
@@ -48,9 +59,17 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
                 let postponed = Postponed { delivery: key, token: Some(leased.token), until: now() };
                 shared.note(group, Note::PutOff(postponed));
             }
-            return Signal::None;
+            return Ended::With(Signal::None);
         }
     };
+    let mut tried = match tried {
+        Ok(tried) => tried,
+        Err(why) => match shared.reroute(assignment, why) {
+            Way::Other => return Ended::NotBegun,
+            Way::None(reply) => Tried::all(leased.delivery.recipients.len(), &reply, Signal::None),
+        },
+    };
+    let again = shared.heed(assignment, &mut tried);
     if let Some(watch) = shared.engine.dialogues.of(leased.message.id) {
         watch.end(outcomes(leased, &tried));
     }
@@ -68,6 +87,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
         began,
         ended,
         srs_key: &config.srs_key,
+        again,
     };
     let original = if terms.has_news(leased, &tried) {
         let body = QueuedBody::of(&shared.engine.store, assignment, &handed);
@@ -81,14 +101,14 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Signal {
     }
     let settled = terms.settle(leased, &tried, original.as_ref());
     shared.note(group, Note::Settled(Box::new(settled)));
-    tried.signal
+    Ended::With(tried.signal)
 }
 
-async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed) -> Tried {
+async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed) -> Result<Tried, NoWay> {
     let leased = &assignment.leased;
     let (engine, count) = (&shared.engine, leased.delivery.recipients.len());
     let expired = leased.delivery.expires <= now();
-    if expired && shared.board.lock().pauses(now(), &leased.delivery.destination) {
+    if expired && shared.board.lock().pauses(now(), &leased.delivery.destination, assignment.source) {
         let reply =
             Reply::conclusion(451, (4, 4, 7), "the destination can't be reached, and the message's time is over");
         let mut tried = Tried::all(count, &reply, Signal::None);
@@ -97,16 +117,16 @@ async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed)
             let last = recipient.last_reply.as_ref().or(leased.delivery.last_reply.as_ref());
             fate.reply = last.cloned().unwrap_or_else(|| fate.reply.clone());
         }
-        return tried;
+        return Ok(tried);
     }
     let hosted = match leased.delivery.destination.domain() {
         Some(domain) => engine.store.resolve_destination(domain).await,
         None => Ok(None),
     };
     match hosted {
-        Ok(Some(hosted)) => engine.deliver_hosted(assignment, &hosted, handed).await,
+        Ok(Some(hosted)) => Ok(engine.deliver_hosted(assignment, &hosted, handed).await),
         Ok(None) => Box::pin(engine.attempt(assignment, handed)).await,
-        Err(error) => Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None),
+        Err(error) => Ok(Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None)),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::assignment::Assignment;
 use crate::board::{Age, Due};
 use crate::connection::now;
 use crate::dispatch::begin;
+use crate::pools::{PoolId, SourceId};
 use crate::worker::Shared;
 
 /// The worker, as this process's front end sees it.
@@ -72,14 +73,31 @@ impl Commission for Reserved {
         let (shared, group) = (Arc::clone(&self.shared), self.group);
         let content = shared.at_hand.keep(content);
         shared.engine.metrics.handed_over(leased.len());
-        for leased in leased {
-            let key = leased.key();
-            self.keys.retain(|asked| *asked != key);
-            shared.leases.add(Assignment { group, leased, content: content.clone() }, self.asked);
-            shared.granted(Due { group, key, age: Age::New });
+        let asked = self.asked;
+        let assigned: Vec<Assignment> = leased
+            .into_iter()
+            .map(|leased| Assignment { group, leased, source: SourceId::SYSTEM, content: content.clone() })
+            .collect();
+        self.keys.retain(|asked| assigned.iter().all(|one| one.leased.key() != *asked));
+        if !shared.engine.pools.are_configured() {
+            assigned.into_iter().for_each(|one| grant(&shared, one, PoolId::SYSTEM, asked));
+            return begin(&shared);
         }
-        begin(&shared);
+        let grantor = Arc::clone(&shared);
+        shared.delivering.spawn(async move {
+            for one in assigned {
+                let pool = grantor.pool(&one.leased).await;
+                grant(&grantor, one, pool, asked);
+            }
+            begin(&grantor);
+        });
     }
+}
+
+fn grant(shared: &Arc<Shared>, assignment: Assignment, pool: PoolId, asked: Instant) {
+    let due = Due { group: assignment.group, key: assignment.leased.key(), age: Age::New };
+    shared.leases.add(assignment, asked);
+    shared.granted(due, pool);
 }
 
 impl Drop for Reserved {

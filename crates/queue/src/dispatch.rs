@@ -12,6 +12,7 @@ use crate::assignment::Assignment;
 use crate::board::{Age, Due};
 use crate::connection::now;
 use crate::delivery::deliver;
+use crate::pools::SourceId;
 use crate::worker::{SWEEP, Shared};
 
 /// Deliveries of one lease command.
@@ -78,8 +79,9 @@ async fn lease(shared: &Arc<Shared>, group: GroupNumber, due: Vec<Due>) {
                 if due.age == Age::Over && leased.terms.is_some() && leased.delivery.expires > now() {
                     due.age = Age::Again;
                 }
-                shared.leases.add(Assignment { group, leased, content: None }, asked);
-                shared.granted(due);
+                let pool = shared.pool(&leased).await;
+                shared.leases.add(Assignment { group, leased, source: SourceId::SYSTEM, content: None }, asked);
+                shared.granted(due, pool);
             }
             // Somebody else has it, or it is gone.
             None => shared.board.lock().refused(&due.key),

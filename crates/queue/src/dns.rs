@@ -98,6 +98,10 @@ impl MailHosts for Dns {
         Ok(found.v4.into_iter().map(IpAddr::V4).chain(found.v6.into_iter().map(IpAddr::V6)).collect())
     }
 
+    async fn names(&self, address: IpAddr) -> Result<Vec<DomainName>, LookupFailure> {
+        Ok(self.resolver.ptr(address, Validation::Off).await.map_err(failure)?.value)
+    }
+
     async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> TlsPolicy {
         if self.dnssec == Dnssec::Validate
             && let Some(policy) = self.dane(domain, host, port).await

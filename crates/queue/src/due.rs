@@ -4,6 +4,7 @@ use yubin_state::queue::DeliveryKey;
 use yubin_types::{GroupNumber, Timestamp};
 
 use crate::pace::PaceLimits;
+use crate::profile::Family;
 
 /// Bounds of a board.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct BoardLimits {
     pub(crate) in_flight_max: usize,
     /// Of each destination without a profile.
     pub(crate) pace: PaceLimits,
+    /// Which addresses of a destination without a profile are tried first.
+    pub(crate) prefers: Family,
     /// How long deliveries that find no room at their destination are put off at most, milliseconds.
     pub(crate) crowded_ms_max: u64,
 }

@@ -1,27 +1,39 @@
-//! One destination on the board: its pace, how its deliveries flow, what waits and what is leased.
+//! One destination on the board: the ways to it, how its deliveries flow, what waits and what is asked for.
 //!
-//! A pure value. It is leased as many deliveries as it has free lanes, and some in advance while it takes mail well; leases are asked for
+//! A pure value. It is leased as many deliveries as its ways have free lanes, and some in advance while it takes mail well; leases are asked for
 //! until there are enough, then not until half of them are used up or all that wait find room, so that commands are few and large.
+//!
+//! Which address a delivery leaves from is known when it is leased: what kind of mail it is stands in its message. Until then a tenant's mail is
+//! taken for what its last one at this destination was, so that what can't leave is not leased; of a tenant that is new here, the first is.
 
-use yubin_types::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use yubin_types::{DomainId, Timestamp};
 
 use crate::flow::Flow;
 use crate::line::Line;
-use crate::pace::{Leave, Pace, PaceLimits};
+use crate::pace::PaceLimits;
+use crate::path::Path;
+use crate::pools::{PoolId, SourceId};
+use crate::profile::Profile;
 
 /// A destination.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    pub(crate) pace: Pace,
+    limits: PaceLimits,
+    pub(crate) paths: BTreeMap<SourceId, Path>,
+    /// How many sources there are that might be tried.
+    sources: usize,
     pub(crate) flow: Flow,
     pub(crate) waiting: Line,
     /// Leases under way.
     pub(crate) asked: usize,
-    /// Leased, and not begun.
-    pub(crate) ready: Line,
     supply: Supply,
-    /// The name of the receiver's profile, if it is known.
-    pub(crate) site: Option<String>,
+    /// The pool of each tenant's last delivery.
+    pub(crate) usual: BTreeMap<DomainId, PoolId>,
+    /// The receiver's profile, if it is known.
+    pub(crate) site: Option<Arc<Profile>>,
 }
 
 /// Are leases being asked for until there are enough?
@@ -31,37 +43,66 @@ enum Supply {
     Enough,
 }
 
+/// What awaits a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// It may be leased.
+    Open,
+    /// When others have ended.
+    Full,
+    /// Not before then.
+    NotBefore(Timestamp),
+}
+
 impl Lane {
-    pub(crate) fn new(limits: PaceLimits) -> Lane {
+    /// A destination that mail may go to from so many sources.
+    pub(crate) fn new(limits: PaceLimits, sources: usize) -> Lane {
         Lane {
-            pace: Pace::new(limits),
+            limits,
+            paths: BTreeMap::new(),
+            sources,
             flow: Flow::default(),
             waiting: Line::default(),
             asked: 0,
-            ready: Line::default(),
             supply: Supply::Growing,
+            usual: BTreeMap::new(),
             site: None,
         }
     }
 
-    /// How many leases there are to be that have not begun: as many as there are free lanes, and some in advance while the destination
-    /// takes mail well.
-    fn wanted(&self) -> usize {
-        self.pace.lanes_free() + if self.pace.goes_well() { self.flow.ahead() } else { 0 }
+    /// The way from a source.
+    pub(crate) fn path(&mut self, source: SourceId) -> &mut Path {
+        self.paths.entry(source).or_insert_with(|| Path::new(self.limits))
+    }
+
+    /// The receiver is known: what was learned stays within its bounds.
+    pub(crate) fn know(&mut self, profile: &Arc<Profile>) {
+        self.limits = profile.pace();
+        self.paths.values_mut().for_each(|path| path.pace.bound(self.limits));
+        self.site = Some(Arc::clone(profile));
+    }
+
+    /// How many leases there are to be that have not begun. A source that nothing left from yet has the lanes of a beginner.
+    fn wanted(&self, now: Timestamp) -> usize {
+        let ahead = self.flow.ahead();
+        let tried: usize = self.paths.values().map(|path| path.wanted(now, ahead)).sum();
+        tried + if self.paths.len() < self.sources { self.limits.lanes_initial as usize } else { 0 }
+    }
+
+    /// How many there are; those that stand before a way that is full don't keep others from being leased.
+    fn there(&self, now: Timestamp) -> usize {
+        let ahead = self.flow.ahead();
+        self.asked + self.paths.values().map(|path| path.ready.count().min(path.wanted(now, ahead))).sum::<usize>()
     }
 
     /// May one more be leased, when all that wait are?
     pub(crate) fn has_room(&self, now: Timestamp) -> bool {
-        let there = self.asked + self.ready.count();
-        !matches!(self.pace.leave(now), Leave::NotBefore(_)) && there + self.waiting.count() < self.wanted()
+        self.there(now) + self.waiting.count() < self.wanted(now)
     }
 
     /// Is one more to be leased?
     pub(crate) fn asks(&mut self, now: Timestamp) -> bool {
-        if matches!(self.pace.leave(now), Leave::NotBefore(_)) {
-            return false;
-        }
-        let (wanted, there) = (self.wanted(), self.asked + self.ready.count());
+        let (wanted, there) = (self.wanted(now), self.there(now));
         if there >= wanted {
             self.supply = Supply::Enough;
         } else if there <= wanted / 2 || there + self.waiting.count() <= wanted {
@@ -70,7 +111,48 @@ impl Lane {
         self.supply == Supply::Growing
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.count() + self.asked + self.ready.count() == 0
+    /// What awaits a delivery that may leave from any of these.
+    pub(crate) fn outlook(&self, now: Timestamp, candidates: &[SourceId]) -> Outlook {
+        let ahead = self.flow.ahead();
+        let mut outlook = None;
+        for source in candidates {
+            let Some(path) = self.paths.get(source) else { return Outlook::Open };
+            outlook = match (path.pauses(now), outlook) {
+                (None, _) if path.ready.count() < path.wanted(now, ahead) => return Outlook::Open,
+                (None, _) | (_, Some(Outlook::Full)) => Some(Outlook::Full),
+                (Some(until), Some(Outlook::NotBefore(soonest))) => Some(Outlook::NotBefore(until.min(soonest))),
+                (Some(until), _) => Some(Outlook::NotBefore(until)),
+            };
+        }
+        outlook.unwrap_or(Outlook::Open)
+    }
+
+    /// The source that a delivery leaves from, of these: the first with a lane that is free, or the one with the shortest line of those that
+    /// don't pause; or when the first pause ends.
+    pub(crate) fn choose(&self, now: Timestamp, candidates: &[SourceId]) -> Result<SourceId, Timestamp> {
+        let mut shortest: Option<(usize, SourceId)> = None;
+        let mut soonest: Option<Timestamp> = None;
+        for source in candidates {
+            let Some(path) = self.paths.get(source) else { return Ok(*source) };
+            if let Some(until) = path.pauses(now) {
+                soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
+            } else if path.spare().is_some() {
+                return Ok(*source);
+            } else if shortest.is_none_or(|(count, _)| path.ready.count() < count) {
+                shortest = Some((path.ready.count(), *source));
+            }
+        }
+        shortest.map(|(_, source)| source).ok_or(soonest.unwrap_or(now))
+    }
+
+    /// Leased, and not begun.
+    pub(crate) fn ready(&self) -> usize {
+        self.paths.values().map(|path| path.ready.count()).sum()
+    }
+
+    /// Is nothing here, and nothing known that is worth to be remembered?
+    pub(crate) fn is_forgettable(&self, now: Timestamp) -> bool {
+        let idle = self.waiting.count() + self.asked + self.ready() == 0;
+        idle && self.paths.values().all(|path| path.pace.is_forgettable(now))
     }
 }

@@ -60,6 +60,14 @@ impl Leases {
         held.waiting.take()
     }
 
+    /// The delivery that had begun will begin anew.
+    pub(crate) fn put_back(&self, assignment: Assignment) {
+        let (key, token) = (assignment.leased.key(), assignment.leased.token);
+        if let Some(held) = self.held.lock().get_mut(&key).filter(|held| held.token == token) {
+            held.waiting = Some(Box::new(assignment));
+        }
+    }
+
     /// The outcome of this lease is recorded.
     pub(crate) fn settle(&self, key: &DeliveryKey, token: u64) {
         let mut all = self.held.lock();
@@ -102,12 +110,13 @@ mod tests {
     use tokio::time::Instant;
     use yubin_state::queue::{
         ContentFacts, DelayNotice, Delivery, DeliveryKey, DeliveryState, DestinationName, DsnEnvelope, Leased,
-        QueueSource, QueuedMessage,
+        QueueSource, QueuedMessage, Tenant,
     };
-    use yubin_types::{DomainId, Epoch, GroupNumber, QueueId, ReversePath, Timestamp, TraceId};
+    use yubin_types::{DomainId, DomainName, Epoch, GroupNumber, QueueId, ReversePath, Timestamp, TraceId};
 
     use super::Leases;
     use crate::assignment::Assignment;
+    use crate::pools::SourceId;
 
     fn leased(number: u8) -> Leased {
         let message = QueuedMessage {
@@ -136,11 +145,20 @@ mod tests {
             delay_notice: DelayNotice::NotSent,
             recipients: Vec::new(),
         };
-        Leased { domain: DomainId(1), epoch: Epoch(1), token: u64::from(number), message, delivery, terms: None }
+        let tenant = Tenant { name: DomainName::parse("one.example").unwrap(), plan: "basic".to_owned() };
+        Leased {
+            domain: DomainId(1),
+            epoch: Epoch(1),
+            token: u64::from(number),
+            message,
+            delivery,
+            terms: None,
+            tenant,
+        }
     }
 
     fn assigned(number: u8) -> Assignment {
-        Assignment { group: GroupNumber(1), leased: leased(number), content: None }
+        Assignment { group: GroupNumber(1), leased: leased(number), source: SourceId::SYSTEM, content: None }
     }
 
     fn worn(leases: &Leases) -> Vec<(DeliveryKey, u64)> {

@@ -5,8 +5,9 @@
 //!
 //! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `desk`, `leases`, `assignment`, `keep`, `delivery`: leases and what is
 //!   done with them; `scout`, `board`
-//!   with `due`, `lane`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
+//!   with `due`, `lane`, `path`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
 //!   [`profile`], `shipped`, `site`: what receivers take.
+//! - [`pools`], `sources`, [`warm_up`], `ledger`, `ways`, `blocks`, `presence`: from which of our addresses mail leaves.
 //! - `attempt`: one try at one delivery; `fate`: what came of it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes; `signing`: what
 //!   nobody signed; `dialogues`: who watches.
@@ -18,6 +19,7 @@
 
 mod assignment;
 mod attempt;
+mod blocks;
 mod board;
 mod body;
 pub mod config;
@@ -36,9 +38,13 @@ mod hosted;
 mod keep;
 mod lane;
 mod leases;
+mod ledger;
 mod line;
 mod metrics;
 pub mod pace;
+mod path;
+pub mod pools;
+mod presence;
 pub mod profile;
 mod recorder;
 mod result;
@@ -50,16 +56,21 @@ mod shipped;
 mod signing;
 mod site;
 mod source;
+mod sources;
 mod suspensions;
 mod tally;
 mod terms;
+pub mod warm_up;
+mod ways;
 pub mod worker;
 
 pub use config::QueueConfig;
 pub use dns::{Dns, Dnssec};
 pub use pace::PaceLimits;
-pub use profile::Profile;
+pub use pools::{MailKind, Pool, SourceAddress};
+pub use profile::{Family, Profile};
 pub use route::{Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
 pub use scope::PermittedAddresses;
+pub use warm_up::WarmUp;
 pub use worker::{Queue, RunningQueue, StartError};
 pub use yubin_policy::retry::RetrySchedule;

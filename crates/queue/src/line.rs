@@ -52,6 +52,11 @@ impl Line {
         }
     }
 
+    /// Whose deliveries wait.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = DomainId> {
+        self.tenants.iter().map(|(tenant, _)| *tenant)
+    }
+
     /// The next delivery of the tenant whose turn it is, of those that are `free`.
     pub(crate) fn next(&mut self, passage: Passage, free: impl Fn(&Due) -> bool) -> Option<Due> {
         for _ in 0..self.tenants.len() {

@@ -1,5 +1,6 @@
 //! What a queue worker counts. Few label values, none of them chosen by peers or customers.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,6 +13,8 @@ use yubin_session::smtp::client::Verdict;
 
 use crate::board::Board;
 use crate::fate::Tried;
+use crate::presence::Naming;
+use crate::sources::Presence;
 
 /// Counters, gauges and histograms of one worker. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -21,6 +24,10 @@ pub(crate) struct Metrics {
     attempt_seconds: Histogram,
     results: Family<ResultLabel, Counter>,
     profiled: Family<ProfileLabel, Counter>,
+    from: Family<AddressLabel, Counter>,
+    usable: Family<AddressLabel, Gauge>,
+    named: Family<AddressLabel, Gauge>,
+    aside: Family<AddressLabel, Gauge>,
     put_off: Counter,
     handed_over: Counter,
     commands: Family<CommandLabel, Counter>,
@@ -51,6 +58,18 @@ struct ProfileLabel {
     profile: String,
 }
 
+/// Configured: there are few.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AddressLabel {
+    address: String,
+}
+
+impl AddressLabel {
+    fn of(address: IpAddr) -> AddressLabel {
+        AddressLabel { address: address.to_string() }
+    }
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CommandLabel {
     command: &'static str,
@@ -65,6 +84,10 @@ impl Metrics {
             attempt_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             results: Family::default(),
             profiled: Family::default(),
+            from: Family::default(),
+            usable: Family::default(),
+            named: Family::default(),
+            aside: Family::default(),
             put_off: Counter::default(),
             handed_over: Counter::default(),
             commands: Family::default(),
@@ -80,6 +103,7 @@ impl Metrics {
         yubin.register("attempt_duration_seconds", "Time of an attempt", metrics.attempt_seconds.clone());
         yubin.register("results", "Outcomes of deliveries, recorded or too late", metrics.results.clone());
         yubin.register("profiled_attempts", "Attempts at receivers by their profile", metrics.profiled.clone());
+        metrics.register_sources(yubin);
         yubin.register("put_off", "Deliveries put off without an attempt", metrics.put_off.clone());
         yubin.register(
             "handed_over",
@@ -93,6 +117,35 @@ impl Metrics {
         yubin.register("destinations", "Destinations remembered", metrics.destinations.clone());
         yubin.register("resting_connections", "Connections that wait to be used again", metrics.resting.clone());
         metrics
+    }
+
+    fn register_sources(&self, registry: &mut Registry) {
+        registry.register("source_attempts", "Attempts from source addresses", self.from.clone());
+        registry.register("source_usable", "Has this machine the source address (1) or not (0)", self.usable.clone());
+        let named = "Is the PTR record of the source address its name in EHLO, which leads back (1), or not (0)";
+        registry.register("source_named", named, self.named.clone());
+        let aside = "Destinations at which the source address is set aside, a minute ago at most";
+        registry.register("source_set_aside", aside, self.aside.clone());
+    }
+
+    /// An attempt was made from a source address.
+    pub(crate) fn tried_from(&self, address: IpAddr) {
+        self.from.get_or_create(&AddressLabel::of(address)).inc();
+    }
+
+    /// This machine has a source address, or not.
+    pub(crate) fn usable(&self, address: IpAddr, presence: Presence) {
+        self.usable.get_or_create(&AddressLabel::of(address)).set(i64::from(presence == Presence::Here));
+    }
+
+    /// Its name is in order, or not.
+    pub(crate) fn named(&self, address: IpAddr, naming: Naming) {
+        self.named.get_or_create(&AddressLabel::of(address)).set(i64::from(naming == Naming::InOrder));
+    }
+
+    /// At so many destinations it is set aside.
+    pub(crate) fn aside(&self, address: IpAddr, destinations: usize) {
+        self.aside.get_or_create(&AddressLabel::of(address)).set(i64::try_from(destinations).unwrap_or(i64::MAX));
     }
 
     /// An attempt has ended.

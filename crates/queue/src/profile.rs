@@ -2,10 +2,12 @@
 //! and how long to leave it alone when it wants less.
 //!
 //! A receiver is more than a destination: many domains' mail goes to the same servers. A profile names the domains that are known to be
-//! its, and the MX hosts that others point to; what it bounds, it bounds for all its destinations together, in this worker. What a
-//! destination's pace learns stays within it. Profiles that are configured go before those that ship (`shipped`), and one with the name
-//! of a shipped one takes its place. Mail that a smart host takes is none of the receiver's business.
+//! its, and the MX hosts that others point to; what it bounds, it bounds for all its destinations together, for each source address of this
+//! worker. What a destination's pace learns stays within it. Profiles that are configured go before those that ship (`shipped`), and one
+//! with the name of a shipped one takes its place. Mail that a smart host takes is none of the receiver's business.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use yubin_types::{DestinationName, DomainName};
@@ -38,6 +40,34 @@ pub struct Profile {
     pub pause_seconds: u64,
     /// The longest pause, seconds.
     pub pause_seconds_max: u64,
+    /// Which of its addresses are tried first.
+    pub prefers: Family,
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4: receivers judge IPv6 senders more severely.
+    #[default]
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        })
+    }
+}
+
+impl Family {
+    /// Of an address.
+    pub(crate) const fn of(address: IpAddr) -> Family {
+        if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
 }
 
 impl Profile {

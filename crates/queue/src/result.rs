@@ -37,6 +37,16 @@ pub(crate) struct Terms<'a> {
     pub(crate) began: Timestamp,
     pub(crate) ended: Timestamp,
     pub(crate) srs_key: &'a SrsKey,
+    pub(crate) again: Again,
+}
+
+/// When whoever is not reached is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// As the schedule says.
+    Scheduled,
+    /// At once: from another address.
+    AtOnce,
 }
 
 /// What is told of a recipient.
@@ -50,13 +60,7 @@ struct Told<'a> {
 impl Terms<'_> {
     /// Decides what is recorded. `original` is the message's beginning, read only if there is something to tell.
     pub(crate) fn settle(&self, leased: &Leased, tried: &Tried, original: Option<&Bytes>) -> Settled {
-        let failed = FailedAttempt {
-            attempts: leased.delivery.attempts.saturating_add(1),
-            ended: self.ended,
-            expires: leased.delivery.expires,
-            id: u128::from_be_bytes(leased.message.id.0),
-        };
-        let retry = self.schedule.next(&failed);
+        let retry = self.retry(leased);
         let outcome = |fate: &Fate| {
             let reply = fate.reply.clone();
             match fate.verdict {
@@ -95,13 +99,20 @@ impl Terms<'_> {
 
     /// Is there anything to tell the sender?
     pub(crate) fn has_news(&self, leased: &Leased, tried: &Tried) -> bool {
+        !self.told(leased, tried, self.retry(leased)).is_empty()
+    }
+
+    fn retry(&self, leased: &Leased) -> Retry {
         let failed = FailedAttempt {
             attempts: leased.delivery.attempts.saturating_add(1),
             ended: self.ended,
             expires: leased.delivery.expires,
             id: u128::from_be_bytes(leased.message.id.0),
         };
-        !self.told(leased, tried, self.schedule.next(&failed)).is_empty()
+        match (self.schedule.next(&failed), self.again) {
+            (Retry::At(_), Again::AtOnce) => Retry::At(self.ended),
+            (retry, _) => retry,
+        }
     }
 
     fn told<'a>(&self, leased: &'a Leased, tried: &'a Tried, retry: Retry) -> Vec<Told<'a>> {

@@ -13,6 +13,7 @@ use yubin_session::sasl::Credentials;
 use yubin_session::smtp::client::Reply;
 use yubin_types::{DestinationName, DomainName};
 
+use crate::profile::Family;
 use crate::scope::PermittedAddresses;
 
 /// Hosts that are tried for one delivery.
@@ -28,6 +29,9 @@ pub trait MailHosts: Send + Sync + 'static {
 
     /// The addresses of a host in the order in which they are to be tried.
     async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure>;
+
+    /// The names that an address's PTR records have, to check our own.
+    async fn names(&self, address: IpAddr) -> Result<Vec<DomainName>, LookupFailure>;
 
     /// What TLS a host demands, as one of a domain's.
     async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> TlsPolicy;
@@ -142,6 +146,28 @@ pub(crate) enum Protection {
     Encrypted,
     Verified { config: Arc<rustls::ClientConfig>, name: String, identity: String },
     Implicit(Arc<rustls::ClientConfig>),
+}
+
+/// The hosts with those of their addresses that can be reached from a source; where the system chooses the source, with those first that are
+/// preferred. Or the only family of addresses that they have.
+pub(crate) fn within_reach(
+    mut hops: Vec<Hop>,
+    from: Option<IpAddr>,
+    prefers: impl Fn(&Hop) -> Family,
+) -> Result<Vec<Hop>, Family> {
+    let first = hops.first().and_then(|hop| hop.addresses.first()).copied();
+    let of = |address: &SocketAddr| Family::of(address.ip());
+    for hop in &mut hops {
+        match (from, prefers(hop)) {
+            (Some(own), _) => hop.addresses.retain(|address| of(address) == Family::of(own)),
+            (None, preferred) => hop.addresses.sort_by_key(|address| of(address) != preferred),
+        }
+    }
+    hops.retain(|hop| !hop.addresses.is_empty());
+    match first {
+        Some(first) if hops.is_empty() => Err(of(&first)),
+        _ => Ok(hops),
+    }
 }
 
 /// What routing is told.
@@ -286,7 +312,10 @@ mod tests {
 
     use yubin_types::{DestinationName, DomainName};
 
-    use super::{Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
+    use super::{
+        Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy, within_reach,
+    };
+    use crate::profile::Family;
     use crate::scope::PermittedAddresses;
 
     /// A zone: what each domain's MX and each host's addresses are.
@@ -306,6 +335,9 @@ mod tests {
         }
         async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure> {
             self.addresses.get(host.as_str()).cloned().ok_or(LookupFailure::NotFound)
+        }
+        async fn names(&self, _: IpAddr) -> Result<Vec<DomainName>, LookupFailure> {
+            Err(LookupFailure::NotFound)
         }
         async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> TlsPolicy {
             match host.as_str() {
@@ -374,6 +406,29 @@ mod tests {
             let reply = plan(&[], destination).await.unwrap_err();
             assert!(reply.starts_with(start), "{destination}: {reply}");
         }
+    }
+
+    #[test]
+    fn only_addresses_of_the_source_s_family_are_within_reach() {
+        let hop = |addresses: &[&str]| super::Hop {
+            name: "mx.example".to_owned(),
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            protection: super::Protection::Clear,
+            login: None,
+            owner: super::Owner::Destination,
+        };
+        let (four, six) = ("8.8.8.1:25", "[2001:4860:4860::8888]:25");
+        let reached = |hops: &[&[&str]], from: Option<&str>, prefers: Family| {
+            let hops = hops.iter().map(|addresses| hop(addresses)).collect();
+            let found = within_reach(hops, from.map(|text| text.parse().unwrap()), |_| prefers);
+            let shown = |hop: super::Hop| hop.addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+            found.map(|hops| hops.into_iter().flat_map(shown).collect::<Vec<_>>())
+        };
+        assert_eq!(reached(&[&[four, six]], None, Family::V6).unwrap(), [six, four]);
+        assert_eq!(reached(&[&[four, six]], None, Family::V4).unwrap(), [four, six]);
+        assert_eq!(reached(&[&[four], &[four, six]], Some("::1"), Family::V4).unwrap(), [six]);
+        assert_eq!(reached(&[&[six]], Some("127.0.0.1"), Family::V6), Err(Family::V6));
+        assert_eq!(reached(&[], Some("127.0.0.1"), Family::V6), Ok(Vec::new()));
     }
 
     #[tokio::test]

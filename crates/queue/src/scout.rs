@@ -147,7 +147,7 @@ async fn look(
     let end = if items.len() < PAGE as usize { End::Nothing } else { End::Page };
     let mut look = Look { after, end, soonest: None };
     for item in items {
-        let wait_ms = shared.takeover_ms(&item.delivery.destination);
+        let wait_ms = shared.takeover_ms(&item.delivery.destination).max(shared.left_ms(&item, now));
         if item.due.millis() + wait_ms > now.millis() {
             let at = Timestamp(item.due.millis() + wait_ms);
             look.soonest = earlier(look.soonest, Some(at));

@@ -6,7 +6,7 @@
 
 use yubin_types::DomainName;
 
-use crate::profile::Profile;
+use crate::profile::{Family, Profile};
 
 /// A profile as data.
 #[derive(Debug)]
@@ -123,6 +123,7 @@ impl From<&Shipped> for Profile {
             transactions_per_connection_max: shipped.transactions_per_connection_max,
             pause_seconds: shipped.pause_seconds,
             pause_seconds_max: shipped.pause_seconds_max,
+            prefers: Family::V4,
         }
     }
 }

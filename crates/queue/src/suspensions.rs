@@ -4,9 +4,10 @@
 //! time is over goes on to its end nevertheless.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use yubin_state::queue::{DeliveryKey, QueueSuspension, SuspensionScope};
-use yubin_types::{Timestamp, limits};
+use yubin_types::{DestinationName, Timestamp, limits};
 
 /// Suspensions in force, with their ends.
 #[derive(Debug, Default)]
@@ -15,6 +16,18 @@ pub(crate) struct Suspensions(BTreeMap<SuspensionScope, Option<Timestamp>>);
 impl Suspensions {
     pub(crate) fn new(all: Vec<QueueSuspension>) -> Suspensions {
         Suspensions(all.into_iter().map(|suspension| (suspension.scope, suspension.expires)).collect())
+    }
+
+    /// Source addresses that are set aside at destinations, and until when.
+    pub(crate) fn sources(&self, now: Timestamp) -> BTreeMap<(DestinationName, IpAddr), Timestamp> {
+        let source = |(scope, expires): (&SuspensionScope, &Option<Timestamp>)| match scope {
+            SuspensionScope::Source { destination, address } => Some((
+                (destination.clone(), *address),
+                expires.unwrap_or(now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS)),
+            )),
+            SuspensionScope::Destination(_) | SuspensionScope::Tenant(_) => None,
+        };
+        self.0.iter().filter_map(source).filter(|(_, until)| *until > now).collect()
     }
 
     /// Until when a delivery is put off.

@@ -38,13 +38,17 @@ use crate::dialogues::Dialogues;
 use crate::dispatch::dispatch;
 use crate::keep::{renew, tidy};
 use crate::leases::Leases;
+use crate::ledger::{close_books, keep_books};
 use crate::metrics::Metrics;
 use crate::pace::Signal;
+use crate::pools::{PoolId, Pools, SourceId};
+use crate::presence::look_after;
 use crate::profile::Profiles;
 use crate::recorder::{Heard, Note, Recorder};
 use crate::route::MailHosts;
 use crate::scout::scout;
 use crate::suspensions::Suspensions;
+use crate::ways::Left;
 
 /// How often what rests is looked over.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
@@ -87,12 +91,14 @@ pub(crate) struct Shared {
     /// Groups with a lease command under way.
     pub(crate) leasing: Mutex<BTreeSet<GroupNumber>>,
     pub(crate) suspensions: Mutex<Suspensions>,
+    /// What other workers may have an address for.
+    pub(crate) left: Mutex<Left>,
     pub(crate) leases: Leases,
     /// For messages that came with their lease.
     pub(crate) at_hand: Room,
     looking: TaskTracker,
     pub(crate) delivering: TaskTracker,
-    recording: TaskTracker,
+    pub(crate) recording: TaskTracker,
 }
 
 impl Queue {
@@ -107,21 +113,22 @@ impl Queue {
         registry: &mut Registry,
     ) -> Result<RunningQueue, StartError> {
         let connector = Connector {
-            hello: config.hostname.to_string(),
             connect_time_max: config.connect_time_max,
             time_limits: config.time_limits,
             any_certificate: Arc::new(client_config(PeerCheck::Nothing)?),
         };
+        let pools = Arc::new(Pools::new(&config.pools, &config.hostname));
         let profiles = Arc::new(Profiles::new(&config.profiles, &config.smart_hosts));
         let shared = Arc::new(Shared {
             leases: Leases::new(config.lease),
             at_hand: Room::default(),
-            board: Mutex::new(Board::new(config.board(), Arc::clone(&profiles))),
+            board: Mutex::new(Board::new(config.board(), Arc::clone(&profiles), Arc::clone(&pools))),
             engine: Engine {
                 connections: Connections::new(config.idle_connections_max, config.idle_time_max),
                 metrics: Metrics::register(registry),
                 config,
                 profiles,
+                pools,
                 store,
                 hosts,
                 connector,
@@ -134,6 +141,7 @@ impl Queue {
             recorders: Mutex::default(),
             leasing: Mutex::default(),
             suspensions: Mutex::default(),
+            left: Mutex::default(),
             looking: TaskTracker::new(),
             delivering: TaskTracker::new(),
             recording: TaskTracker::new(),
@@ -141,6 +149,9 @@ impl Queue {
         shared.looking.spawn(find_groups(Arc::clone(&shared)));
         shared.looking.spawn(dispatch(Arc::clone(&shared)));
         shared.looking.spawn(tidy(Arc::clone(&shared)));
+        shared.looking.spawn(look_after(Arc::clone(&shared)));
+        shared.board.lock().sources().await_books();
+        shared.looking.spawn(keep_books(Arc::clone(&shared)));
         Ok(RunningQueue { shared })
     }
 }
@@ -175,6 +186,7 @@ impl RunningQueue {
             shared.abort.cancel();
             shared.delivering.wait().await;
         }
+        close_books(&shared).await;
         shared.engine.connections.clear();
         shared.recorders.lock().clear();
         shared.recording.close();
@@ -221,7 +233,11 @@ impl Shared {
         let now = now();
         let mut current = self.suspensions.lock();
         *current = suspensions;
-        let back = self.board.lock().put_off(|key| current.until(key, now));
+        let back = {
+            let mut board = self.board.lock();
+            board.sources().keep(now, &current.sources(now));
+            board.put_off(now, |key| current.until(key, now))
+        };
         self.give_back(back);
     }
 
@@ -269,8 +285,8 @@ impl Shared {
         }
     }
 
-    /// What was asked for is leased.
-    pub(crate) fn granted(&self, due: Due) {
+    /// What was asked for is leased, and leaves by this pool.
+    pub(crate) fn granted(&self, due: Due, pool: PoolId) {
         let now = now();
         let suspended = self.suspensions.lock().until(&due.key, now).filter(|_| due.age != Age::Over);
         let back = {
@@ -280,27 +296,34 @@ impl Shared {
                     board.refused(&due.key);
                     Some(Back { due, until })
                 }
-                None => board.granted(now, due),
+                None => board.granted(now, due, pool),
             }
         };
+        let back = back.map(|mut back| {
+            self.leave_to_others(&mut back, pool);
+            back
+        });
         self.give_back(back.into_iter().collect());
     }
 
     /// The next delivery that may begin.
     pub(crate) fn begin(&self) -> Option<Box<Assignment>> {
         loop {
-            let due = self.board.lock().begin(now())?;
+            let (due, source) = self.board.lock().begin(now())?;
             match self.leases.begin(&due.key) {
-                Some(assignment) => return Some(assignment),
+                Some(mut assignment) => {
+                    assignment.source = source;
+                    return Some(assignment);
+                }
                 // Its lease is over. It is due again, here or elsewhere.
-                None => self.ended(&due.key, Signal::None),
+                None => self.ended(&due.key, source, Signal::None),
             }
         }
     }
 
     /// A delivery has ended: makes place, and puts off what its destination can't take any more.
-    pub(crate) fn ended(&self, key: &DeliveryKey, signal: Signal) {
-        let back = self.board.lock().ended(now(), key, signal);
+    pub(crate) fn ended(&self, key: &DeliveryKey, source: SourceId, signal: Signal) {
+        let back = self.board.lock().ended(now(), key, source, signal);
         self.give_back(back);
         self.wake();
         self.room.notify_waiters();

@@ -142,9 +142,9 @@ fn carry_out<T: Txn>(
         }
         Command::Queue(QueueCommand::EnqueueLeased { login, messages, worker, seconds }) => {
             let wanted = lease::Wanted { worker, seconds, request: envelope.request };
-            let lease = Some(wanted.with_enqueue(position, now)?);
             return on_domain(txn, envelope, now, bodies, topics, |work| {
-                enqueue::enqueue(work, login, messages, lease, envelope.trace)
+                let lease = wanted.with_enqueue(position, now, &work.domain)?;
+                enqueue::enqueue(work, login, messages, Some(lease), envelope.trace)
             });
         }
         Command::Queue(QueueCommand::Record { results }) => {

@@ -30,7 +30,7 @@ pub(crate) mod tray;
 
 pub use command::{
     ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, EnqueuedLease, Leased, NewDelivery,
-    NewQueued, NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome,
+    NewQueued, NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome, Tenant,
 };
 pub use newcomer::Lessee;
 pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SummaryLine};

@@ -7,6 +7,7 @@
 pub(crate) mod edge;
 pub(crate) mod inbound;
 pub(crate) mod logins;
+pub(crate) mod pools;
 pub(crate) mod queue;
 pub(crate) mod scan;
 pub(crate) mod spam;
@@ -398,6 +399,7 @@ mod tests {
             ("[store]\nraft_threads = 0", "store.raft_threads"),
             ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.peer_listen"),
             ("[queue]\ndeliveries = 0", "queue.deliveries"),
+            ("[queue]\nwarm_up = []", "queue.warm_up"),
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
             ("[smtp.inbound]\njunk_score = 0", "smtp.inbound.junk_score"),
@@ -426,6 +428,8 @@ mod tests {
         full.store.members = vec![Member { id: 1, peer: String::new(), store: String::new() }];
         full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
         full.queue.smart_hosts = vec![super::queue::SmartHost::default()];
+        let addresses = vec![super::pools::Address::default()];
+        full.queue.pools = vec![super::pools::Pool { addresses, ..super::pools::Pool::default() }];
         full.queue.receivers = vec![super::queue::Receiver::default()];
         full.logins.issuers = vec![super::logins::Issuer::default()];
         full.smtp.inbound.lists = vec![super::inbound::List::default()];

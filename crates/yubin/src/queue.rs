@@ -11,7 +11,7 @@ use yubin_queue::{Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, Smart
 use yubin_session::sasl::Credentials;
 use yubin_types::{DestinationName, DomainName, Secret};
 
-use crate::config::{Config, queue as told};
+use crate::config::{Config, pools, queue as told};
 use crate::dns::name_servers;
 
 /// What the worker is told.
@@ -24,7 +24,8 @@ pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Resu
     };
     let mut settings = QueueConfig::new(worker, hostname, cluster_secret);
     settings.workers.clone_from(&queue.workers);
-    settings.sources.clone_from(&queue.source_addresses);
+    settings.pools = pools::pools(&queue.pools, &queue.warm_up)?;
+    settings.prefers = queue.address_family.into();
     settings.port = queue.port;
     settings.scope = PermittedAddresses { allowed: queue.allowed()?, own: own_addresses(config) };
     settings.deliveries_max = queue.deliveries;

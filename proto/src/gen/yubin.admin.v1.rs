@@ -1206,7 +1206,7 @@ pub struct Event {
     #[prost(string, tag = "12")]
     pub trace: ::prost::alloc::string::String,
 }
-/// Mail to a destination, or from a domain, that workers leave alone.
+/// Mail that workers leave alone: to a destination, from a domain, or from one of our addresses to a destination that blocks it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QueueSuspension {
     /// One of the two.
@@ -1221,6 +1221,9 @@ pub struct QueueSuspension {
     /// Absent: until it is resumed.
     #[prost(uint64, optional, tag = "5")]
     pub expire_time_ms: ::core::option::Option<u64>,
+    /// With a destination: only mail from this address of ours, which leaves from others.
+    #[prost(string, tag = "6")]
+    pub source: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SuspendQueueRequest {
@@ -1234,6 +1237,9 @@ pub struct SuspendQueueRequest {
     /// How long; absent: until it is resumed.
     #[prost(uint64, optional, tag = "4")]
     pub seconds: ::core::option::Option<u64>,
+    /// With a destination: only mail from this address of ours.
+    #[prost(string, tag = "5")]
+    pub source: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResumeQueueRequest {
@@ -1242,6 +1248,9 @@ pub struct ResumeQueueRequest {
     pub destination: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub domain: ::prost::alloc::string::String,
+    /// With a destination: an address of ours that is set aside there.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListQueueSuspensionsRequest {}

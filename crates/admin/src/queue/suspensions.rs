@@ -1,4 +1,5 @@
-//! Suspensions: mail to a destination, or from a domain, that workers leave alone, with a reason and perhaps an end.
+//! Suspensions: mail to a destination, from a domain, or from one of our addresses to a destination that blocks it, that workers leave alone, with
+//! a reason and perhaps an end. Those of addresses are the workers' own, and an operator's to end.
 
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
@@ -20,7 +21,7 @@ pub(crate) async fn suspend(
 ) -> Result<api::QueueSuspension, Status> {
     let now = now();
     let suspension = QueueSuspension {
-        scope: scope(client, &request.destination, &request.domain).await?,
+        scope: scope(client, &request.destination, &request.domain, &request.source).await?,
         reason: reason(request.reason)?,
         since: now,
         expires: request.seconds.map(|seconds| now.plus_seconds(seconds)),
@@ -34,7 +35,7 @@ pub(crate) async fn resume(
     request: api::ResumeQueueRequest,
     caller: &Caller,
 ) -> Result<api::DeleteResponse, Status> {
-    let scope = scope(client, &request.destination, &request.domain).await?;
+    let scope = scope(client, &request.destination, &request.domain, &request.source).await?;
     client.resume_queue(scope, caller).await.map_err(queue_failed)?;
     Ok(api::DeleteResponse { removed: 0 })
 }
@@ -51,25 +52,35 @@ pub(crate) async fn list(client: &StoreClient) -> Result<api::ListQueueSuspensio
     Ok(api::ListQueueSuspensionsResponse { suspensions })
 }
 
-async fn scope(client: &StoreClient, to: &str, from: &str) -> Result<SuspensionScope, Status> {
-    match (some(to), some(from)) {
-        (Some(to), None) => Ok(SuspensionScope::Destination(destination(to)?)),
-        (None, Some(from)) => Ok(SuspensionScope::Tenant(hosted(client, &domain_name(from)?).await?.id)),
-        _ => Err(Status::invalid_argument("one of `destination` and `domain` must be set")),
+async fn scope(client: &StoreClient, to: &str, from: &str, source: &str) -> Result<SuspensionScope, Status> {
+    match (some(to), some(from), some(source)) {
+        (Some(to), None, None) => Ok(SuspensionScope::Destination(destination(to)?)),
+        (Some(to), None, Some(source)) => {
+            let address = source.parse().map_err(|_| Status::invalid_argument("source: no IP address"))?;
+            Ok(SuspensionScope::Source { destination: destination(to)?, address })
+        }
+        (None, Some(from), None) => Ok(SuspensionScope::Tenant(hosted(client, &domain_name(from)?).await?.id)),
+        _ => Err(Status::invalid_argument(
+            "one of `destination` and `domain` must be set; `source` goes with `destination`",
+        )),
     }
 }
 
 async fn suspension_to(client: &StoreClient, suspension: QueueSuspension) -> Result<api::QueueSuspension, Status> {
-    let (destination, domain) = match &suspension.scope {
-        SuspensionScope::Destination(destination) => (destination.to_string(), String::new()),
+    let (destination, domain, source) = match &suspension.scope {
+        SuspensionScope::Destination(destination) => (destination.to_string(), String::new(), String::new()),
         SuspensionScope::Tenant(id) => {
             let name = domain_by_id(client, *id).await?;
-            (String::new(), name.map_or_else(|| format!("domain {id}"), |name| name.to_string()))
+            (String::new(), name.map_or_else(|| format!("domain {id}"), |name| name.to_string()), String::new())
+        }
+        SuspensionScope::Source { destination, address } => {
+            (destination.to_string(), String::new(), address.to_string())
         }
     };
     Ok(api::QueueSuspension {
         destination,
         domain,
+        source,
         reason: suspension.reason,
         since_time_ms: suspension.since.millis(),
         expire_time_ms: suspension.expires.map(Timestamp::millis),

@@ -33,7 +33,7 @@ pub(crate) enum QueueVerb {
     Release(ControlArgs),
     /// Give deliveries up; their senders hear nothing.
     Cancel(CancelArgs),
-    /// Leave mail to a destination, or from a domain, alone for a while.
+    /// Leave mail to a destination, or from a domain, alone for a while; or send none from one of our addresses to a destination.
     Suspend {
         #[command(flatten)]
         what: SuspensionArgs,
@@ -46,7 +46,7 @@ pub(crate) enum QueueVerb {
     },
     /// End a suspension.
     Resume(SuspensionArgs),
-    /// List suspensions.
+    /// List suspensions, and which of our addresses are set aside at which destinations because they are blocked there.
     Suspensions,
     /// Count what waits, by destination and state.
     Summary {
@@ -117,14 +117,16 @@ pub(crate) struct CancelArgs {
 
 /// Which mail a suspension is about.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct SuspensionArgs {
     /// Mail to this destination.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "domain", conflicts_with = "domain")]
     pub(crate) destination: Option<String>,
     /// Mail from this domain.
     #[arg(long)]
     pub(crate) domain: Option<String>,
+    /// Only mail from this address of ours; the pool's other addresses send it.
+    #[arg(long, requires = "destination", value_name = "ADDRESS")]
+    pub(crate) source: Option<std::net::IpAddr>,
 }
 
 /// What is looked for.

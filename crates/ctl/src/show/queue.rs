@@ -252,8 +252,11 @@ impl Row for api::QueueSuspension {
     const LIST: &'static str = "suspensions";
 
     fn cells(&self) -> Vec<String> {
-        let what =
-            if self.domain.is_empty() { format!("to {}", self.destination) } else { format!("from {}", self.domain) };
+        let what = match (self.domain.as_str(), self.source.as_str()) {
+            ("", "") => format!("to {}", self.destination),
+            ("", source) => format!("to {} from {source}", self.destination),
+            (domain, _) => format!("from {domain}"),
+        };
         let ends = self.expire_time_ms.map_or_else(|| "never".to_owned(), date);
         vec![what, date(self.since_time_ms), ends, self.reason.clone()]
     }
@@ -262,6 +265,7 @@ impl Row for api::QueueSuspension {
         json!({
             "destination": self.destination,
             "domain": self.domain,
+            "source": self.source,
             "reason": self.reason,
             "since_time_ms": self.since_time_ms,
             "expire_time_ms": self.expire_time_ms,

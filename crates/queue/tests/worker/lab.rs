@@ -18,7 +18,7 @@ use yubin_state::command::{DirectoryCommand, DomainCommand, MaintenanceCommand};
 use yubin_state::query::RowDetail;
 use yubin_state::queue::{
     ContentFacts, ControlAction, ControlItem, Delivery, DestinationName, DsnEnvelope, EventFilter, EventRecord,
-    NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueFilter, QueueId, QueueSource,
+    NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueFilter, QueueId, QueueSource, QueueSuspension,
 };
 use yubin_state::record::{Plan, RetryTerms, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, Query, Reply};
@@ -70,6 +70,9 @@ impl MailHosts for Zone {
     }
     async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure> {
         Ok(self.addresses.lock().get(host.as_str()).copied().into_iter().collect())
+    }
+    async fn names(&self, _: IpAddr) -> Result<Vec<DomainName>, LookupFailure> {
+        Err(LookupFailure::NotFound)
     }
     async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> TlsPolicy {
         self.policies.lock().get(host.as_str()).cloned().unwrap_or(TlsPolicy::Opportunistic)
@@ -216,6 +219,11 @@ impl Lab {
         let caller = Caller::internal("test");
         let scope = whole_group(GROUP);
         self.client.propose_once(scope, &Command::Maintenance(put), &caller).await.unwrap();
+    }
+
+    /// Suspensions in the directory.
+    pub async fn suspensions(&self) -> Vec<QueueSuspension> {
+        self.client.queue_suspensions().await.unwrap()
     }
 
     /// An operator has it tried now.

@@ -15,4 +15,5 @@ mod lab;
 mod many;
 mod signing;
 mod sink;
+mod sources;
 mod tls;

@@ -3,7 +3,7 @@
 // What the peer may do and has seen is told in passing.
 #![allow(clippy::fn_params_excessive_bools)]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -43,12 +43,25 @@ pub struct Received {
     pub recipients: Vec<String>,
     pub message: String,
     pub over_tls: bool,
+    /// Who sent it.
+    pub peer: IpAddr,
+    /// What EHLO said.
+    pub hello: String,
+}
+
+/// The connection that something came over.
+#[derive(Clone, Copy)]
+struct Link {
+    over_tls: bool,
+    peer: IpAddr,
 }
 
 #[derive(Default)]
 struct State {
     fates: VecDeque<Fate>,
     greeting: Option<&'static str>,
+    /// Whose mail is refused with what.
+    blocked: BTreeMap<IpAddr, &'static str>,
     received: Vec<Received>,
     connections: usize,
     open: usize,
@@ -96,6 +109,11 @@ impl Sink {
         self.state.lock().greeting = greeting;
     }
 
+    /// From now on mail from this address is refused with this reply.
+    pub fn block(&self, peer: &str, reply: &'static str) {
+        self.state.lock().blocked.insert(peer.parse().unwrap(), reply);
+    }
+
     pub fn received(&self) -> Vec<Received> {
         self.state.lock().received.clone()
     }
@@ -125,15 +143,18 @@ impl Sink {
 
     async fn converse(&self, stream: tokio::net::TcpStream, tls: Tls) {
         let greeting = self.state.lock().greeting;
+        let Ok(peer) = stream.peer_addr() else { return };
+        let link = Link { over_tls: false, peer: peer.ip() };
         let mut stream = BufReader::new(stream);
         if stream.write_all(format!("{}\r\n", greeting.unwrap_or("220 sink")).as_bytes()).await.is_err() {
             return;
         }
-        if let Then::StartTls = self.commands(&mut stream, &tls, false).await {
+        if let Then::StartTls = self.commands(&mut stream, &tls, link).await {
             match tls {
                 Tls::Works(acceptor) => {
                     if let Ok(stream) = acceptor.accept(stream.into_inner()).await {
-                        self.commands(&mut BufReader::new(stream), &Tls::None, true).await;
+                        let link = Link { over_tls: true, ..link };
+                        self.commands(&mut BufReader::new(stream), &Tls::None, link).await;
                     }
                 }
                 Tls::Broken => {
@@ -150,9 +171,9 @@ impl Sink {
         &self,
         stream: &mut BufReader<T>,
         tls: &Tls,
-        over_tls: bool,
+        link: Link,
     ) -> Then {
-        let (mut sender, mut recipients) = (String::new(), Vec::new());
+        let (mut sender, mut recipients, mut hello) = (String::new(), Vec::new(), String::new());
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
@@ -160,6 +181,10 @@ impl Sink {
             }
             let line = line.trim_end();
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            if verb == "EHLO" {
+                hello = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            }
+            let blocked = self.state.lock().blocked.get(&link.peer).copied();
             let reply = match verb.as_str() {
                 "EHLO" if matches!(tls, Tls::None) => {
                     "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000".to_owned()
@@ -169,6 +194,7 @@ impl Sink {
                     let _ = stream.write_all(b"220 go\r\n").await;
                     return Then::StartTls;
                 }
+                "MAIL" | "RCPT" if blocked.is_some() => blocked.unwrap_or_default().to_owned(),
                 "MAIL" => {
                     sender = between(line);
                     recipients.clear();
@@ -190,8 +216,15 @@ impl Sink {
                 "DATA" if recipients.is_empty() => "554 5.5.1 no valid recipients".to_owned(),
                 "DATA" => {
                     let _ = stream.write_all(b"354 go on\r\n").await;
-                    let mail = (std::mem::take(&mut sender), std::mem::take(&mut recipients));
-                    match self.message(stream, mail, over_tls).await {
+                    let mail = Received {
+                        sender: std::mem::take(&mut sender),
+                        recipients: std::mem::take(&mut recipients),
+                        message: String::new(),
+                        over_tls: link.over_tls,
+                        peer: link.peer,
+                        hello: hello.clone(),
+                    };
+                    match self.message(stream, mail).await {
                         Some(reply) => reply.to_owned(),
                         None => return Then::Close,
                     }
@@ -208,12 +241,7 @@ impl Sink {
         }
     }
 
-    async fn message<T: AsyncRead + Unpin>(
-        &self,
-        stream: &mut BufReader<T>,
-        (sender, recipients): (String, Vec<String>),
-        over_tls: bool,
-    ) -> Option<&'static str> {
+    async fn message<T: AsyncRead + Unpin>(&self, stream: &mut BufReader<T>, mail: Received) -> Option<&'static str> {
         let fate = self.state.lock().fates.pop_front();
         if let Some(Fate::DropBeforeDot) = fate {
             let mut some = [0; 10];
@@ -236,7 +264,7 @@ impl Sink {
         };
         if reply.is_none_or(|reply| reply.starts_with('2')) {
             let mut state = self.state.lock();
-            state.received.push(Received { sender, recipients, message, over_tls });
+            state.received.push(Received { message, ..mail });
             self.news.notify_waiters();
         }
         reply

@@ -2,6 +2,8 @@
 //!
 //! Ids of messages follow the time of their making, so that a domain's queue is read and written at its end.
 
+use std::net::IpAddr;
+
 use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 
 use super::{Key, Span, Table, b8, between, id_at, key, prefix, u64_at};
@@ -140,6 +142,13 @@ pub fn queue_suspension(scope: &SuspensionScope) -> Key<QueueSuspension> {
     match scope {
         SuspensionScope::Destination(name) => key(Table::QueueSuspension, &[&[1], name.to_string().as_bytes()]),
         SuspensionScope::Tenant(domain) => key(Table::QueueSuspension, &[&[2], &b8(domain.0)]),
+        SuspensionScope::Source { destination, address } => {
+            let octets = match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                IpAddr::V6(address) => address.octets(),
+            };
+            key(Table::QueueSuspension, &[&[3], &octets, destination.to_string().as_bytes()])
+        }
     }
 }
 

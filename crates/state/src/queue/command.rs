@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    DestinationName, DomainId, DsnEnvelope, Epoch, LocalPart, NotifySet, QueueId, ReversePath, Timestamp,
+    DestinationName, DomainId, DomainName, DsnEnvelope, Epoch, LocalPart, NotifySet, QueueId, ReversePath, Timestamp,
 };
 
 use super::record::{ContentFacts, DelayNotice, Delivery, QueueSource, QueuedMessage, RemoteReply};
@@ -254,6 +254,17 @@ pub struct EnqueuedLease {
     pub until: Timestamp,
     /// How they are tried, where the domain's plan says it.
     pub terms: Option<Box<RetryTerms>>,
+    /// Whose they are.
+    pub tenant: Tenant,
+}
+
+/// Whose mail it is: what chooses the addresses that it leaves from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// The sender's hosted domain.
+    pub name: DomainName,
+    /// Its plan's name.
+    pub plan: String,
 }
 
 /// A delivery granted to a worker.
@@ -271,6 +282,8 @@ pub struct Leased {
     pub delivery: Delivery,
     /// How it is tried, where the domain's plan says it.
     pub terms: Option<Box<RetryTerms>>,
+    /// Whose it is.
+    pub tenant: Tenant,
 }
 
 impl Leased {

@@ -28,12 +28,9 @@ pub(crate) fn enqueue<T: Txn>(
     work: &mut Work<'_, T>,
     login: Option<Login>,
     messages: Vec<NewQueued>,
-    mut lease: Option<Lease>,
+    lease: Option<Lease>,
     trace: TraceId,
 ) -> Outcome<Reply, T::Error> {
-    if let Some(lease) = &mut lease {
-        lease.granted.terms.clone_from(&work.domain.plan.retry);
-    }
     match (login, &work.domain.standing) {
         (Some(login), _) => {
             work.login(login)?;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
-use super::command::{DeliveryKey, EnqueuedLease, Leased, Postponed, QueueReply};
+use super::command::{DeliveryKey, EnqueuedLease, Leased, Postponed, QueueReply, Tenant};
 use super::enqueue::invalid;
 use super::newcomer::Lease;
 use super::record::{AfterLease, Delivery, DeliveryState, QueueSource};
@@ -40,8 +40,9 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// The lease of messages that are queued by the same command.
-    pub(crate) fn with_enqueue(self, position: Position, now: Timestamp) -> Result<Lease, Refusal> {
-        let granted = EnqueuedLease { token: position.index, queued: now, until: self.until(now)?, terms: None };
+    pub(crate) fn with_enqueue(self, position: Position, now: Timestamp, domain: &Domain) -> Result<Lease, Refusal> {
+        let (until, terms) = (self.until(now)?, domain.plan.retry.clone());
+        let granted = EnqueuedLease { token: position.index, queued: now, until, terms, tenant: domain.tenant() };
         Ok(Lease { worker: self.worker, request: self.request, granted })
     }
 
@@ -106,12 +107,20 @@ struct Clerk<'a> {
     suspended: BTreeMap<(DomainId, AccountId), bool>,
 }
 
+impl Domain {
+    /// As a worker is told of it.
+    fn tenant(&self) -> Tenant {
+        Tenant { name: self.name.clone(), plan: self.plan.name.clone() }
+    }
+}
+
 /// What matters of a domain that is in use.
 #[derive(Clone)]
 struct InUse {
     epoch: Epoch,
     standing: Standing,
     terms: Option<Box<RetryTerms>>,
+    tenant: Tenant,
 }
 
 /// What became of an item.
@@ -200,7 +209,10 @@ impl Clerk<'_> {
             return Ok(known.clone());
         }
         let domain = txn.row(&keys::domain(id))?.filter(|domain| domain.phase == Phase::Live);
-        let in_use = |Domain { epoch, standing, plan, .. }: Domain| InUse { epoch, standing, terms: plan.retry };
+        let in_use = |domain: Domain| {
+            let tenant = domain.tenant();
+            InUse { epoch: domain.epoch, standing: domain.standing, terms: domain.plan.retry, tenant }
+        };
         let found = domain.map(in_use);
         self.domains.insert(id, found.clone());
         Ok(found)
@@ -208,8 +220,8 @@ impl Clerk<'_> {
 }
 
 fn granted(domain: DomainId, in_use: InUse, queued: Queued, delivery: Delivery) -> Served {
-    let (InUse { epoch, terms, .. }, token) = (in_use, delivery.token);
-    Served::Granted(Box::new(Leased { domain, epoch, token, message: queued.message, delivery, terms }))
+    let (InUse { epoch, terms, tenant, .. }, token) = (in_use, delivery.token);
+    Served::Granted(Box::new(Leased { domain, epoch, token, message: queued.message, delivery, terms, tenant }))
 }
 
 /// Keeps leases for longer. One that ran out and was not granted anew can still be kept.

@@ -39,11 +39,11 @@ impl NewQueued {
         let Lessee { domain, epoch, worker, request, trace } = lessee;
         let message = self.message(granted.queued, trace);
         let lease = Lease { worker, request, granted };
-        let EnqueuedLease { token, queued, terms, .. } = &lease.granted;
+        let EnqueuedLease { token, queued, terms, tenant, .. } = &lease.granted;
         let deliveries = self.take_deliveries(*queued, terms.as_deref(), Some(&lease)).into_iter();
         let leased = |delivery| {
-            let (message, terms) = (message.clone(), terms.clone());
-            Leased { domain, epoch, token: *token, message, delivery, terms }
+            let (message, terms, tenant) = (message.clone(), terms.clone(), tenant.clone());
+            Leased { domain, epoch, token: *token, message, delivery, terms, tenant }
         };
         deliveries.map(leased).collect()
     }

@@ -1,5 +1,7 @@
 //! What rows of the queue hold, as others see them.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use yubin_types::{
     AccountId, Address, DestinationName, DomainId, DomainName, DsnEnvelope, EnhancedStatus, LocalPart, NotifySet,
@@ -370,7 +372,7 @@ pub struct QueueTotals {
 pub struct QueueSuspension {
     /// Which mail.
     pub scope: SuspensionScope,
-    /// The operator's words, at most [`limits::REASON_BYTES_MAX`] bytes.
+    /// The operator's words, or a server's, at most [`limits::REASON_BYTES_MAX`] bytes.
     pub reason: String,
     /// Since when; set when it is stored.
     pub since: Timestamp,
@@ -385,4 +387,11 @@ pub enum SuspensionScope {
     Destination(DestinationName),
     /// From a domain.
     Tenant(DomainId),
+    /// To a destination from one of our addresses, which its servers block.
+    Source {
+        /// The destination.
+        destination: DestinationName,
+        /// The address.
+        address: IpAddr,
+    },
 }

@@ -1,4 +1,6 @@
-//! Suspensions of destinations and tenants, kept in the directory: workers read them and leave such mail alone.
+//! Suspensions of destinations and tenants, and of source addresses at destinations that block them, kept in the directory: workers read
+//! them and leave such mail alone, or send it from elsewhere. Workers set source addresses aside by themselves: those have a bound of their own, so
+//! that there is always room for what an operator wants.
 //!
 //! One that has expired counts for nothing and goes with the next that is added; readers compare with their own clock.
 
@@ -22,8 +24,10 @@ pub(crate) fn put<T: Txn>(txn: &mut T, now: Timestamp, mut new: QueueSuspension)
     let all = list(txn)?;
     let (over, in_force): (Vec<_>, Vec<_>) = all.into_iter().partition(|known| known.is_over(now));
     let known = in_force.iter().find(|known| known.scope == new.scope);
-    if known.is_none() && in_force.len() >= limits::QUEUE_SUSPENSIONS_MAX {
-        return Err(too_many("suspensions", limits::QUEUE_SUSPENSIONS_MAX as u64).into());
+    let max = if new.scope.is_source() { limits::QUEUE_SOURCES_ASIDE_MAX } else { limits::QUEUE_SUSPENSIONS_MAX };
+    let like_it = in_force.iter().filter(|known| known.scope.is_source() == new.scope.is_source());
+    if known.is_none() && like_it.count() >= max {
+        return Err(too_many("suspensions", max as u64).into());
     }
     new.since = known.map_or(now, |known| known.since);
     over.iter().for_each(|old| txn.unset(&keys::queue_suspension(&old.scope)));
@@ -41,7 +45,7 @@ pub(crate) fn remove<T: Txn>(txn: &mut T, now: Timestamp, scope: &SuspensionScop
     Ok(Reply::Done)
 }
 
-/// All suspensions, expired ones too; at most [`limits::QUEUE_SUSPENSIONS_MAX`].
+/// All suspensions, expired ones too; at most [`limits::QUEUE_SUSPENSIONS_MAX`], and [`limits::QUEUE_SOURCES_ASIDE_MAX`] of source addresses.
 pub(crate) fn list<V: View>(view: &V) -> Outcome<Vec<QueueSuspension>, V::Error> {
     let mut all = Vec::new();
     view.each(&keys::queue_suspensions(), |_, suspension| {
@@ -49,6 +53,14 @@ pub(crate) fn list<V: View>(view: &V) -> Outcome<Vec<QueueSuspension>, V::Error>
         go_on_while(true)
     })?;
     Ok(all)
+}
+
+impl SuspensionScope {
+    /// Is it one of our addresses at a destination?
+    #[must_use]
+    pub const fn is_source(&self) -> bool {
+        matches!(self, SuspensionScope::Source { .. })
+    }
 }
 
 impl QueueSuspension {

@@ -5,14 +5,14 @@ use yubin_state::command::{DirectoryCommand, DomainCommand, Login, MaintenanceCo
 use yubin_state::keys::{self, Table};
 use yubin_state::queue::{
     ContentFacts, DelayNotice, Delivery, DeliveryKey, DeliveryResult, DeliveryState, DestinationName, DsnEnvelope,
-    EventRecord, FinalOutcome, Leased, Lessee, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet,
-    Postponed, QueueAnswer, QueueCommand, QueueId, QueueQuery, QueueReply, QueueSource, QueueTotals, RecipientOutcome,
-    RemoteReply,
+    EnqueuedLease, EventRecord, FinalOutcome, Leased, Lessee, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind,
+    NotifySet, Postponed, QueueAnswer, QueueCommand, QueueId, QueueQuery, QueueReply, QueueSource, QueueTotals,
+    RecipientOutcome, RemoteReply, Tenant,
 };
 use yubin_state::record::{NoticeProfile, Plan, RetryTerms};
 use yubin_state::reply::More;
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply, Topic};
-use yubin_types::{Address, DomainId, Refusal, RequestId, ReversePath, Timestamp, TraceId, limits};
+use yubin_types::{Address, DomainId, DomainName, Refusal, RequestId, ReversePath, Timestamp, TraceId, limits};
 
 use crate::lab::{D1, D2, DAY, EPOCH, Lab, local, plan, refused};
 
@@ -54,6 +54,13 @@ pub(crate) fn message(number: u8, to: &[&str]) -> NewQueued {
         lifetime_seconds: 5 * DAY,
         deliveries,
     }
+}
+
+/// The lease that comes with a message of a domain.
+pub(crate) fn enqueued(domain: DomainId, token: u64, queued: Timestamp, seconds: u64) -> EnqueuedLease {
+    let name = DomainName::parse(if domain == D2 { "two.example" } else { "one.example" }).unwrap();
+    let tenant = Tenant { name, plan: plan().name };
+    EnqueuedLease { token, queued, until: queued.plus_seconds(seconds), terms: None, tenant }
 }
 
 pub(crate) fn notice(number: u8, body_ordinal: u16) -> NewQueued {

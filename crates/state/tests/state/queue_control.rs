@@ -162,4 +162,18 @@ fn suspensions_are_in_the_directory_until_they_expire() {
     assert_eq!(list(&lab).len(), 1, "a tenant's suspension goes with it");
     assert_eq!(put(&mut lab, suspension(SuspensionScope::Destination(destination("c.example")), None)), Reply::Done);
     assert_eq!(list(&lab).len(), 1, "the expired one went");
+
+    // Source addresses at destinations are apart from each other, and from the destination itself.
+    let source = |address: &str| SuspensionScope::Source {
+        destination: destination("c.example"),
+        address: address.parse().unwrap(),
+    };
+    for address in ["192.0.2.1", "192.0.2.2", "2001:db8::1"] {
+        assert_eq!(put(&mut lab, suspension(source(address), None)), Reply::Done);
+    }
+    assert_eq!(list(&lab).len(), 4);
+    let remove = DirectoryCommand::RemoveQueueSuspension(source("192.0.2.2"));
+    assert_eq!(lab.run(GROUP, Command::Directory(remove)), Reply::Done);
+    let scopes: Vec<_> = list(&lab).into_iter().map(|one| one.scope).collect();
+    assert_eq!(scopes.iter().filter(|scope| scope.is_source()).count(), 2, "{scopes:?}");
 }

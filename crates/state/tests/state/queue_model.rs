@@ -20,7 +20,7 @@ use yubin_state::{Command, DedupeClass, Encode as _, Envelope, Reply, apply};
 use yubin_types::{DomainId, RecipientAddress, Refusal, Timestamp, limits};
 
 use crate::lab::{D1, D2, EPOCH, Lab, plan};
-use crate::queue::{GROUP, destination, message, notice, said};
+use crate::queue::{GROUP, destination, enqueued, message, notice, said};
 
 const HOSTS: [&str; 3] = ["b.example", "c.example", "[192.0.2.1]"];
 const USERS: [&str; 3] = ["x", "y", "z"];
@@ -228,8 +228,7 @@ impl Model {
         let envelope = self.lab.envelope(domain, DedupeClass::None);
         let (token, now) = (self.next_index(), self.lab.now);
         let reply = self.lab.propose(envelope.clone(), Command::Queue(command.clone()));
-        let granted =
-            lease.map(|seconds| EnqueuedLease { token, queued: now, until: now.plus_seconds(seconds), terms: None });
+        let granted = lease.map(|seconds| enqueued(domain, token, now, seconds));
         let expected = match self.suspended.get(&domain) {
             _ if self.deleted.contains(&domain) => Reply::Refused(Refusal::StaleEpoch),
             Some(true) => Reply::Refused(Refusal::DomainSuspended { reason: String::new() }),

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+use yubin_queue::warm_up::SCHEDULE_DEFAULT;
 use yubin_queue::{Profile, RetrySchedule};
 use yubin_types::{DomainName, Network, limits};
+
+use super::pools::{AddressFamily, Pool, pools};
 
 /// How mail leaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -16,8 +19,10 @@ pub(crate) struct Queue {
     pub(crate) worker: String,
     /// The names of all workers, the same everywhere: they share destinations. Empty for a worker alone.
     pub(crate) workers: Vec<String>,
-    /// Addresses that mail is sent from, chosen by the sender's domain; empty: the system chooses.
-    pub(crate) source_addresses: Vec<IpAddr>,
+    /// Messages that a new address sends per day to each destination, from its first day on.
+    pub(crate) warm_up: Vec<u32>,
+    /// Which addresses of a destination without a profile are tried first.
+    pub(crate) address_family: AddressFamily,
     /// Addresses at which this cluster takes mail; mail is never sent there.
     pub(crate) own_addresses: Vec<IpAddr>,
     /// Networks beside the public internet that mail may be sent to, such as "10.0.0.0/8".
@@ -40,6 +45,8 @@ pub(crate) struct Queue {
     pub(crate) retry_seconds_max: u64,
     /// How long leases of deliveries last, seconds.
     pub(crate) lease_seconds: u64,
+    /// Addresses that mail is sent from; without any the system chooses.
+    pub(crate) pools: Vec<Pool>,
     /// Ways for some mail: the first that fits the sender's domain and the destination.
     pub(crate) smart_hosts: Vec<SmartHost>,
     /// Receivers and what they take, beside those that ship or in their place.
@@ -68,6 +75,8 @@ pub(crate) struct Receiver {
     pub(crate) pause_seconds: u64,
     /// The longest pause, seconds.
     pub(crate) pause_seconds_max: u64,
+    /// Which of its addresses are tried first.
+    pub(crate) address_family: AddressFamily,
 }
 
 /// A smart host.
@@ -121,7 +130,8 @@ impl Default for Queue {
         Queue {
             worker: String::new(),
             workers: Vec::new(),
-            source_addresses: Vec::new(),
+            warm_up: SCHEDULE_DEFAULT.to_vec(),
+            address_family: AddressFamily::default(),
             own_addresses: Vec::new(),
             networks: Vec::new(),
             port: 25,
@@ -133,6 +143,7 @@ impl Default for Queue {
             retry_seconds: limits::RETRY_FIRST_WAITS_SECONDS_DEFAULT.to_vec(),
             retry_seconds_max: limits::RETRY_WAIT_SECONDS_MAX_DEFAULT,
             lease_seconds: 30,
+            pools: Vec::new(),
             smart_hosts: Vec::new(),
             receivers: Vec::new(),
         }
@@ -148,6 +159,7 @@ impl Queue {
         ensure!((1..=1_000).contains(&self.deliveries_per_destination), "queue.deliveries_per_destination: 1 to 1000");
         ensure!((5..=limits::QUEUE_LEASE_SECONDS_MAX).contains(&self.lease_seconds), "queue.lease_seconds: 5 to 3600");
         self.schedule()?;
+        pools(&self.pools, &self.warm_up)?;
         let named = self.workers.is_empty() || self.workers.contains(&self.worker);
         ensure!(named, "queue.workers: must list this worker, queue.worker");
         for smart_host in &self.smart_hosts {
@@ -203,6 +215,7 @@ impl Receiver {
             transactions_per_connection_max: self.transactions_per_connection,
             pause_seconds: self.pause_seconds,
             pause_seconds_max: self.pause_seconds_max,
+            prefers: self.address_family.into(),
         })
     }
 }
@@ -219,7 +232,8 @@ mod tests {
         let receiver = |pause: u64, domains: &str| {
             format!(
                 "[[receivers]]\nname = 'docomo'\ndomains = {domains}\nmx_hosts = []\ndeliveries = 8\ndeliveries_per_minute = 0\n\
-                 recipients_per_transaction = 10\ntransactions_per_connection = 10\npause_seconds = {pause}\npause_seconds_max = 600\n"
+                 recipients_per_transaction = 10\ntransactions_per_connection = 10\npause_seconds = {pause}\npause_seconds_max = 600\n\
+                 address_family = 'ipv6'\n"
             )
         };
         queue(&receiver(600, "['docomo.ne.jp']")).check().unwrap();

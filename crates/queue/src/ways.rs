@@ -1,0 +1,201 @@
+//! From which address mail leaves, as the worker sees it: what the board decides, and what follows for the store, the log and the operator.
+//!
+//! A worker that has none of a pool's addresses leaves the pool's mail to the other workers, if it knows of any: given back, the delivery
+//! is due at once for them, and this one passes it over for a while. An address that a receiver blocks is written into the directory as a
+//! suspension, with the receiver's words: all workers heed it, and an operator can end it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use yubin_proto::Caller;
+use yubin_session::smtp::client::{Reply, Verdict};
+use yubin_state::queue::{DeliveryKey, DueItem, Leased, QueueSuspension, RemoteReply, SuspensionScope};
+use yubin_types::{Timestamp, limits};
+
+use crate::assignment::Assignment;
+use crate::blocks;
+use crate::board::{Age, Back, Due, NoWay, Rerouted};
+use crate::connection::now;
+use crate::fate::Tried;
+use crate::pools::{MailKind, PoolId, SourceId};
+use crate::result::Again;
+use crate::sources::{MISSING_SECONDS, Presence};
+use crate::worker::Shared;
+
+/// Deliveries that are remembered to be others' to try.
+const LEFT_MAX: usize = 10_000;
+
+/// What becomes of a delivery that can't leave from the source that it was given.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// It leaves from another one, or later.
+    Other,
+    /// There is none, for this reason.
+    None(Reply),
+}
+
+/// What this worker leaves to others, and until when.
+#[derive(Debug, Default)]
+pub(crate) struct Left(BTreeMap<DeliveryKey, Timestamp>);
+
+impl Left {
+    fn add(&mut self, now: Timestamp, key: &DeliveryKey) {
+        if self.0.len() >= LEFT_MAX {
+            self.0.retain(|_, until| *until > now);
+        }
+        if self.0.len() < LEFT_MAX {
+            self.0.insert(key.clone(), now.plus_seconds(MISSING_SECONDS));
+        }
+    }
+}
+
+impl Shared {
+    /// The pool that a delivery leaves by. Into domains of this cluster none is needed.
+    pub(crate) async fn pool(&self, leased: &Leased) -> PoolId {
+        let pools = &self.engine.pools;
+        if !pools.are_configured() {
+            return PoolId::SYSTEM;
+        }
+        if let Some(domain) = leased.delivery.destination.domain()
+            && let Ok(Some(_)) = self.engine.store.resolve_destination(domain).await
+        {
+            return PoolId::SYSTEM;
+        }
+        self.outer_pool(leased)
+    }
+
+    /// The pool of mail that leaves the cluster.
+    fn outer_pool(&self, leased: &Leased) -> PoolId {
+        self.engine.pools.choose(MailKind::from(&leased.message.source), &leased.tenant)
+    }
+
+    /// How long after a delivery became due this worker leaves it to others that may have an address for it, milliseconds.
+    pub(crate) fn left_ms(&self, item: &DueItem, now: Timestamp) -> u64 {
+        let mut left = self.left.lock();
+        match left.0.get(&item.delivery) {
+            Some(until) if *until > now => until.millis_since(item.due),
+            Some(_) => {
+                left.0.remove(&item.delivery);
+                0
+            }
+            None => 0,
+        }
+    }
+
+    /// Leaves what finds none of its addresses here to the other workers, if there are any.
+    pub(crate) fn leave_to_others(&self, back: &mut Back, pool: PoolId) {
+        let alone = self.engine.config.workers.len() < 2;
+        if alone || !self.board.lock().sources().lacks(pool) {
+            return;
+        }
+        back.until = now();
+        self.left.lock().add(back.until, &back.due.key);
+    }
+
+    /// This machine has a source's address, or not.
+    pub(crate) fn present(&self, source: SourceId, presence: Presence) {
+        let address = self.engine.pools.source(source).and_then(|source| source.address);
+        let Some(address) = address else { return };
+        self.engine.metrics.usable(address, presence);
+        let Some(back) = self.board.lock().present(now(), source, presence) else { return };
+        match presence {
+            Presence::Here => tracing::info!(%address, "a source address is there again"),
+            Presence::Missing => {
+                tracing::warn!(%address, "this machine does not have a source address: its mail leaves from others, or waits");
+            }
+        }
+        self.give_back(back);
+        self.wake();
+    }
+
+    /// A delivery that began can't leave from its source.
+    pub(crate) fn reroute(&self, assignment: &Assignment, why: NoWay) -> Way {
+        if why == NoWay::Missing {
+            self.present(assignment.source, Presence::Missing);
+        }
+        let (now, leased) = (now(), &assignment.leased);
+        let pool = self.outer_pool(leased);
+        let age = if leased.delivery.expires <= now { Age::Over } else { Age::Again };
+        let due = Due { group: assignment.group, key: leased.key(), age };
+        // Before it may begin again.
+        self.leases.put_back(assignment.clone());
+        let rerouted = self.board.lock().reroute(now, due, (pool, assignment.source), why);
+        let watch = self.engine.dialogues.of(leased.message.id);
+        match rerouted {
+            Rerouted::Elsewhere => {
+                if let Some(watch) = watch {
+                    watch.note("it can't be reached from this address; another one is tried".to_owned());
+                }
+            }
+            Rerouted::Back(mut back) => {
+                self.leave_to_others(&mut back, pool);
+                self.give_back(vec![back]);
+                if let Some(watch) = watch {
+                    watch.end(["put off: none of the addresses that it may leave from can be used now".to_owned()]);
+                }
+            }
+            Rerouted::Nowhere => {
+                let name = self.engine.pools.name(pool);
+                let why = match why {
+                    NoWay::Family(family) => format!("its hosts have only {family} addresses"),
+                    NoWay::Missing => "this machine has none of its addresses".to_owned(),
+                };
+                let text =
+                    format!("no address of the pool {name:?} can be used for {}: {why}", leased.delivery.destination);
+                return Way::None(Reply::conclusion(451, (4, 4, 4), &text));
+            }
+        }
+        self.wake();
+        Way::Other
+    }
+
+    /// Heeds what an attempt says about its source: one that is blocked is set aside, and whoever was refused for that goes on from another.
+    pub(crate) fn heed(self: &Arc<Self>, assignment: &Assignment, tried: &mut Tried) -> Again {
+        let (now, leased) = (now(), &assignment.leased);
+        let pools = &self.engine.pools;
+        let Some(address) = pools.source(assignment.source).and_then(|source| source.address) else {
+            return Again::Scheduled;
+        };
+        self.engine.metrics.tried_from(address);
+        let destination = &leased.delivery.destination;
+        if tried.fates.iter().any(|fate| fate.verdict == Verdict::Delivered) {
+            self.board.lock().sources().delivered(now, destination, assignment.source);
+        }
+        let Some(said) = blocks::block(tried).cloned() else { return Again::Scheduled };
+        let (until, back, has_other) = {
+            let mut board = self.board.lock();
+            let (until, back) = board.set_aside(now, destination, assignment.source);
+            let has_other = board.has_other(now, &leased.key(), self.outer_pool(leased), assignment.source);
+            (until, back, has_other)
+        };
+        self.give_back(back);
+        if let Some(until) = until {
+            tracing::warn!(%address, %destination, reply = said.text, code = said.code, "a source address is blocked, and set aside");
+            let scope = SuspensionScope::Source { destination: destination.clone(), address };
+            let suspension = QueueSuspension { scope, reason: reason(&said), since: now, expires: Some(until) };
+            let shared = Arc::clone(self);
+            self.recording.spawn(async move { shared.write_down(suspension).await });
+        }
+        if !has_other {
+            return Again::Scheduled;
+        }
+        blocks::go_on(tried);
+        Again::AtOnce
+    }
+
+    async fn write_down(&self, suspension: QueueSuspension) {
+        if let Err(error) = self.engine.store.suspend_queue(suspension, &Caller::internal("queue")).await {
+            tracing::warn!(%error, "no other worker knows that a source address is set aside");
+        }
+    }
+}
+
+/// A receiver's words, as a suspension has them.
+fn reason(said: &RemoteReply) -> String {
+    let enhanced = said.enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
+    let mut reason = format!("{} said: {} {enhanced}{}", said.host, said.code, said.text);
+    while reason.len() > limits::REASON_BYTES_MAX {
+        reason.pop();
+    }
+    reason
+}
