@@ -105,12 +105,10 @@ pub fn yubin_with_backlog(folder: &Path, backlog: Backlog) -> Result<Relay<Syste
             run,
         };
         let outcome = load::run(&plan)?;
-        ensure!(
-            outcome.acknowledged.len() as u64 == messages,
-            "of {messages} messages not all are queued: {}",
-            outcome.json()
-        );
-        (left, run) = (left - messages, run + 1);
+        // A connection that has sent thousands is ended, and nobody knows of the message under way.
+        let queued = outcome.acknowledged.len() as u64;
+        ensure!(queued > messages / 2, "of {messages} messages not many are queued: {}", outcome.json());
+        (left, run) = (left - queued, run + 1);
     }
     Ok(relay)
 }
