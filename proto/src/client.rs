@@ -18,6 +18,7 @@ use yubin_types::{AccountId, DomainName, GroupNumber, Refusal, RequestId, Timest
 use crate::contract::{
     Body, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError, StoreNode,
 };
+use crate::mail_log::MailLog;
 use crate::membership::{MembershipProgress, MembershipStep, VoterChange};
 use crate::placement::{Hosted, Placements};
 use crate::watch::{Subscription, WatchHub};
@@ -68,6 +69,7 @@ pub struct StoreClient {
     leaders: RwLock<BTreeMap<GroupNumber, u64>>,
     placements: Placements,
     hub: WatchHub,
+    mail_log: MailLog,
     settings: ClientSettings,
 }
 
@@ -88,6 +90,7 @@ impl StoreClient {
             leaders: RwLock::default(),
             placements: Placements::new(),
             hub: WatchHub::new(),
+            mail_log: MailLog::default(),
             settings,
         })
     }
@@ -277,12 +280,19 @@ impl StoreClient {
 
     /// Where every node stands; unreachable ones answer with their error.
     pub async fn statuses(&self) -> Vec<(u64, Result<NodeStatus, StoreError>)> {
-        let nodes: Vec<_> = self.nodes.read().iter().map(|(id, node)| (*id, Arc::clone(node))).collect();
-        let asked = nodes.into_iter().map(|(id, node)| async move {
+        let asked = self.all_nodes().into_iter().map(|(id, node)| async move {
             let answer = tokio::time::timeout(Duration::from_secs(2), node.status()).await;
             (id, answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned()))))
         });
         futures::future::join_all(asked).await
+    }
+
+    pub(crate) fn all_nodes(&self) -> Vec<(u64, Arc<dyn StoreNode>)> {
+        self.nodes.read().iter().map(|(id, node)| (*id, Arc::clone(node))).collect()
+    }
+
+    pub(crate) fn mail_log(&self) -> &MailLog {
+        &self.mail_log
     }
 
     pub(crate) fn hub(&self) -> &WatchHub {

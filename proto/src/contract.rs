@@ -12,6 +12,7 @@ use yubin_state::{Answer, Envelope, Query, Reply};
 use yubin_types::search::SearchKey;
 use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Uid, UidSet};
 
+use crate::mail_log::{MailEvent, MailLogSearch};
 use crate::membership::{MembershipProgress, MembershipStep};
 
 /// Why a call failed. A refusal is not a failure: it comes as a reply.
@@ -246,6 +247,12 @@ pub trait StoreNode: Send + Sync + 'static {
 
     /// Takes a step in a change of who holds a group. Voters change on the group's leader only.
     async fn membership(&self, step: MembershipStep) -> Result<MembershipProgress, StoreError>;
+
+    /// Keeps events of the mail log on this node's disk, not synced.
+    async fn log_mail(&self, events: Arc<[MailEvent]>) -> Result<(), StoreError>;
+
+    /// Events of the mail log that this node keeps, the latest first.
+    async fn search_mail_log(&self, search: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError>;
 
     /// Where this node stands.
     async fn status(&self) -> Result<NodeStatus, StoreError>;

@@ -9,6 +9,7 @@
 //! - [`membership`]: steps by which replicas come and go; [`nodes`]: the nodes as the directory lists them.
 //! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`courier`]:
 //!   queueing where the worker is at hand; [`dialogue`]: deliveries that are watched; [`watch`]: wake-ups for sessions.
+//! - [`mail_log`]: what happened to mail, beside the replicated log.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
 mod ask;
@@ -18,6 +19,7 @@ pub mod courier;
 pub mod dialogue;
 pub mod r#gen;
 pub mod grpc;
+pub mod mail_log;
 pub mod membership;
 pub mod nodes;
 pub mod placement;
@@ -31,5 +33,6 @@ pub use contract::{
 };
 pub use courier::{Commission, Content, Courier};
 pub use dialogue::{DialogueKind, DialogueLine, Dialogues};
+pub use mail_log::{MailEvent, MailEventKind, MailLogFound, MailLogSearch};
 pub use placement::Hosted;
 pub use watch::Subscription;

@@ -20,6 +20,7 @@ mod dns;
 mod dns_check;
 mod domains;
 mod forward;
+mod mail_log;
 mod membership;
 mod plans;
 mod queue;

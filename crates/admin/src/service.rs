@@ -13,7 +13,9 @@ use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
 use crate::queue::watch;
 use crate::request::caller;
-use crate::{accounts, aliases, auto_reply, cluster, domains, forward, membership, plans, queue, sending, usage};
+use crate::{
+    accounts, aliases, auto_reply, cluster, domains, forward, mail_log, membership, plans, queue, sending, usage,
+};
 
 /// The admin API over a store.
 #[derive(Clone, Debug)]
@@ -288,6 +290,11 @@ impl Admin for AdminService {
     async fn list_events(&self, request: Request<api::ListEventsRequest>) -> Reply<api::ListEventsResponse> {
         let (request, _) = self.open(request).await?;
         queue::events(&self.client, request).await.map(Response::new)
+    }
+
+    async fn search_mail_log(&self, request: Request<api::SearchMailLogRequest>) -> Reply<api::SearchMailLogResponse> {
+        let (request, _) = self.open(request).await?;
+        mail_log::search(&self.client, request).await.map(Response::new)
     }
 
     async fn suspend_queue(&self, request: Request<api::SuspendQueueRequest>) -> Reply<api::QueueSuspension> {

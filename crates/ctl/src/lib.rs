@@ -14,6 +14,7 @@ mod output;
 mod pages;
 mod queue;
 mod show;
+mod trace;
 
 use std::io::Write as _;
 use std::process::ExitCode;

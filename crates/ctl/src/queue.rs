@@ -3,11 +3,10 @@
 use anyhow::ensure;
 use yubin_proto::r#gen::admin as api;
 
-use super::args::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
+use super::args::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs};
 use super::connection::Connection;
-use super::output::now_ms;
 use super::pages::{self, PAGE_SIZE};
-use super::show::{Form, Shown as _, Trace};
+use super::show::{Form, Shown as _};
 use crate::say;
 
 /// Carries out a command on the queue.
@@ -85,60 +84,7 @@ async fn watch(mut api: Connection, id: String, attempt: Attempt) -> anyhow::Res
     Ok(outcomes)
 }
 
-/// What waits and what has ended, of an address or a message.
-pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> anyhow::Result<String> {
-    let TraceArgs { what, domain, since } = args;
-    let mut events = api::ListEventsRequest {
-        domain: domain.clone(),
-        from_time_ms: since.map(|seconds| now_ms().saturating_sub(seconds.saturating_mul(1_000))),
-        page_size: PAGE_SIZE,
-        ..Default::default()
-    };
-    let (mut waiting, mut suspended) = (Vec::new(), None);
-    if what.len() == 32 && what.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        events.id.clone_from(&what);
-        match api.get_queued_message(api::GetQueuedMessageRequest { id: what }).await {
-            Ok(message) => waiting = message.into_inner().deliveries,
-            Err(status) if status.code() == tonic::Code::NotFound => {}
-            Err(status) => return Err(status.into()),
-        }
-    } else if what.starts_with('<') {
-        events.message_id.clone_from(&what);
-        let selection = api::QueueSelection { message_id: what, domain, ..Default::default() };
-        waiting = list(&mut api, selection).await?;
-    } else {
-        ensure!(what.contains('@'), "{what}: an address, a message's id, or a Message-ID with its angle brackets");
-        events.address.clone_from(&what);
-        suspended = suspension(&mut api, &what).await?;
-        let to = api::QueueSelection { recipient: what.clone(), domain: domain.clone(), ..Default::default() };
-        let from = api::QueueSelection { sender: what, domain, ..Default::default() };
-        waiting = list(&mut api, to).await?;
-        for delivery in list(&mut api, from).await? {
-            if !waiting.iter().any(|one| one.id == delivery.id && one.destination == delivery.destination) {
-                waiting.push(delivery);
-            }
-        }
-    }
-    let ended = pages::all(async |page_token| {
-        let request = api::ListEventsRequest { page_token, ..events.clone() };
-        let page = api.list_events(request).await?.into_inner();
-        Ok((page.events, page.next_page_token))
-    });
-    let mut ended = ended.await?;
-    ended.sort_by_key(|event| event.time_ms);
-    Ok(Trace { waiting, ended, suspended }.shown(form))
-}
-
-/// Why an account may send nothing; `None`: it may, or it is no account of ours.
-async fn suspension(api: &mut Connection, address: &str) -> anyhow::Result<Option<api::AccountSending>> {
-    match api.get_sending(api::GetSendingRequest { address: address.to_owned() }).await {
-        Ok(sending) => Ok(Some(sending.into_inner()).filter(|sending| sending.state() == api::State::Suspended)),
-        Err(status) if matches!(status.code(), tonic::Code::NotFound | tonic::Code::InvalidArgument) => Ok(None),
-        Err(status) => Err(status.into()),
-    }
-}
-
-async fn list(api: &mut Connection, selection: api::QueueSelection) -> anyhow::Result<Vec<api::Delivery>> {
+pub(crate) async fn list(api: &mut Connection, selection: api::QueueSelection) -> anyhow::Result<Vec<api::Delivery>> {
     let all = pages::all(async |page_token| {
         let selection = Some(selection.clone());
         let page = api.list_queue(api::ListQueueRequest { selection, page_size: PAGE_SIZE, page_token }).await?;

@@ -6,12 +6,13 @@ mod dns;
 mod forward;
 mod queue;
 mod sending;
+mod trace;
 
 use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
 
 pub(crate) use dns::status as dns_status;
-pub(crate) use queue::Trace;
+pub(crate) use trace::Trace;
 
 use super::output::{human, human_limit, table};
 

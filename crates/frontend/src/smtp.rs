@@ -8,6 +8,7 @@
 //! - [`deliver`]: storing the message; [`submit`]: queueing it; [`bounce`]: sending a bounce back; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
 //! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
+//! - [`record`]: what the mail log learns.
 //! - [`lmtp`]: an outcome for each recipient; [`answer`]: what automatic replies need.
 //! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says; [`assessment`]: whether it is spam; [`edit`]: how its
 //!   header is changed.
@@ -21,6 +22,7 @@ mod edit;
 mod envelope;
 mod failures;
 mod lmtp;
+mod record;
 mod stranger;
 mod submit;
 mod trace;

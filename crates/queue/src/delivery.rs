@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use yubin_proto::{MailEvent, MailEventKind};
 use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_state::queue::{Leased, Postponed};
-use yubin_types::limits;
+use yubin_types::{ReversePath, Timestamp, limits};
 
 use crate::assignment::Assignment;
 use crate::board::NoWay;
@@ -77,6 +78,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     let took = Duration::from_millis(ended.millis_since(began));
     shared.engine.metrics.tried(&tried, took);
     log(leased, &tried, took);
+    record(shared, leased, &tried, ended);
     let config = &shared.engine.config;
     let hostname = config.hostname.as_str();
     let own = leased.terms.as_deref().and_then(schedule);
@@ -144,6 +146,33 @@ fn outcomes(leased: &Leased, tried: &Tried) -> Vec<String> {
         format!("{address} {verdict}: {} {enhanced}{}", reply.code, reply.text)
     });
     told.collect()
+}
+
+/// What the mail log learns: attempts that settled nothing. Final outcomes are recorded with the delivery.
+fn record(shared: &Shared, leased: &Leased, tried: &Tried, at: Timestamp) {
+    for (recipient, fate) in leased.delivery.recipients.iter().zip(&tried.fates) {
+        if !matches!(fate.verdict, Verdict::Deferred | Verdict::Unknown) {
+            continue;
+        }
+        let (message, reply) = (&leased.message, &fate.reply);
+        let enhanced = reply.enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
+        shared.engine.store.note(MailEvent {
+            at,
+            kind: MailEventKind::TransientFailure,
+            trace: message.trace,
+            host: shared.engine.config.hostname.to_string(),
+            peer: reply.host.clone(),
+            sender: match &message.sender {
+                ReversePath::Null => String::new(),
+                ReversePath::Address(address) => address.to_string(),
+            },
+            recipient: leased.delivery.address(recipient).to_string(),
+            message_id: message.message_id.clone(),
+            id: Some(message.id),
+            bytes: message.bytes,
+            text: format!("{} {enhanced}{}", reply.code, reply.text),
+        });
+    }
 }
 
 /// One line for each recipient.

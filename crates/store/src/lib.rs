@@ -7,6 +7,7 @@
 //!
 //! - [`bridge`]: the state machine's storage traits on `consensus`'s types; [`machine`]: apply and its news.
 //! - [`body`]: how a stored body begins; [`propose`], [`read`], [`search`], [`locks`], [`news`]: the calls; [`space`]: room on the disk.
+//! - [`mail_log`]: what happened to mail, beside the replicated data.
 //! - [`groups`]: the very first start; [`membership`]: who holds a group later on; [`sweeper`]: what a leader proposes when something is due.
 
 mod body;
@@ -14,6 +15,7 @@ mod bridge;
 mod groups;
 mod locks;
 mod machine;
+mod mail_log;
 mod membership;
 mod news;
 mod notices;
@@ -25,6 +27,7 @@ mod settings;
 mod space;
 mod sweeper;
 
+pub use mail_log::MailLogError;
 pub use service::{OpenError, Store};
 pub use settings::{Clock, Member, StoreSettings};
 pub use yubin_consensus::{GroupMetrics, NodeMetrics};

@@ -15,8 +15,8 @@ use yubin_consensus::{AddressBook, AdminError, Group, GroupId, GroupMetrics, Nod
 use yubin_proto::contract::GroupHealth;
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
-    GroupStatus, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest, StoreError,
-    StoreNode, WatchStream,
+    GroupStatus, LockAction, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome,
+    SearchRequest, StoreError, StoreNode, WatchStream,
 };
 use yubin_state::{Answer, Query, Reply};
 use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
@@ -24,6 +24,7 @@ use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
 use crate::bridge::StateView;
 use crate::locks::{Leader, LockName, Locks, Predecessor};
 use crate::machine::MailMachine;
+use crate::mail_log::{MailLog, MailLogError};
 use crate::news::News;
 use crate::settings::{Clock, StoreSettings};
 use crate::space::Space;
@@ -38,6 +39,9 @@ pub enum OpenError {
     /// A group didn't start.
     #[error("starting a group: {0}")]
     Group(#[from] AdminError),
+    /// The mail log.
+    #[error("opening the mail log: {0}")]
+    MailLog(#[from] MailLogError),
 }
 
 /// A running store node. Clones are handles to the same.
@@ -54,6 +58,7 @@ pub(crate) struct Shared {
     locks: Locks,
     clock: Clock,
     space: Space,
+    mail_log: Arc<MailLog>,
     sweepers: Mutex<BTreeMap<GroupId, JoinHandle<()>>>,
     /// For tasks that go on with it.
     me: Weak<Shared>,
@@ -96,12 +101,14 @@ impl Store {
         groups::bootstrap(&node, &settings).await?;
         let clock = Arc::clone(&settings.clock);
         let space = Space::new(settings.data_dir.clone(), settings.space_reserve_bytes);
+        let mail_log = MailLog::open(&settings.data_dir.join("mail-log"), settings.mail_log_bytes)?;
         let shared = Arc::new_cyclic(|me| Shared {
             node,
             news,
             locks: Locks::default(),
             clock,
             space,
+            mail_log: Arc::new(mail_log),
             sweepers: Mutex::default(),
             me: Weak::clone(me),
         });
@@ -166,6 +173,19 @@ impl Shared {
         match read::answer(&StateView(directory.view()), Scope::DIRECTORY, &Query::Nodes) {
             Ok(Answer::Nodes(nodes)) => nodes.into_iter().map(|node| (node.id, node.store_address)).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Reads or writes the mail log, off the runtime's threads.
+    async fn with_mail_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&MailLog) -> Result<T, MailLogError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let log = Arc::clone(&self.mail_log);
+        match tokio::task::spawn_blocking(move || work(&log)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(StoreError::Unavailable(error.to_string())),
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
         }
     }
 
@@ -251,6 +271,18 @@ impl StoreNode for Shared {
         }
         .map(|()| MembershipProgress::Done)
         .map_err(membership::failed)
+    }
+
+    async fn log_mail(&self, events: Arc<[MailEvent]>) -> Result<(), StoreError> {
+        if self.space.is_short() {
+            return Err(StoreError::Overloaded);
+        }
+        self.with_mail_log(move |log| log.append(&events)).await
+    }
+
+    async fn search_mail_log(&self, search: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
+        let search = search.clone();
+        self.with_mail_log(move |log| log.search(&search)).await
     }
 
     async fn status(&self) -> Result<NodeStatus, StoreError> {

@@ -40,6 +40,8 @@ pub struct StoreSettings {
     pub memory_bytes: usize,
     /// Free space that new mail leaves alone, bytes: below it the node refuses bodies.
     pub space_reserve_bytes: u64,
+    /// What this node's part of the mail log may take, bytes.
+    pub mail_log_bytes: u64,
     /// Threads of Raft's own runtime.
     pub raft_threads: usize,
     /// The wall clock.

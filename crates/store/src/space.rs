@@ -23,6 +23,11 @@ impl Space {
         Space { folder, reserve_bytes, short: AtomicBool::new(false) }
     }
 
+    /// Was there too little room when it was looked at last?
+    pub(crate) fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
+    }
+
     /// Is there room for these bodies above the reserve? Without bodies there always is.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ async fn open_at(data_dir: &Path, clock: Clock) -> (Store, Arc<StoreClient>) {
         data_groups: 2,
         memory_bytes: 64 << 20,
         space_reserve_bytes: 0,
+        mail_log_bytes: 1 << 20,
         raft_threads: 1,
         clock,
     };

@@ -309,6 +309,15 @@ pub const EVENT_DAYS: u64 = 30;
 /// Events are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.
 pub const EVENT_STEP_SECONDS: u64 = 3_600;
 
+/// How long the mail log is kept, days.
+pub const MAIL_LOG_DAYS: u64 = 30;
+/// Events of the mail log that wait in a process to be carried to a store node; more are lost, and counted.
+pub const MAIL_EVENTS_WAITING_MAX: usize = 8_192;
+/// Events that are carried, or found, at once.
+pub const MAIL_EVENTS_PER_CALL_MAX: usize = 1_000;
+/// Longest text in an event of the mail log, bytes; the rest is cut off.
+pub const MAIL_EVENT_TEXT_BYTES_MAX: usize = 512;
+
 /// What a front end gathers for a peer before it sends and waits, bytes; a peer that does not read stops its session here.
 pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer may take to read what is sent to it, seconds, and one more for each [`WRITE_BYTES_PER_SECOND_MIN`].

@@ -117,6 +117,8 @@ pub(crate) struct Store {
     pub(crate) memory_mib: usize,
     /// Free space of the disk that new mail leaves alone, MiB: below it mail is refused for a time, and deleting still works.
     pub(crate) reserve_mib: u64,
+    /// MiB of the disk that the mail log takes at most.
+    pub(crate) mail_log_mib: u64,
     /// Threads of Raft's own runtime.
     pub(crate) raft_threads: usize,
     /// How this process reaches a store in itself.
@@ -260,6 +262,7 @@ impl Default for Store {
             data_groups: 4,
             memory_mib: 256,
             reserve_mib: 512,
+            mail_log_mib: 2_048,
             raft_threads: 2,
             transport: Transport::Direct,
         }
@@ -316,6 +319,7 @@ impl Config {
         ensure!(self.store.node > 0, "store.node: ids begin at 1");
         ensure!((32..=1 << 20).contains(&self.store.memory_mib), "store.memory_mib: 32 to 1048576");
         ensure!(self.store.reserve_mib <= 1 << 20, "store.reserve_mib: at most 1048576");
+        ensure!((16..=16_384).contains(&self.store.mail_log_mib), "store.mail_log_mib: 16 to 16384");
         ensure!((1..=1024).contains(&self.store.data_groups), "store.data_groups: 1 to 1024");
         ensure!((1..=64).contains(&self.store.raft_threads), "store.raft_threads: 1 to 64");
         EnvFilter::try_new(&self.telemetry.log_filter).context("telemetry.log_filter")?;
@@ -395,6 +399,7 @@ mod tests {
             ("[store]\ncluster_id = 'xyz'", "store.cluster_id"),
             ("[store]\nmemory_mib = 31", "store.memory_mib"),
             ("[store]\nreserve_mib = 1048577", "store.reserve_mib"),
+            ("[store]\nmail_log_mib = 15", "store.mail_log_mib"),
             ("[store]\ndata_groups = 0", "store.data_groups"),
             ("[store]\nraft_threads = 0", "store.raft_threads"),
             ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.peer_listen"),

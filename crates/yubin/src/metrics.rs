@@ -1,9 +1,13 @@
 //! The store's measurements as Prometheus sees them: read when they are asked for.
 
+use std::sync::Arc;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use yubin_proto::StoreClient;
 use yubin_store::Store;
 
 /// Adds a store's gauges to the registry.
@@ -40,6 +44,22 @@ impl Collector for StoreCollector {
             )?;
         }
         Ok(())
+    }
+}
+
+/// Adds what is lost of the mail log.
+pub(crate) fn register_mail_log(registry: &mut Registry, client: Arc<StoreClient>) {
+    registry.register_collector(Box::new(MailLogCollector(client)));
+}
+
+#[derive(Debug)]
+struct MailLogCollector(Arc<StoreClient>);
+
+impl Collector for MailLogCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let (name, help) = ("yubin_mail_log_events_lost", "Events of the mail log that could not be kept");
+        let counter = ConstCounter::new(self.0.mail_events_lost());
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
     }
 }
 

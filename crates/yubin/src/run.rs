@@ -71,6 +71,8 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     }
     let client = StoreClient::new(store_nodes(&config, own)?, ClientSettings::default());
     services.follow_nodes(&config, &client);
+    services.carry_mail_log(&client);
+    metrics::register_mail_log(&mut registry, Arc::clone(&client));
 
     let queue = if config.has(Role::Queue) {
         let hosts = queue::mail_hosts(&config)?;
@@ -168,6 +170,7 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
         data_groups: config.store.data_groups,
         memory_bytes: config.store.memory_mib << 20,
         space_reserve_bytes: config.store.reserve_mib << 20,
+        mail_log_bytes: config.store.mail_log_mib << 20,
         raft_threads: config.store.raft_threads,
         clock: StoreSettings::system_clock(),
     };
@@ -236,6 +239,12 @@ impl Services {
         let known = others.map(|member| (member.id, member.store.clone())).collect();
         let following = nodes::follow(Arc::clone(client), own, known);
         self.running.spawn(self.stop.clone().run_until_cancelled_owned(following).map(drop));
+    }
+
+    /// Brings what front ends and workers say of mail to the store.
+    fn carry_mail_log(&mut self, client: &Arc<StoreClient>) {
+        let (client, stop) = (Arc::clone(client), self.stop.clone().cancelled_owned());
+        self.running.spawn(async move { client.carry_mail_log(stop).await });
     }
 
     async fn offer_admin(

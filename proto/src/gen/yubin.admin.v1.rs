@@ -1206,6 +1206,69 @@ pub struct Event {
     #[prost(string, tag = "12")]
     pub trace: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchMailLogRequest {
+    /// One of these.
+    /// Sender or recipient.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// With its angle brackets.
+    #[prost(string, tag = "2")]
+    pub message_id: ::prost::alloc::string::String,
+    /// In the queue, or of the trace; 32 hex digits.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// An IP address.
+    #[prost(string, tag = "4")]
+    pub peer: ::prost::alloc::string::String,
+    /// From this time, and before that; absent: all that is kept.
+    #[prost(uint64, optional, tag = "5")]
+    pub from_time_ms: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "6")]
+    pub to_time_ms: ::core::option::Option<u64>,
+    /// At most so many events, the latest ones: ask again with the first one's time as `to_time_ms`.
+    #[prost(uint32, tag = "7")]
+    pub page_size: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchMailLogResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<MailEvent>,
+    /// Store nodes that did not answer: what they keep is missing.
+    #[prost(uint64, repeated, tag = "2")]
+    pub silent_nodes: ::prost::alloc::vec::Vec<u64>,
+}
+/// Something that happened to a message, for one recipient.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MailEvent {
+    #[prost(uint64, tag = "1")]
+    pub time_ms: u64,
+    #[prost(enumeration = "MailEventKind", tag = "2")]
+    pub kind: i32,
+    /// The process that says so.
+    #[prost(string, tag = "3")]
+    pub host: ::prost::alloc::string::String,
+    /// The other side: a client's address, or a server's name and address.
+    #[prost(string, tag = "4")]
+    pub peer: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub sender: ::prost::alloc::string::String,
+    /// Empty if none was named yet.
+    #[prost(string, tag = "6")]
+    pub recipient: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub message_id: ::prost::alloc::string::String,
+    /// In the queue.
+    #[prost(string, tag = "8")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "9")]
+    pub bytes: u64,
+    /// The reply, or where the message is.
+    #[prost(string, tag = "10")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(string, tag = "11")]
+    pub trace: ::prost::alloc::string::String,
+}
 /// Mail that workers leave alone: to a destination, from a domain, or from one of our addresses to a destination that blocks it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QueueSuspension {
@@ -1583,6 +1646,49 @@ impl Outcome {
             "OUTCOME_BOUNCED" => Some(Self::Bounced),
             "OUTCOME_EXPIRED" => Some(Self::Expired),
             "OUTCOME_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MailEventKind {
+    Unspecified = 0,
+    /// Taken and queued.
+    Reception = 1,
+    /// Stored in a mailbox.
+    Delivery = 2,
+    /// Refused, for now or for good.
+    Rejection = 3,
+    /// Taken, and dropped as a filter wanted.
+    Discard = 4,
+    /// An attempt to deliver it failed; there will be another one.
+    TransientFailure = 5,
+}
+impl MailEventKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MAIL_EVENT_KIND_UNSPECIFIED",
+            Self::Reception => "MAIL_EVENT_KIND_RECEPTION",
+            Self::Delivery => "MAIL_EVENT_KIND_DELIVERY",
+            Self::Rejection => "MAIL_EVENT_KIND_REJECTION",
+            Self::Discard => "MAIL_EVENT_KIND_DISCARD",
+            Self::TransientFailure => "MAIL_EVENT_KIND_TRANSIENT_FAILURE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MAIL_EVENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "MAIL_EVENT_KIND_RECEPTION" => Some(Self::Reception),
+            "MAIL_EVENT_KIND_DELIVERY" => Some(Self::Delivery),
+            "MAIL_EVENT_KIND_REJECTION" => Some(Self::Rejection),
+            "MAIL_EVENT_KIND_DISCARD" => Some(Self::Discard),
+            "MAIL_EVENT_KIND_TRANSIENT_FAILURE" => Some(Self::TransientFailure),
             _ => None,
         }
     }
@@ -2723,6 +2829,31 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListEvents"));
             self.inner.unary(req, path, codec).await
         }
+        /// What happened to mail on its way in and out: taken, stored, refused, put off. The latest events, in the order of time.
+        pub async fn search_mail_log(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchMailLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchMailLogResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SearchMailLog",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SearchMailLog"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Suspensions: mail that is left alone for a while.
         pub async fn suspend_queue(
             &mut self,
@@ -3201,6 +3332,14 @@ pub mod admin_server {
             request: tonic::Request<super::ListEventsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListEventsResponse>,
+            tonic::Status,
+        >;
+        /// What happened to mail on its way in and out: taken, stored, refused, put off. The latest events, in the order of time.
+        async fn search_mail_log(
+            &self,
+            request: tonic::Request<super::SearchMailLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchMailLogResponse>,
             tonic::Status,
         >;
         /// Suspensions: mail that is left alone for a while.
@@ -5402,6 +5541,51 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SearchMailLog" => {
+                    #[allow(non_camel_case_types)]
+                    struct SearchMailLogSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SearchMailLogRequest>
+                    for SearchMailLogSvc<T> {
+                        type Response = super::SearchMailLogResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SearchMailLogRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::search_mail_log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SearchMailLogSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

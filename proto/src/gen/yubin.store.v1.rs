@@ -145,6 +145,23 @@ pub struct LockReply {
     #[prost(bool, tag = "1")]
     pub granted: bool,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogMailRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub events: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogMailReply {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchMailLogRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub search: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchMailLogReply {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub events: ::prost::bytes::Bytes,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -515,6 +532,53 @@ pub mod store_client {
                 .insert(GrpcMethod::new("yubin.store.v1.Store", "Membership"));
             self.inner.unary(req, path, codec).await
         }
+        /// Keeps events of the mail log on this node.
+        pub async fn log_mail(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LogMailRequest>,
+        ) -> std::result::Result<tonic::Response<super::LogMailReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.store.v1.Store/LogMail",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.store.v1.Store", "LogMail"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Finds events of the mail log that this node keeps.
+        pub async fn search_mail_log(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchMailLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchMailLogReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.store.v1.Store/SearchMailLog",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.store.v1.Store", "SearchMailLog"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Where this node stands.
         pub async fn status(
             &mut self,
@@ -601,6 +665,19 @@ pub mod store_server {
             &self,
             request: tonic::Request<super::MembershipRequest>,
         ) -> std::result::Result<tonic::Response<super::MembershipReply>, tonic::Status>;
+        /// Keeps events of the mail log on this node.
+        async fn log_mail(
+            &self,
+            request: tonic::Request<super::LogMailRequest>,
+        ) -> std::result::Result<tonic::Response<super::LogMailReply>, tonic::Status>;
+        /// Finds events of the mail log that this node keeps.
+        async fn search_mail_log(
+            &self,
+            request: tonic::Request<super::SearchMailLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchMailLogReply>,
+            tonic::Status,
+        >;
         /// Where this node stands.
         async fn status(
             &self,
@@ -1017,6 +1094,94 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = MembershipSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.store.v1.Store/LogMail" => {
+                    #[allow(non_camel_case_types)]
+                    struct LogMailSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::LogMailRequest>
+                    for LogMailSvc<T> {
+                        type Response = super::LogMailReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LogMailRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::log_mail(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LogMailSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.store.v1.Store/SearchMailLog" => {
+                    #[allow(non_camel_case_types)]
+                    struct SearchMailLogSvc<T: Store>(pub Arc<T>);
+                    impl<
+                        T: Store,
+                    > tonic::server::UnaryService<super::SearchMailLogRequest>
+                    for SearchMailLogSvc<T> {
+                        type Response = super::SearchMailLogReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SearchMailLogRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::search_mail_log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SearchMailLogSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,5 +1,6 @@
 //! A store node in another process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use crate::contract::{
     WatchStream,
 };
 use crate::r#gen::store as wire;
+use crate::mail_log::{MailEvent, MailLogSearch};
 use crate::membership::{MembershipProgress, MembershipStep};
 
 /// The gRPC side of [`StoreNode`]. Connects on first use and again after a failure.
@@ -110,6 +112,17 @@ impl StoreNode for RemoteNode {
         let request = wire::MembershipRequest { step: encode(&step) };
         let reply = self.client.clone().membership(request).await.map_err(|status| from_status(&status))?;
         decode(&reply.into_inner().progress)
+    }
+
+    async fn log_mail(&self, events: Arc<[MailEvent]>) -> Result<(), StoreError> {
+        let request = wire::LogMailRequest { events: encode(&&*events) };
+        self.client.clone().log_mail(request).await.map(drop).map_err(|status| from_status(&status))
+    }
+
+    async fn search_mail_log(&self, search: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
+        let request = wire::SearchMailLogRequest { search: encode(search) };
+        let reply = self.client.clone().search_mail_log(request).await.map_err(|status| read_error(&status))?;
+        decode(&reply.into_inner().events)
     }
 
     async fn status(&self) -> Result<NodeStatus, StoreError> {

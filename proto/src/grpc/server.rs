@@ -18,6 +18,7 @@ use super::errors::to_status;
 use crate::contract::{Body, BodyStream, LargeBody, Proposal, StoreError, StoreNode};
 use crate::r#gen::store as wire;
 use crate::r#gen::store::store_server::{Store, StoreServer};
+use crate::mail_log::MailEvent;
 
 /// Pieces of a streamed body on their way to the node.
 const PIECES_QUEUED_MAX: usize = 8;
@@ -137,6 +138,21 @@ impl Store for StoreService {
         let step = decode(&request.into_inner().step).map_err(to_status)?;
         let progress = self.node.membership(step).await.map_err(to_status)?;
         Ok(Response::new(wire::MembershipReply { progress: encode(&progress) }))
+    }
+
+    async fn log_mail(&self, request: Request<wire::LogMailRequest>) -> Result<Response<wire::LogMailReply>, Status> {
+        let events: Vec<MailEvent> = decode(&request.into_inner().events).map_err(to_status)?;
+        self.node.log_mail(events.into()).await.map_err(to_status)?;
+        Ok(Response::new(wire::LogMailReply {}))
+    }
+
+    async fn search_mail_log(
+        &self,
+        request: Request<wire::SearchMailLogRequest>,
+    ) -> Result<Response<wire::SearchMailLogReply>, Status> {
+        let search = decode(&request.into_inner().search).map_err(to_status)?;
+        let events = self.node.search_mail_log(&search).await.map_err(to_status)?;
+        Ok(Response::new(wire::SearchMailLogReply { events: encode(&events) }))
     }
 
     async fn status(&self, _: Request<wire::StatusRequest>) -> Result<Response<wire::StatusReply>, Status> {

@@ -15,8 +15,8 @@ use yubin_dns_auth::tls::system_roots;
 use yubin_dns_auth::{AddressScope, NameServers};
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
-    Body, Caller, ClientSettings, LockAction, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
-    StoreClient, StoreError, StoreNode, WatchStream,
+    Body, Caller, ClientSettings, LockAction, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope,
+    SearchOutcome, SearchRequest, StoreClient, StoreError, StoreNode, WatchStream,
 };
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::memory::Memory;
@@ -198,6 +198,14 @@ impl StoreNode for MemoryNode {
     }
 
     async fn membership(&self, _: MembershipStep) -> Result<MembershipProgress, StoreError> {
+        not_here()
+    }
+
+    async fn log_mail(&self, _: Arc<[MailEvent]>) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    async fn search_mail_log(&self, _: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
         not_here()
     }
 

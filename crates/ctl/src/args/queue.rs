@@ -132,7 +132,7 @@ pub(crate) struct SuspensionArgs {
 /// What is looked for.
 #[derive(Args)]
 pub(crate) struct TraceArgs {
-    /// An address (sender or recipient), a message's id in the queue, or its Message-ID.
+    /// An address (sender or recipient), a message's id in the queue, its Message-ID, a trace, or the IP address of a client.
     pub(crate) what: String,
     /// Only mail from this domain: other groups need not be asked.
     #[arg(long, default_value = "", hide_default_value = true)]

@@ -6,16 +6,6 @@ use yubin_proto::r#gen::admin as api;
 use super::{Row, Shown};
 use crate::output::{ago, date, human, now_ms, table, until};
 
-/// What `trace` found.
-pub(crate) struct Trace {
-    /// What still waits.
-    pub(crate) waiting: Vec<api::Delivery>,
-    /// What has ended, by time.
-    pub(crate) ended: Vec<api::Event>,
-    /// Of an account that may send nothing: why its mail waits, or is refused.
-    pub(crate) suspended: Option<api::AccountSending>,
-}
-
 impl Row for api::Delivery {
     const HEADS: &'static [&'static str] =
         &["ID", "FROM", "DESTINATION", "RECIPIENTS", "SIZE", "AGE", "STATE", "NEXT", "ATTEMPTS", "LAST REPLY"];
@@ -151,32 +141,6 @@ impl Row for api::Event {
     }
 }
 
-impl Shown for Trace {
-    fn table(&self) -> String {
-        let waiting = if self.waiting.is_empty() { "Nothing waits.\n".to_owned() } else { self.waiting.table() };
-        let ended = if self.ended.is_empty() { "Nothing has ended.\n".to_owned() } else { self.ended.table() };
-        format!("{}{waiting}\n{ended}", self.suspended.as_ref().map(suspension).unwrap_or_default())
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "waiting": self.waiting.iter().map(Row::object).collect::<Vec<_>>(),
-            "ended": self.ended.iter().map(Row::object).collect::<Vec<_>>(),
-            "suspension": self.suspended.as_ref().map(|sending| json!({
-                "reason": sending.suspension_reason,
-                "since_ms": sending.suspended_since_ms,
-                "by": sending.suspended_by,
-            })),
-        })
-    }
-}
-
-fn suspension(sending: &api::AccountSending) -> String {
-    let since = sending.suspended_since_ms.map(date).unwrap_or_default();
-    let by = if sending.suspended_by.is_empty() { "the rules" } else { &sending.suspended_by };
-    format!("Sending from {} is suspended since {since} by {by}: {}\n\n", sending.address, sending.suspension_reason)
-}
-
 impl Shown for api::SummarizeQueueResponse {
     fn table(&self) -> String {
         let now = now_ms();
@@ -273,7 +237,7 @@ impl Row for api::QueueSuspension {
     }
 }
 
-fn path(sender: &str) -> String {
+pub(super) fn path(sender: &str) -> String {
     format!("<{sender}>")
 }
 

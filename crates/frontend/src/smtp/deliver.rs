@@ -15,10 +15,11 @@ use yubin_state::command::{Login, MailCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::queue::{BodyKind, ContentFacts, Smtputf8, TlsDemand};
 use yubin_state::{Command, DedupeClass, Reply};
-use yubin_types::{Address, EmailId, NotifyOn, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
+use yubin_types::{Address, EmailId, NotifyOn, QueueId, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
 
 use super::assessment::{Assessed, Assessment};
 use super::completion::HeaderFacts;
+use super::record::Taken;
 use super::trace::TraceFields;
 use super::verification::Verified;
 use super::{Incoming, Invited, SmtpRim, Transaction, out_of_order, reason, spool_failed, unavailable};
@@ -35,32 +36,47 @@ impl SmtpRim {
         last: Bytes,
         facts: MessageFacts,
     ) -> Result<Answer, SmtpReply> {
+        let hostname = self.connection.shared.config.hostname.clone();
+        let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
+        let outcome = self.take(&transaction, &mut complete, facts).await;
+        self.record_message(&transaction, &complete, &outcome);
+        match outcome? {
+            Taken::Each(answer) => Ok(answer),
+            Taken::Delivered(_) | Taken::Queued | Taken::Discarded => Ok(Answer::Stored { id: self.connection.trace }),
+        }
+    }
+
+    /// What becomes of the message.
+    async fn take(
+        &mut self,
+        transaction: &Transaction,
+        complete: &mut Complete,
+        facts: MessageFacts,
+    ) -> Result<Taken, SmtpReply> {
         if facts.hops > limits::HOPS_MAX {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
-        let hostname = self.connection.shared.config.hostname.clone();
-        let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
         // On the heap: every connection has room for its largest future, and few are verifying.
-        complete.verified = Box::pin(self.verify(&transaction, &mut complete)).await?;
-        match Box::pin(self.assess(&transaction, &mut complete)).await? {
+        complete.verified = Box::pin(self.verify(transaction, complete)).await?;
+        match Box::pin(self.assess(transaction, complete)).await? {
             Assessed::Taken(assessment) => complete.assessed = assessment,
             Assessed::Discarded => {
-                log(&transaction, &complete, &"discarded");
-                return Ok(Answer::Stored { id: self.connection.trace });
+                log(transaction, complete, &"discarded");
+                return Ok(Taken::Discarded);
             }
         }
         if self.listener == Listener::Lmtp {
-            let answer = self.deliver_each(&transaction, &complete).await;
-            log(&transaction, &complete, &answer);
-            return Ok(answer);
+            let answer = self.deliver_each(transaction, complete).await;
+            log(transaction, complete, &answer);
+            return Ok(Taken::Each(answer));
         }
         let outcome = match (transaction.hosted(), deliverable(&transaction.recipients)) {
             (Some(hosted), Some(permits)) => {
-                let command = self.delivery(&transaction, hosted, &permits, &complete);
+                let command = self.delivery(transaction, hosted, &permits, complete);
                 self.propose(hosted, &command, &complete.spooled).await
             }
-            (Some(hosted), None) if transaction.has_bounces() => self.send_back(&transaction, hosted, &complete).await,
-            _ => self.enqueue(&transaction, &complete).await,
+            (Some(hosted), None) if transaction.has_bounces() => self.send_back(transaction, hosted, complete).await,
+            _ => self.enqueue(transaction, complete).await,
         };
         let result = match &outcome {
             Ok(Reply::Delivered(_)) => DeliveryResult::Stored,
@@ -69,10 +85,11 @@ impl SmtpRim {
             Err(_) => DeliveryResult::Unavailable,
         };
         self.connection.shared.metrics.delivery(result);
-        log(&transaction, &complete, &result);
+        log(transaction, complete, &result);
         match outcome.map_err(|error| unavailable(&error))? {
-            Reply::Delivered(_) | Reply::Done => Ok(Answer::Stored { id: self.connection.trace }),
-            Reply::DeliveryRefused(refusals) => Err(self.late_refusal(&transaction, refusals)),
+            Reply::Delivered(copies) => Ok(Taken::Delivered(copies)),
+            Reply::Done => Ok(Taken::Queued),
+            Reply::DeliveryRefused(refusals) => Err(self.late_refusal(transaction, refusals)),
             Reply::Refused(refusal) => Err(self.refused(&refusal, Stage::Message)),
             _ => Err(out_of_order()),
         }
@@ -191,6 +208,8 @@ pub(super) struct Complete {
     pub(super) origin: Origin,
     pub(super) header: HeaderFacts,
     pub(super) spooled: Spooled,
+    /// What it is called in the queue, if it gets there.
+    pub(super) queue_id: QueueId,
     /// Of a stranger's message: what was asked for.
     pub(super) spf: Option<AbortOnDropHandle<SpfChecks>>,
     /// Of a stranger's message: what was found.
@@ -211,6 +230,11 @@ impl Complete {
             Some(Disposition::Junk(_)) => true,
         };
         forged || assessed.is_some_and(|assessed| assessed.is_junk(recipient))
+    }
+
+    /// Where its copies are filed.
+    pub(super) fn mailbox(&self, recipient: &Address) -> &'static str {
+        if self.is_junk(recipient) { "Junk" } else { "INBOX" }
     }
 
     /// What is known of it for whoever sends it on from a hosted domain, or answers it.
@@ -261,6 +285,7 @@ impl Incoming {
             origin: self.origin,
             header: self.header,
             spooled: self.spool.finish().await?,
+            queue_id: QueueId(uuid::Uuid::now_v7().into_bytes()),
             spf: self.spf,
             verified: None,
             assessed: None,

@@ -40,7 +40,9 @@ impl SmtpRim {
         let (sender, allowance) = match self.listener {
             Listener::Mx | Listener::Lmtp => (Sender::Claimed(mail.sender), None),
             Listener::Submission => {
-                self.own_sender(&mail.sender).await.map(|(sender, allowed)| (sender, Some(allowed)))?
+                let own = self.own_sender(&mail.sender).await;
+                let (sender, allowed) = own.inspect_err(|reply| self.record_sender(&mail.sender, reply))?;
+                (sender, Some(allowed))
             }
         };
         self.transaction = Some(Transaction {
@@ -173,7 +175,17 @@ impl SmtpRim {
                 },
             });
         }
+        self.record_refusals(named, &verdicts);
         Ok(verdicts)
+    }
+
+    fn record_refusals(&self, named: &[Named], verdicts: &[Verdict]) {
+        let Some(transaction) = &self.transaction else { return };
+        for (named, verdict) in named.iter().zip(verdicts) {
+            if let Verdict::Refused(reply) = verdict {
+                self.record_recipient(transaction.sender.path(), &named.address, reply);
+            }
+        }
     }
 
     /// What is known of a stranger, where it matters for mail to this domain.

@@ -12,7 +12,7 @@ use yubin_state::queue::{
     ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8, TlsDemand,
 };
 use yubin_state::{Command, Reply};
-use yubin_types::{DestinationName, DomainName, QueueId, Refusal, ReversePath, limits};
+use yubin_types::{DestinationName, DomainName, Refusal, ReversePath, limits};
 
 use super::deliver::{Complete, has_moved};
 use super::{Invited, SmtpRim, Transaction};
@@ -82,7 +82,7 @@ impl SmtpRim {
         prefix: Bytes,
     ) -> NewQueued {
         NewQueued {
-            id: QueueId(uuid::Uuid::now_v7().into_bytes()),
+            id: complete.queue_id,
             sender: transaction.sender.path().clone(),
             source,
             message_id: complete.message_id(),

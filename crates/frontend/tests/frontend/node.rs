@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::{
-    Body, LockAction, MessagePiece, MessageSource, NodeStatus, Proposal, Scope, SearchOutcome, SearchRequest,
-    StoreError, StoreNode, WatchEvent, WatchStream,
+    Body, LockAction, MailEvent, MailLogSearch, MessagePiece, MessageSource, NodeStatus, Proposal, Scope,
+    SearchOutcome, SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
 };
 use yubin_state::memory::Memory;
 use yubin_state::query::RowDetail;
@@ -179,6 +179,14 @@ impl StoreNode for MemoryNode {
 
     async fn membership(&self, _: MembershipStep) -> Result<MembershipProgress, StoreError> {
         Err(StoreError::Unavailable("one node alone".into()))
+    }
+
+    async fn log_mail(&self, _: Arc<[MailEvent]>) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("nobody carries the mail log here".into()))
+    }
+
+    async fn search_mail_log(&self, _: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
+        Err(StoreError::Unavailable("nobody carries the mail log here".into()))
     }
 
     async fn status(&self) -> Result<NodeStatus, StoreError> {

@@ -101,6 +101,7 @@ impl Lab {
             memory_bytes: 64 << 20,
             raft_threads: 1,
             space_reserve_bytes: 0,
+            mail_log_bytes: 1 << 20,
             clock: StoreSettings::system_clock(),
         };
         let store = Store::open(settings).await.unwrap();

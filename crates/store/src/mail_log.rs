@@ -1,0 +1,195 @@
+//! The mail log on this node's disk: events in the order of time, and marks under each of their terms.
+//!
+//! A RocksDB of its own, so that the replicated store's one never waits for it: no sync, first in first out, bounded in bytes and days
+//! by dropping whole files. A crash of the machine loses the last moments, a full log the oldest days.
+//!
+//! Keys: eight zeros ‖ time (8 bytes) ‖ number (8 bytes) → the event in the log's encoding; hash of a term (8 bytes) ‖ time ‖ number →
+//! nothing. Hashes may collide: what is found is looked at again.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompactionStyle, DBCompressionType, FifoCompactOptions, Options, ReadOptions,
+    SliceTransform, WriteBatch,
+};
+use yubin_proto::mail_log::Term;
+use yubin_proto::{MailEvent, MailLogSearch};
+use yubin_state::{Decode as _, Encode as _};
+use yubin_types::{Timestamp, limits};
+
+const CACHE_BYTES: usize = 4 << 20;
+/// A full log has some hundred files, which are all open: so much of it is gathered in memory for each, before it is compressed.
+const FILES: u64 = 256;
+const PREFIX_BYTES: usize = 8;
+/// Before events themselves.
+const EVENT: [u8; PREFIX_BYTES] = [0; PREFIX_BYTES];
+const DAY_SECONDS: u64 = 86_400;
+
+/// Why the log can't be used.
+pub type MailLogError = rocksdb::Error;
+
+/// Events of the mail log.
+pub(crate) struct MailLog {
+    db: DB,
+    /// Tells events of one millisecond apart.
+    number: AtomicU64,
+}
+
+impl MailLog {
+    /// Opens or makes the log, which keeps to `bytes_max`.
+    pub(crate) fn open(folder: &Path, bytes_max: u64) -> Result<Self, MailLogError> {
+        let mut fifo = FifoCompactOptions::default();
+        fifo.set_max_table_files_size(bytes_max);
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_bloom_filter(10.0, false);
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_compaction_style(DBCompactionStyle::Fifo);
+        options.set_fifo_compaction_options(&fifo);
+        options.set_ttl(limits::MAIL_LOG_DAYS * DAY_SECONDS);
+        options.set_compression_type(DBCompressionType::Zstd);
+        options.set_block_based_table_factory(&table);
+        options.set_prefix_extractor(SliceTransform::create_fixed_prefix(PREFIX_BYTES));
+        options.set_write_buffer_size(usize::try_from(bytes_max / FILES).unwrap_or(usize::MAX).max(64 << 10));
+        options.set_keep_log_file_num(2);
+        let db = DB::open(&options, folder)?;
+        // Another run of the process counts from elsewhere.
+        Ok(MailLog { db, number: AtomicU64::new(u64::from(rand::random::<u32>()) << 31) })
+    }
+
+    /// Keeps events.
+    pub(crate) fn append(&self, events: &[MailEvent]) -> Result<(), MailLogError> {
+        let mut batch = WriteBatch::default();
+        for event in events {
+            let place = place(event.at, self.number.fetch_add(1, Ordering::Relaxed));
+            batch.put([&EVENT[..], &place[..]].concat(), event.encode());
+            for term in event.terms() {
+                batch.put([&hash(&term)[..], &place[..]].concat(), []);
+            }
+        }
+        self.db.write(batch)
+    }
+
+    /// What a search finds, the latest first.
+    pub(crate) fn search(&self, search: &MailLogSearch) -> Result<Vec<MailEvent>, MailLogError> {
+        let (term, limit) = (search.term.clone().normalized(), search.limit.min(limits::MAIL_EVENTS_PER_CALL_MAX));
+        let prefix = hash(&term);
+        let mut options = ReadOptions::default();
+        options.set_prefix_same_as_start(true);
+        let mut marks = self.db.raw_iterator_opt(options);
+        marks.seek_for_prev([&prefix[..], &place(search.to, 0)].concat());
+        let mut found = Vec::new();
+        while let Some(place) = marks.key().and_then(|key| key.strip_prefix(&prefix[..])) {
+            if place < &search.from.0.to_be_bytes()[..] || found.len() >= limit {
+                break;
+            }
+            let kept = self.db.get([&EVENT[..], place].concat())?;
+            // Dropped files take events and their marks along, but a hash may be that of another term.
+            let event = kept.and_then(|kept| MailEvent::decode(&kept).ok());
+            found.extend(event.filter(|event| event.at < search.to && event.terms().contains(&term)));
+            marks.prev();
+        }
+        marks.status().map(|()| found)
+    }
+}
+
+/// Where an event stands among those of its prefix.
+fn place(at: Timestamp, number: u64) -> [u8; 16] {
+    (u128::from(at.0) << 64 | u128::from(number)).to_be_bytes()
+}
+
+/// Under what a term is marked; never that of events themselves.
+fn hash(term: &Term) -> [u8; PREFIX_BYTES] {
+    let mut prefix = EVENT;
+    prefix.iter_mut().zip(blake3::hash(&term.encode()).as_bytes()).for_each(|(to, from)| *to = *from);
+    prefix[0] |= 1;
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_proto::mail_log::Term;
+    use yubin_proto::{MailEvent, MailEventKind, MailLogSearch};
+    use yubin_types::{QueueId, Timestamp, TraceId};
+
+    use super::MailLog;
+
+    fn event(at: u8, sender: &str, recipient: &str) -> MailEvent {
+        MailEvent {
+            at: Timestamp(at.into()),
+            kind: MailEventKind::Rejection,
+            trace: TraceId([at; 16]),
+            host: "mx1.host.example".to_owned(),
+            peer: "192.0.2.7".to_owned(),
+            sender: sender.to_owned(),
+            recipient: recipient.to_owned(),
+            message_id: Some(format!("<{at}@a.example>")),
+            id: Some(QueueId([at.wrapping_add(100); 16])),
+            bytes: 1_000,
+            text: "550 5.1.1 No such mailbox".to_owned(),
+        }
+    }
+
+    fn search(term: Term) -> MailLogSearch {
+        MailLogSearch { term, from: Timestamp(0), to: Timestamp(u64::MAX), limit: 10 }
+    }
+
+    #[test]
+    fn events_are_found_by_each_of_their_terms_after_a_restart_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (event(1, "A@a.example", "b@b.example"), event(2, "", "a@a.example"));
+        let log = MailLog::open(folder.path(), 1 << 30).unwrap();
+        log.append(std::slice::from_ref(&first)).unwrap();
+        drop(log);
+        let log = MailLog::open(folder.path(), 1 << 30).unwrap();
+        log.append(&[second.clone(), event(3, "c@c.example", "d@d.example")]).unwrap();
+        let found = |term| log.search(&search(term)).unwrap();
+        assert_eq!(found(Term::Address("a@A.example".to_owned())), [second.clone(), first.clone()]);
+        assert_eq!(found(Term::Address("b@b.example".to_owned())), std::slice::from_ref(&first));
+        assert_eq!(found(Term::MessageId("<2@a.example>".to_owned())), std::slice::from_ref(&second));
+        assert_eq!(found(Term::Id([2; 16])), [second]);
+        assert_eq!(found(Term::Id([101; 16])), [first]);
+        assert_eq!(found(Term::Peer("192.0.2.7".parse().unwrap())).len(), 3);
+        assert_eq!(found(Term::Address(String::new())), []);
+    }
+
+    #[test]
+    fn a_search_keeps_to_its_time_and_to_the_latest() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = MailLog::open(folder.path(), 1 << 30).unwrap();
+        let events: Vec<MailEvent> = (1..=9).map(|at| event(at, "a@a.example", "b@b.example")).collect();
+        log.append(&events).unwrap();
+        let times = |from, to, limit| {
+            let term = Term::Address("a@a.example".to_owned());
+            let found = log.search(&MailLogSearch { term, from: Timestamp(from), to: Timestamp(to), limit }).unwrap();
+            found.iter().map(|event| event.at.0).collect::<Vec<_>>()
+        };
+        assert_eq!(times(0, u64::MAX, 3), [9, 8, 7]);
+        assert_eq!(times(3, 6, 10), [5, 4, 3]);
+        assert_eq!(times(3, 6, 2), [5, 4]);
+    }
+
+    #[test]
+    fn a_full_log_drops_what_is_oldest() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = MailLog::open(folder.path(), 200 << 10).unwrap();
+        for at in 1..=200 {
+            // Nothing that compresses away.
+            let noise: String = std::iter::repeat_with(rand::random::<char>).take(2_000).collect();
+            log.append(&[MailEvent { text: noise, ..event(at, "a@a.example", "b@b.example") }]).unwrap();
+            if at % 20 == 0 {
+                log.db.flush().unwrap();
+            }
+        }
+        let oldest = || {
+            let term = Term::Address("a@a.example".to_owned());
+            let search = MailLogSearch { limit: 1_000, ..search(term) };
+            log.search(&search).unwrap().last().unwrap().at
+        };
+        log.db.compact_range(None::<&[u8]>, None::<&[u8]>);
+        assert!(oldest() > Timestamp(100), "{:?}", oldest());
+    }
+}

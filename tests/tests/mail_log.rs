@@ -1,0 +1,82 @@
+//! "Where is my mail?": what `yubin ctl trace` knows of mail that was stored, refused, queued and put off, through the real binary.
+
+// Helpers of tests may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use yubin_tests::outside::{Outside, PASSWORD};
+use yubin_tests::over_both_transports;
+use yubin_tests::process::{output, wait_until};
+use yubin_tests::smtp::Smtp;
+use yubin_tests::system::Transport;
+
+over_both_transports! {
+    incoming_mail_is_traced_to_its_mailbox_or_its_refusal,
+    outgoing_mail_is_traced_through_its_attempts,
+}
+
+const HOME: &str = "home.example";
+/// How long an event may be on its way on a busy machine.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// What happened, as `trace` tells it, when there are so many events.
+fn happened(world: &Outside, what: &str, events: usize) -> Vec<Value> {
+    let trace = || world.json(&format!("trace {what}")).unwrap()["log"].as_array().unwrap().clone();
+    wait_until(WITHIN, || trace().len() >= events).unwrap();
+    trace()
+}
+
+fn told(events: &[Value], field: &str) -> Vec<String> {
+    events.iter().map(|event| event[field].as_str().unwrap().to_owned()).collect()
+}
+
+fn incoming_mail_is_traced_to_its_mailbox_or_its_refusal(transport: Transport) {
+    let mut world = Outside::start(transport, &[HOME]).unwrap();
+    let mut server = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
+    server.expect("MAIL FROM:<Friend@far.example>", "250").unwrap();
+    server.expect("RCPT TO:<nobody@home.example>", "550").unwrap();
+    server.expect("RSET", "250").unwrap();
+    let message = b"Message-ID: <one@far.example>\r\nSubject: hello\r\n\r\nhello\r\n";
+    server.send("Friend@far.example", "u0@home.example", message).unwrap();
+
+    let events = happened(&world, "friend@FAR.example", 2);
+    assert_eq!(told(&events, "what"), ["refused", "stored"]);
+    assert_eq!(told(&events, "recipient"), ["nobody@home.example", "u0@home.example"]);
+    let texts = told(&events, "text");
+    assert!(texts[0].starts_with("550 5.1.1 ") && texts[1] == "INBOX of u0, UID 1", "{texts:?}");
+    // The recipient who misses mail, the Message-ID that the sender knows, the server that sent it, the trace in the Received field.
+    assert_eq!(told(&happened(&world, "nobody@home.example", 1), "what"), ["refused"]);
+    assert_eq!(told(&happened(&world, "<one@far.example>", 1), "what"), ["stored"]);
+    let trace = events[1]["trace"].as_str().unwrap();
+    assert_eq!(happened(&world, trace, 2), events);
+    assert_eq!(happened(&world, "127.0.0.1", 2), events);
+    let shown = world.ctl("trace u0@home.example").unwrap();
+    assert!(shown.contains("stored") && shown.contains("INBOX of u0, UID 1"), "{shown}");
+
+    world.system.running.terminate(WITHIN).unwrap();
+    world.system.start_again().unwrap();
+    assert_eq!(happened(&world, "friend@far.example", 2), events);
+}
+
+fn outgoing_mail_is_traced_through_its_attempts(transport: Transport) {
+    let world = Outside::start(transport, &[HOME]).unwrap();
+    world.receiver.put_off();
+    let port = world.system.port("submissions").unwrap().port().to_string();
+    let user = format!("u0@{HOME}");
+    let mut swaks = Command::new("swaks");
+    swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
+    swaks.args(["--auth-user", &user, "--auth-password", PASSWORD, "--from", &user, "--to", "later@elsewhere.example"]);
+    output(&mut swaks).unwrap();
+
+    let events = happened(&world, "later@elsewhere.example", 2);
+    assert_eq!(told(&events[..2], "what"), ["queued", "put off"]);
+    assert!(events[1]["text"].as_str().unwrap().starts_with("45"), "{events:?}");
+    assert!(events[1]["peer"].as_str().unwrap().contains("127.0.0.1"), "{events:?}");
+    // Under its id and its trace the way goes on from connection to delivery.
+    let (id, trace) = (events[0]["id"].as_str().unwrap(), events[0]["trace"].as_str().unwrap());
+    assert_eq!(happened(&world, id, 2)[..2], events[..2]);
+    assert_eq!(happened(&world, trace, 2)[..2], events[..2]);
+}
