@@ -10,8 +10,11 @@ use yubin_types::Timestamp;
 
 /// Deliveries per second that a destination is believed to take before it has shown what it takes.
 const RATE_AT_FIRST: u64 = 50;
-/// Between two deliveries that come back after a pause, milliseconds.
+/// Between two deliveries that come back after a pause, milliseconds, in the mean.
 const RETURN_MS: u64 = 5;
+/// They come back in groups that stand so far apart, milliseconds: a group that is put off again is one command and one sync, and everybody
+/// else's mail waits for those.
+const RETURN_TOGETHER_MS: u64 = 500;
 /// How long deliveries that are leased in advance take in all.
 const AHEAD_SECONDS: u64 = 4;
 
@@ -62,7 +65,7 @@ impl Flow {
         let together = spread % (pause_ends.millis_since(now) / 4).max(1);
         let in_line = before.saturating_mul(RETURN_MS);
         let after = if in_line < ms_max { together.max(in_line) } else { spread % ms_max.max(1) };
-        Timestamp(pause_ends.millis().saturating_add(after))
+        grouped(pause_ends, after)
     }
 
     /// What ends before a lease is renewed: nothing leased waits for longer than it would unleased, and a burst as long as this is leased as
@@ -70,6 +73,13 @@ impl Flow {
     pub(crate) fn ahead(&self) -> usize {
         usize::try_from(self.per_second.saturating_mul(AHEAD_SECONDS)).unwrap_or(usize::MAX)
     }
+}
+
+/// When the group comes back, of whatever destinations, to which a delivery belongs that is to come so long after its destination's pause:
+/// then or somewhat before, but never within the pause.
+fn grouped(pause_ends: Timestamp, after_ms: u64) -> Timestamp {
+    let at = pause_ends.millis().saturating_add(after_ms);
+    Timestamp(at - at % RETURN_TOGETHER_MS).max(pause_ends)
 }
 
 #[cfg(test)]
@@ -97,6 +107,12 @@ mod tests {
         // Two hundred a second, and whoever comes too late for that is spread over the whole time.
         assert!(by_second[10..1_800].iter().all(|count| (150..300).contains(count)), "{by_second:?}");
         assert_eq!(by_second[1_800..].iter().sum::<u32>(), 0);
+        assert!(first.iter().all(|after| after % 500 == 0), "in groups: {first:?}");
+        let odd = Timestamp(NOW.millis() + 45_100);
+        assert!(
+            (0..1_000).all(|spread| [0, 400].contains(&(after(&mut flow, odd, spread) % 500))),
+            "of all destinations"
+        );
         // The next pause begins anew.
         assert!(after(&mut flow, Timestamp(NOW.millis() + 60_000), 3) < 15_000);
     }
