@@ -315,17 +315,21 @@ impl Board {
             }
         }
         out.iter().for_each(|due| self.tally.leave(&due.key));
-        self.tidy_turns();
+        self.tidy_turns(None);
         out
     }
 
-    /// Whoever has nothing in line any more has no turn.
-    fn tidy_turns(&mut self) {
+    /// Whoever has nothing in line any more has no turn: of all destinations, or of this one. To look up each of ten thousand whenever a delivery
+    /// to one of them fails would keep everybody waiting for the board.
+    fn tidy_turns(&mut self, of: Option<&DestinationName>) {
         let lanes = &self.lanes;
-        self.turn.retain(|destination| lanes.get(destination).is_some_and(|lane| lane.waiting.count() > 0));
+        let another = |destination: &DestinationName| of.is_some_and(|of| of != destination);
+        self.turn.retain(|destination| {
+            another(destination) || lanes.get(destination).is_some_and(|lane| lane.waiting.count() > 0)
+        });
         self.ready_turn.retain(|(destination, source)| {
-            let path = lanes.get(destination).and_then(|lane| lane.paths.get(source));
-            path.is_some_and(|path| path.ready.count() > 0)
+            let path = || lanes.get(destination).and_then(|lane| lane.paths.get(source));
+            another(destination) || path().is_some_and(|path| path.ready.count() > 0)
         });
     }
 }

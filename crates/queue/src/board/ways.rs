@@ -83,7 +83,7 @@ impl Board {
         let stuck: BTreeSet<DomainId> = lane.waiting.tenants().filter(stuck).collect();
         let waiting = lane.waiting.extract(|due| stuck.contains(&due.key.domain));
         waiting.iter().for_each(|due| self.tally.leave(&due.key));
-        self.tidy_turns();
+        self.tidy_turns(Some(destination));
         let pool = self.sources.pools.source(source).map_or(PoolId::SYSTEM, |source| source.pool);
         let mut back: Vec<Back> = stranded.into_iter().filter_map(|due| self.place(now, due, pool)).collect();
         for due in waiting {
