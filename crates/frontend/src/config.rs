@@ -13,6 +13,7 @@ use yubin_policy::networks::{NetworkLimits, NetworkWidth};
 use yubin_policy::peer::{ListRule, ReverseDnsRule};
 use yubin_session::PlaintextLogin;
 use yubin_session::sasl::TokenLogin;
+use yubin_state::greylist::GreylistTerms;
 use yubin_types::{Address, DomainName, Network};
 
 use crate::auth::issuers::IssuersConfig;
@@ -96,8 +97,30 @@ pub struct InboundConfig {
     pub lists: Vec<DnsList>,
     /// What their scores add up to.
     pub list_rule: ListRule,
+    /// Whether strangers are asked to come again; none: nobody is.
+    pub greylisting: Option<GreylistingConfig>,
     /// Names of this cluster's MX hosts beside ours: another server's Authentication-Results in any of these names are forged.
     pub hosts: Vec<String>,
+}
+
+/// How strangers are asked to come again (RFC 6647).
+#[derive(Clone, Debug)]
+pub struct GreylistingConfig {
+    /// When.
+    pub terms: GreylistTerms,
+    /// Whether a host that SPF names as the sender's is asked.
+    pub spf_pass: SpfWelcome,
+    /// Hosted domains whose mail it is for; empty: all.
+    pub domains: Vec<DomainName>,
+}
+
+/// What SPF means to greylisting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpfWelcome {
+    /// A host that passes for the sender's domain is welcome at once.
+    Welcome,
+    /// It waits like others.
+    Wait,
 }
 
 /// What a hosted domain demands of mail from other servers.

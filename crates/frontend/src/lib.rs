@@ -37,8 +37,8 @@ mod transport;
 
 pub use auth::issuers::{IssuerConfig, IssuersConfig, KeySource};
 pub use config::{
-    ContentConfig, DomainRules, FrontendConfig, GreylistHandling, InboundConfig, ListenerConfig, ListenerTls,
-    NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SubmissionScan, Tarpit,
+    ContentConfig, DomainRules, FrontendConfig, GreylistHandling, GreylistingConfig, InboundConfig, ListenerConfig,
+    ListenerTls, NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SpfWelcome, SubmissionScan, Tarpit,
 };
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
@@ -51,3 +51,4 @@ pub use yubin_policy::peer::{ListRule, ReverseDnsRule};
 pub use yubin_policy::spam::handling::{SenderPattern, SpamFilter, SpamHandling, SpamRules};
 pub use yubin_policy::spam::{SPAM_POINTS_DEFAULT, Weights};
 pub use yubin_session::PlaintextLogin;
+pub use yubin_state::greylist::GreylistTerms;

@@ -9,6 +9,7 @@
 //! - [`completion`]: what a submission lacks.
 //! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
 //! - [`record`]: what the mail log learns.
+//! - [`greylist`]: strangers who are asked to come again.
 //! - [`lmtp`]: an outcome for each recipient; [`answer`]: what automatic replies need.
 //! - [`stranger`]: other servers; [`verification`]: whether their mail is what it says; [`assessment`]: whether it is spam; [`edit`]: how its
 //!   header is changed.
@@ -21,6 +22,7 @@ mod deliver;
 mod edit;
 mod envelope;
 mod failures;
+mod greylist;
 mod lmtp;
 mod record;
 mod stranger;

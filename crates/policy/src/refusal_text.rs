@@ -22,7 +22,7 @@ use crate::srs::SrsError;
 
 pub use content::content;
 pub use networks::{imap_network, not_our_own, pop3_network, smtp_network};
-pub use strangers::{header_too_long, inbound, peer};
+pub use strangers::{greylisted, header_too_long, inbound, peer};
 
 /// When in a transaction a refusal is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
 use crate::work::logged_in;
-use crate::{auto_reply, dkim, forward};
+use crate::{auto_reply, dkim, forward, greylist};
 
 /// Answers a question on a domain; on the directory or the whole group where `domain` is 0.
 ///
@@ -98,6 +98,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::SendingReport(local) => reading::report(&reading, local),
         Query::Forward(local) => forward::reading::forward(&reading, local),
         Query::AutoReply(local) => auto_reply::reading::report(&reading, local),
+        Query::Greylist { visit, now } => greylist::look(&reading, visit, *now),
         Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),
@@ -106,6 +107,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
 
 fn next_due<V: View>(view: &V) -> Outcome<Answer, V::Error> {
     let mut next = view.first_key(&keys::forgets())?.map(|key| keys::parse_forget(&key).0);
+    next = [next, greylist::next_due(view)?].into_iter().flatten().min();
     for kind in DueKind::ALL {
         let due = first_due(view, kind)?.map(|(due, _)| due);
         next = [next, due].into_iter().flatten().min();

@@ -25,7 +25,7 @@ use crate::topic::Topic;
 use crate::work::{Topics, Work};
 use crate::{
     accounts, aliases, append, auto_reply, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge, flags,
-    keys, mailboxes, rename, vault,
+    greylist, keys, mailboxes, rename, vault,
 };
 
 /// What an entry came to.
@@ -206,6 +206,7 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Ac
         DomainCommand::Sending(command) => suspend::carry_out(work, command, actor),
         DomainCommand::Forward(command) => settings::carry_out(work, command, actor),
         DomainCommand::AutoReply(command) => auto_reply::settings::carry_out(work, command, actor),
+        DomainCommand::Greylist(visit) => greylist::visit(work, &visit),
     }
 }
 
@@ -244,6 +245,7 @@ fn maintain<T: Txn>(
         MaintenanceCommand::ForgetRequests => dedupe::forget(txn, now),
         MaintenanceCommand::PutPlan(plan) => domain::put_plan(txn, now, &plan, topics),
         MaintenanceCommand::ForgetEvents => forget::forget(txn, now, topics),
+        MaintenanceCommand::ForgetStrangers => greylist::forget(txn, now),
     }
 }
 

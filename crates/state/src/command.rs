@@ -18,6 +18,7 @@ use yubin_types::{
 pub use self::directory::DirectoryCommand;
 use crate::auto_reply::AutoReplyCommand;
 use crate::forward::{ForwardCommand, Passage};
+use crate::greylist::Visit;
 use crate::queue::QueueCommand;
 use crate::record::{NewDkimKey, Plan, Verifiers};
 use crate::sending::SendingCommand;
@@ -188,6 +189,8 @@ pub enum DomainCommand {
     Forward(ForwardCommand),
     /// How an account answers by itself.
     AutoReply(AutoReplyCommand),
+    /// Strangers name recipients; what is remembered of them changes.
+    Greylist(Visit),
 }
 
 /// A message that is being stored. Its body is the entry's body with this ordinal.
@@ -378,4 +381,6 @@ pub enum MaintenanceCommand {
     PutPlan(Plan),
     /// Forgets final outcomes of queued mail.
     ForgetEvents,
+    /// Forgets strangers that were asked to come again.
+    ForgetStrangers,
 }

@@ -5,6 +5,7 @@
 mod auto_reply;
 mod domain;
 mod forward;
+mod greylist;
 mod mailbox;
 mod queue;
 mod sending;
@@ -90,6 +91,7 @@ fn group<V: View>(view: &V, found: &mut Findings) -> Outcome<(), V::Error> {
         }
     }
     requests(view, found)?;
+    greylist::check(view, domains.keys().copied(), found)?;
     queue::due_index(view, found)?;
     for (id, domain) in domains.iter().filter(|(_, domain)| domain.phase == Phase::Live) {
         domain::check(view, *id, domain, &dues, found)?;

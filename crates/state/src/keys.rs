@@ -12,6 +12,7 @@ mod auto_reply;
 mod directory;
 mod domain;
 mod forward;
+mod greylist;
 mod group;
 mod mailbox;
 mod message;
@@ -27,6 +28,7 @@ pub use self::auto_reply::*;
 pub use self::directory::*;
 pub use self::domain::*;
 pub use self::forward::*;
+pub use self::greylist::*;
 pub use self::group::*;
 pub use self::mailbox::*;
 pub use self::message::*;
@@ -49,6 +51,8 @@ pub enum Table {
     Request = 0x03,
     /// Expiry, domain, request id.
     Forget = 0x04,
+    /// Expiry, domain, kind, hash: when strangers are forgotten. What stands here for a domain that is gone goes at its time.
+    GreylistForget = 0x06,
     /// Due time, domain, queue id, destination: what of the queue needs a look, and when.
     QueueDue = 0x05,
 
@@ -97,6 +101,10 @@ pub enum Table {
     AutoReply = 0x2c,
     /// Account id: whom it has answered.
     Answered = 0x2d,
+    /// Kind, hash: strangers that were asked to come again, and networks whose strangers did.
+    Greylist = 0x2e,
+    /// How many of them.
+    GreylistCount = 0x2f,
     /// Mailbox id.
     Mailbox = 0x30,
     /// Account id, mailbox name: mailbox id.
@@ -141,7 +149,7 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 34] = [
+    pub const OF_DOMAIN: [Table; 36] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -156,6 +164,8 @@ impl Table {
         Table::ForwardNotice,
         Table::AutoReply,
         Table::Answered,
+        Table::Greylist,
+        Table::GreylistCount,
         Table::Mailbox,
         Table::MailboxName,
         Table::Subscription,
@@ -286,6 +296,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::greylist::{Stranger, StrangerKind};
     use crate::queue::{DeliveryKey, DueItem};
 
     #[test]
@@ -299,6 +310,10 @@ mod tests {
         assert_eq!(parse_due(due(DueKind::Vault, Timestamp(5), d).bytes()), (Timestamp(5), d));
         let request = RequestId([4; 16]);
         assert_eq!(parse_forget(forget(Timestamp(5), d, request).bytes()), (Timestamp(5), d, request));
+        let stranger = Stranger { kind: StrangerKind::Network, hash: 9 };
+        let forget = greylist_forget(Timestamp(5), d, stranger);
+        assert_eq!(parse_greylist_forget(forget.bytes()), Some((Timestamp(5), d, stranger)));
+        assert_eq!(parse_stranger(greylist(d, stranger).bytes()), Some(stranger));
         assert_eq!(parse_dated(vault(d, Timestamp(5), m, Uid(1)).bytes()), (Timestamp(5), m));
         assert_eq!(parse_grave(grave(d, AccountId(2), m).bytes()), (AccountId(2), m));
         for text in ["b.example", "[IPv6:2001:db8::1]"] {

@@ -8,6 +8,7 @@
 //! - [`query`]: what can be asked of a [`kv::View`]; [`answer()`]: a pure function too.
 //! - [`queue`]: mail on its way out, with its own commands, queries and records.
 //! - [`forward`]: where accounts' mail goes on to; [`auto_reply`]: what they answer by themselves.
+//! - [`greylist`]: strangers who are asked to come again.
 //! - [`sending`]: how much accounts and domains send, and whose sending is suspended.
 //! - [`kv`]: the two traits that the state machine needs of its storage; [`memory`]: both in a map.
 //! - [`record`]: what rows hold and others see; [`rows`]: what only this crate sees; [`keys`]: where they are.
@@ -19,6 +20,7 @@ pub mod auto_reply;
 pub mod codec;
 pub mod command;
 pub mod forward;
+pub mod greylist;
 pub mod invariants;
 pub mod keys;
 pub mod kv;

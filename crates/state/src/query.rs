@@ -13,6 +13,7 @@ use yubin_types::{
 use crate::auto_reply::AutoReplyReport;
 use crate::command::Login;
 use crate::forward::{Forward, ForwardNotice};
+use crate::greylist::{Reception, Visit};
 use crate::queue::{QueueAnswer, QueueQuery, QueueSuspension};
 use crate::record::{
     AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DkimKey, DomainRecord, GroupRecord, HotRow,
@@ -133,6 +134,13 @@ pub enum Query {
     ForwardNotices,
     /// An account's automatic reply.
     AutoReply(LocalPart),
+    /// How would these strangers be received?
+    Greylist {
+        /// They.
+        visit: Visit,
+        /// The asker's clock; it counts where the group's is behind it.
+        now: Timestamp,
+    },
 }
 
 /// How much of a message's rows.
@@ -243,6 +251,8 @@ pub enum Answer {
     ForwardNotices(Vec<ForwardNotice>),
     /// How an account answers; `None`: not at all.
     AutoReply(Option<Box<AutoReplyReport>>),
+    /// How strangers are received, each in its place.
+    Greylist(Vec<Reception>),
 }
 
 /// A recipient that exists and has room.

@@ -5,6 +5,7 @@ use yubin_types::{
     AccountId, DomainId, LocalPart, MailboxId, ModSeq, Placement, Refusal, Timestamp, Uid, UidSet, UidValidity,
 };
 
+use crate::greylist::Reception;
 use crate::queue::QueueReply;
 
 /// The outcome of an entry.
@@ -68,6 +69,8 @@ pub enum Reply {
     },
     /// A command on the queue.
     Queue(QueueReply),
+    /// How strangers are received, each in its place.
+    Greylist(Vec<Reception>),
 }
 
 /// Is there more to do?

@@ -1,5 +1,5 @@
 //! What the leader of a group proposes when something is due: Trash expiry, the vault, forgotten outcomes of requests and of queued
-//! mail, notices to owners.
+//! mail, strangers of the greylist, notices to owners.
 //!
 //! The sweeper only wakes; what is due is decided in apply from the entry's stamp, so a wrong or early wake-up costs an empty command
 //! and a late one nothing but time. One task per group; it rests while another node leads.
@@ -63,6 +63,7 @@ async fn sweep_once(shared: &Shared, group: GroupNumber) -> Result<(), StoreErro
         MaintenanceCommand::PurgeVault,
         MaintenanceCommand::ForgetRequests,
         MaintenanceCommand::ForgetEvents,
+        MaintenanceCommand::ForgetStrangers,
     ] {
         let command = Command::Maintenance(command);
         while let Reply::Progress { more: More::Yes, .. } =

@@ -339,6 +339,20 @@ pub const NETWORKS_REMEMBERED_MAX: usize = 65_536;
 /// Longest wait before failed commands of a group are answered, seconds: well below the five minutes that clients wait for a reply
 /// (RFC 5321 §4.5.3.2).
 pub const TARPIT_SECONDS_MAX: u64 = 60;
+/// Leading bits that IPv4 addresses of one network share where strangers are asked to come again: big senders try from their neighbours.
+pub const GREYLIST_IPV4_BITS: u8 = 24;
+/// As [`GREYLIST_IPV4_BITS`], of IPv6 addresses.
+pub const GREYLIST_IPV6_BITS: u8 = 64;
+/// Strangers and networks that one domain remembers, about 60 bytes each; while it is full nobody new is asked to come again.
+pub const GREYLIST_ROWS_PER_DOMAIN_MAX: u32 = 50_000;
+/// They are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.
+pub const GREYLIST_STEP_SECONDS: u64 = 3_600;
+/// What is remembered is made to last longer when so much of its time is over, seconds: a welcome guest costs a command a day at most.
+pub const GREYLIST_RENEW_SECONDS: u64 = 86_400;
+/// Longest time a stranger may be asked to wait, seconds: senders retry for days, their users don't.
+pub const GREYLIST_DELAY_SECONDS_MAX: u64 = 3_600;
+/// Longest time that anything is remembered, seconds.
+pub const GREYLIST_SECONDS_MAX: u64 = 366 * 86_400;
 /// How often a message that came by LMTP is stored anew for recipients who are not to blame that others were refused.
 pub const LMTP_ROUNDS_MAX: usize = 3;
 /// How long a proxy may take to say whose connection it passes on, seconds (proxy-protocol.txt section 2: at least 3).
@@ -367,6 +381,7 @@ const _: () = {
     assert!(2 * DKIM_SIGNATURES_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
     assert!(2 * AUTH_RESULTS_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
     assert!(TARPIT_SECONDS_MAX < SMTP_IDLE_SECONDS_MAX);
+    assert!(GREYLIST_STEP_SECONDS <= GREYLIST_RENEW_SECONDS);
     assert!(CONNECTIONS_MAX < NETWORKS_REMEMBERED_MAX);
     assert!(RETRY_FIRST_WAITS_SECONDS_DEFAULT.len() <= RETRY_WAITS_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);

@@ -5,6 +5,7 @@
 //! docs/configuration.md says the same; a test holds the two together.
 
 pub(crate) mod edge;
+pub(crate) mod greylist;
 pub(crate) mod inbound;
 pub(crate) mod logins;
 pub(crate) mod pools;
@@ -412,6 +413,11 @@ mod tests {
             ("[smtp.rspamd]\naddress = 'scanner'", "smtp.rspamd.address"),
             ("[smtp.spam]\nallow = ['a b@c']", "smtp.spam"),
             ("[smtp]\ntarpit_seconds = 61", "smtp.tarpit_seconds"),
+            ("[smtp.greylisting]\ndelay_seconds = 0", "smtp.greylisting.delay_seconds"),
+            (
+                "[smtp]\ngreylisting = { greylisting = 'on' }\ninbound = { verification = 'off' }",
+                "smtp.greylisting: needs smtp.inbound.verification",
+            ),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),

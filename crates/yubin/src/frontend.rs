@@ -117,6 +117,7 @@ fn inbound(config: &Config) -> anyhow::Result<Option<InboundConfig>> {
         trusted_forwarders: domains(&told.trusted_forwarders, "smtp.inbound.trusted_forwarders")?,
         lists: lists.map(|(zone, list)| DnsList { zone, score: list.score, lookup: list.lookup.clone() }).collect(),
         list_rule: ListRule { refuse: told.refuse_score, junk: told.junk_score },
+        greylisting: config.smtp.greylisting.settings()?,
         hosts: config.dns.mx_hosts.clone(),
     }))
 }

@@ -18,6 +18,7 @@ use yubin_state::sending::{Counting, SendingAllowance, SendingCommand};
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, SmtpReply};
 
+use super::greylist;
 use super::stranger::{self, PeerFacts};
 use super::{Invited, Sender, SmtpRim, Transaction, Welcome, out_of_order, reason, unavailable};
 use crate::auth::Identity;
@@ -160,11 +161,15 @@ impl SmtpRim {
         let outcomes: Vec<_> = join_all(asked).await;
         let admitted = |named: &Named| self.admit_peer(peer.as_deref(), &named.address);
         let barred: Vec<Option<SmtpReply>> = named.iter().map(admitted).collect();
+        let welcome = outcomes.iter().zip(&barred).filter(|(_, barred)| barred.is_none());
+        let welcome: Vec<&Admission> = welcome.filter_map(|(it, _)| it.as_ref().ok()).map(|it| &it.admission).collect();
+        let mut waiting = self.greylisted(peer.as_deref(), resolved.as_deref(), &welcome).await;
         let metrics = &self.connection.shared.metrics;
         let Some(transaction) = &mut self.transaction else { return Err(out_of_order()) };
         let mut verdicts = Vec::with_capacity(outcomes.len());
         for ((outcome, barred), named) in outcomes.into_iter().zip(barred).zip(named) {
-            verdicts.push(match (outcome, barred) {
+            let late = waiting.remove(&named.address).inspect(|_| metrics.reject("greylisted"));
+            verdicts.push(match (outcome, barred.or(late)) {
                 (Ok(_), Some(reply)) | (Err(reply), _) => Verdict::Refused(reply),
                 (Ok(welcome), None) => match transaction.invite(named, welcome) {
                     Ok(()) => Verdict::Accepted,
@@ -192,7 +197,8 @@ impl SmtpRim {
     async fn peer_facts(&mut self, domain: &DomainName) -> Option<Arc<PeerFacts>> {
         let peer = self.connection.peer_ip();
         let inbound = self.connection.shared.config.inbound.as_ref()?;
-        let stranger = self.stranger.as_mut().filter(|_| stranger::matters(inbound, domain))?;
+        let wanted = stranger::matters(inbound, domain) || greylist::matters(inbound, domain);
+        let stranger = self.stranger.as_mut().filter(|_| wanted)?;
         Some(stranger.facts(inbound, peer).await)
     }
 

@@ -5,6 +5,7 @@
 #[path = "../../../dns-auth/tests/network/dns_server.rs"]
 #[allow(dead_code, reason = "some of it is for the tests of its own crate")]
 mod dns_server;
+mod greylist;
 mod imap;
 mod logins;
 mod milter;

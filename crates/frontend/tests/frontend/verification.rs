@@ -29,6 +29,7 @@ pub(crate) fn enforced(verifier: Verifier) -> InboundConfig {
         domains: BTreeMap::new(),
         trusted_forwarders: Vec::new(),
         lists: Vec::new(),
+        greylisting: None,
         list_rule: ListRule { refuse: 10, junk: 5 },
         hosts: vec!["mx2.yubin.test".into()],
     }

@@ -3,7 +3,7 @@
 //! Each text says what failed and what the sender's side can do. SONET-09 and SONET-10 are word for word what the service's users know,
 //! in sendmail's full form. Codes follow RFC 7372 where it has one and the hosting rule names no other.
 
-use yubin_types::SmtpReply;
+use yubin_types::{Address, SmtpReply};
 
 use crate::inbound::InboundDenial;
 use crate::peer::PeerDenial;
@@ -65,11 +65,20 @@ pub fn peer(denial: &PeerDenial) -> SmtpReply {
     }
 }
 
+/// A stranger that is asked to come again in so many seconds (RFC 6647 §5).
+#[must_use]
+pub fn greylisted(recipient: &Address, seconds: u64) -> SmtpReply {
+    let text = format!(
+        "<{recipient}>: Greylisted: this server does not know you yet; try again in {seconds} seconds, as every mail server does"
+    );
+    SmtpReply::new(451, (4, 7, 1), &text)
+}
+
 #[cfg(test)]
 mod tests {
     use yubin_types::{Address, DomainName};
 
-    use super::{inbound, peer};
+    use super::{greylisted, inbound, peer};
     use crate::inbound::InboundDenial;
     use crate::peer::PeerDenial;
 
@@ -89,6 +98,15 @@ mod tests {
         assert_eq!(
             peer(&PeerDenial::UnknownName { peer: host }).to_string(),
             "450 4.7.1 Cannot resolve PTR record for 192.0.2.1"
+        );
+    }
+
+    #[test]
+    fn a_stranger_is_told_when_to_come_again() {
+        let said = greylisted(&Address::parse("tim@example.jp").unwrap(), 300).to_string();
+        assert!(
+            said.starts_with("451 4.7.1 <tim@example.jp>: Greylisted") && said.contains("in 300 seconds"),
+            "{said}"
         );
     }
 

@@ -13,6 +13,7 @@ mod dkim;
 mod domains;
 mod flags;
 mod forwards;
+mod greylist;
 mod lab;
 mod mailboxes;
 mod messages;

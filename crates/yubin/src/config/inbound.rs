@@ -8,6 +8,7 @@ use yubin_frontend::{ContentConfig, Tarpit};
 use yubin_types::{DomainName, Network, limits};
 
 use super::edge::networks;
+use super::greylist::Greylisting;
 use super::queue::Switch;
 use super::scan::{Archives, Clamd, Milter, Rspamd};
 use super::spam::Spam;
@@ -26,6 +27,8 @@ pub(crate) struct Smtp {
     pub(crate) tarpit_after: u32,
     /// Mail from other servers.
     pub(crate) inbound: Inbound,
+    /// Strangers who are asked to come again.
+    pub(crate) greylisting: Greylisting,
     /// What of it is spam.
     pub(crate) spam: Spam,
     /// Who finds spam.
@@ -120,6 +123,7 @@ impl Default for Smtp {
             tarpit_seconds: 0,
             tarpit_after: 5,
             inbound: Inbound::default(),
+            greylisting: Greylisting::default(),
             spam: Spam::default(),
             rspamd: Rspamd::default(),
             clamd: Clamd::default(),
@@ -137,6 +141,9 @@ impl Smtp {
         self.lmtp()?;
         self.xclient()?;
         self.inbound.check()?;
+        let greylists = self.greylisting.settings()?.is_some();
+        let verifies = self.inbound.verification == Switch::On;
+        ensure!(verifies || !greylists, "smtp.greylisting: needs smtp.inbound.verification");
         self.content().map(drop)
     }
 
