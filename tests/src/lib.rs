@@ -4,7 +4,7 @@
 //! users do. `system` and `cluster` start it; `load` sends mail fast and remembers what was acknowledged; `check` compares
 //! mailboxes with that, `crash` kills in between, `full_disk` lets the disk run full; `peer` starts Debian's Postfix and
 //! Dovecot in folders of their own, and `bench` compares systems; `receiver` is a mail server elsewhere, `elsewhere` are Debian's, `flaky` is one that misbehaves, and
-//! `queue_crash` kills while mail goes there; `dns` is a name server, `scanners` starts Debian's rspamd and clamd, `client` says one octet after the other; `process` and
+//! `queue_crash` kills while mail goes there; `dns` is a name server, `mmdb` writes databases of countries, `scanners` starts Debian's rspamd and clamd, `client` says one octet after the other; `process` and
 //! `memory` look after processes by their ids.
 //!
 //! Everything listens on 127.0.0.0/8, on free ports, below one temporary folder that is removed at the end.
@@ -21,6 +21,7 @@ pub mod full_disk;
 pub mod imap;
 pub mod load;
 pub mod memory;
+pub mod mmdb;
 pub mod outside;
 pub mod peer;
 pub mod pop3;

@@ -6,7 +6,7 @@
 //! on where the first try stopped.
 //!
 //! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
-//! - `domains`, `dns`, `dns_check`, `accounts`, `sending`, `forward`, `auto_reply`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
+//! - `domains`, `dns`, `dns_check`, `accounts`, `sending`, `forward`, `auto_reply`, `countries`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
 //!   refusals as status.
 
 mod accounts;
@@ -15,6 +15,7 @@ pub mod auth;
 mod auto_reply;
 mod cluster;
 mod convert;
+mod countries;
 mod directory;
 mod dns;
 mod dns_check;

@@ -14,7 +14,8 @@ use crate::dns::{Dns, DnsSettings};
 use crate::queue::watch;
 use crate::request::caller;
 use crate::{
-    accounts, aliases, auto_reply, cluster, domains, forward, mail_log, membership, plans, queue, sending, usage,
+    accounts, aliases, auto_reply, cluster, countries, domains, forward, mail_log, membership, plans, queue, sending,
+    usage,
 };
 
 /// The admin API over a store.
@@ -222,6 +223,21 @@ impl Admin for AdminService {
     async fn resume_sending(&self, request: Request<api::ResumeSendingRequest>) -> Reply<api::AccountSending> {
         let (request, caller) = self.open(request).await?;
         sending::resume(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_countries(&self, request: Request<api::GetCountriesRequest>) -> Reply<api::CountryRules> {
+        let (request, _) = self.open(request).await?;
+        countries::get(&self.client, &request.name).await.map(Response::new)
+    }
+
+    async fn set_countries(&self, request: Request<api::SetCountriesRequest>) -> Reply<api::CountryRules> {
+        let (request, caller) = self.open(request).await?;
+        countries::set(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn clear_countries(&self, request: Request<api::ClearCountriesRequest>) -> Reply<api::CountryRules> {
+        let (request, caller) = self.open(request).await?;
+        countries::clear(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn put_alias(&self, request: Request<api::PutAliasRequest>) -> Reply<api::Alias> {

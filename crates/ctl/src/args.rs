@@ -1,6 +1,7 @@
 //! The command line of `yubin ctl`.
 
 mod auto_reply;
+mod countries;
 mod forward;
 mod membership;
 mod queue;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 pub(crate) use auto_reply::{AutoReplyVerb, SetAutoReplyArgs};
+pub(crate) use countries::{CountriesVerb, SetCountriesArgs};
 pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
@@ -54,6 +56,9 @@ pub(crate) enum Noun {
     /// Set the quota of a domain or of an account.
     #[command(subcommand)]
     Quota(QuotaVerb),
+    /// From which countries a domain or an account may send.
+    #[command(subcommand)]
+    Countries(CountriesVerb),
     /// What a domain or an account holds, exact and live.
     Usage {
         /// Domain or address.

@@ -40,6 +40,7 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<Printed> {
         Noun::Plan(verb) => plan(api, verb, form).await,
         Noun::Mailbox(verb) => mailbox(api, verb, form).await,
         Noun::Quota(verb) => quota(api, verb, form).await,
+        Noun::Countries(verb) => super::countries::countries(api, verb, form).await,
         Noun::Usage { name, check } => usage(api, name, &check, form).await,
         Noun::Queue(verb) => super::queue::queue(api, verb, form).await,
         Noun::Trace(args) => super::trace::trace(api, args, form).await,

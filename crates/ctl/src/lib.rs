@@ -8,6 +8,7 @@ mod args;
 mod auto_reply;
 mod call;
 pub mod connection;
+mod countries;
 mod forward;
 mod membership;
 mod output;

@@ -2,6 +2,7 @@
 
 mod auto_reply;
 mod cluster;
+mod countries;
 mod dns;
 mod forward;
 mod queue;

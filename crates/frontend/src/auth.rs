@@ -26,7 +26,7 @@ use yubin_session::sasl::{BearerToken, ScramParameters, ScramProof};
 use yubin_state::command::{DomainCommand, Login};
 use yubin_state::query::Credentials;
 use yubin_state::{Answer, Command, Query};
-use yubin_types::{Address, Secret};
+use yubin_types::{Address, CountryRules, Secret};
 
 use crate::config::FrontendConfig;
 use guard::{Guard, Guess};
@@ -56,6 +56,8 @@ pub(crate) struct Identity {
     pub(crate) login: Login,
     /// The account's own address.
     pub(crate) address: Address,
+    /// From where it may send.
+    pub(crate) countries: CountryRules,
 }
 
 impl Authenticator {
@@ -238,7 +240,7 @@ fn admit(hosted: Arc<Hosted>, credentials: Credentials) -> Result<Identity, Logi
         Some(refusal) => Err(LoginDenial::from(refusal)),
         None => {
             let address = Address { local: credentials.local, domain: hosted.name.clone() };
-            Ok(Identity { hosted, login: credentials.login, address })
+            Ok(Identity { hosted, login: credentials.login, address, countries: credentials.countries })
         }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use yubin_dns_auth::verify::{DnsList, Verifier};
+use yubin_policy::countries::UnknownCountry;
 use yubin_policy::guessing::GuessingRule;
 use yubin_policy::inbound::DmarcHandling;
 use yubin_policy::networks::{NetworkLimits, NetworkWidth};
@@ -14,7 +15,7 @@ use yubin_policy::peer::{ListRule, ReverseDnsRule};
 use yubin_session::PlaintextLogin;
 use yubin_session::sasl::TokenLogin;
 use yubin_state::greylist::GreylistTerms;
-use yubin_types::{Address, DomainName, Network};
+use yubin_types::{Address, CountryCode, DomainName, Network};
 
 use crate::auth::issuers::IssuersConfig;
 use crate::tls::TlsSource;
@@ -52,12 +53,27 @@ pub struct FrontendConfig {
     pub inbound: Option<InboundConfig>,
     /// How the content of messages is looked at; none: it isn't.
     pub content: Option<ContentConfig>,
+    /// From which countries logins to send may come; none: from all.
+    pub countries: Option<CountriesConfig>,
     /// How much guessing of passwords is suffered; none: any.
     pub guessing: Option<GuessingRule>,
     /// Issuers whose tokens are taken in place of passwords; none: no tokens are.
     pub issuers: Option<IssuersConfig>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
     pub postmaster: Option<Address>,
+}
+
+/// From which countries logins to send may come (SHIN-04).
+#[derive(Clone, Debug)]
+pub struct CountriesConfig {
+    /// The database, in MaxMind's format; read anew when it changes.
+    pub database: PathBuf,
+    /// Where accounts may send from that neither have a rule nor their domains; empty: from everywhere.
+    pub permitted: Vec<CountryCode>,
+    /// Networks whose country does not matter.
+    pub exempt: Vec<Network>,
+    /// What becomes of addresses that the database doesn't know.
+    pub unknown: UnknownCountry,
 }
 
 /// How much one network may have of a front end.

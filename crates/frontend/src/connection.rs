@@ -24,6 +24,7 @@ use yubin_types::{Address, TraceId};
 
 use crate::auth::Authenticator;
 use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol, contains};
+use crate::countries::Countries;
 use crate::driver::{Ended, Rim, drive};
 use crate::imap::ImapRim;
 use crate::listener::Accepted;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     /// Who delivers queued mail in this process.
     pub(crate) courier: Option<Arc<dyn Courier>>,
     pub(crate) authenticator: Authenticator,
+    /// Knows from where may be sent, if that matters.
+    pub(crate) countries: Option<Countries>,
     pub(crate) signers: Signers,
     /// Knows senders of forwarded mail that were rewritten here.
     pub(crate) srs_key: SrsKey,

@@ -17,6 +17,7 @@ mod account;
 mod auth;
 pub mod config;
 mod connection;
+mod countries;
 mod driver;
 mod header;
 mod imap;
@@ -37,13 +38,16 @@ mod transport;
 
 pub use auth::issuers::{IssuerConfig, IssuersConfig, KeySource};
 pub use config::{
-    ContentConfig, DomainRules, FrontendConfig, GreylistHandling, GreylistingConfig, InboundConfig, ListenerConfig,
-    ListenerTls, NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SpfWelcome, SubmissionScan, Tarpit,
+    ContentConfig, CountriesConfig, DomainRules, FrontendConfig, GreylistHandling, GreylistingConfig, InboundConfig,
+    ListenerConfig, ListenerTls, NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SpfWelcome, SubmissionScan,
+    Tarpit,
 };
+pub use countries::CountriesError;
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
 pub use yubin_password::TokenRule;
 pub use yubin_policy::content::{AbsentHandling, EncryptedHandling, UnscannedHandling, VirusHandling};
+pub use yubin_policy::countries::UnknownCountry;
 pub use yubin_policy::guessing::GuessingRule;
 pub use yubin_policy::inbound::DmarcHandling;
 pub use yubin_policy::networks::{NetworkLimits, NetworkWidth, ServiceLimits};

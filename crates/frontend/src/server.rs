@@ -15,6 +15,7 @@ use yubin_types::{Address, AddressError, Secret, limits};
 use crate::auth::Authenticator;
 use crate::config::{FrontendConfig, ListenerConfig, ListenerTls};
 use crate::connection::{Service, Shared};
+use crate::countries::{Countries, CountriesError};
 use crate::listener::{Acceptance, accept, bind};
 use crate::metrics::Metrics;
 use crate::networks::Networks;
@@ -42,6 +43,9 @@ pub enum StartError {
     /// Certificates can't be loaded.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The database of countries can't be read.
+    #[error(transparent)]
+    Countries(#[from] CountriesError),
     /// The host name is none.
     #[error("host name {0}: {1}")]
     Hostname(String, AddressError),
@@ -90,6 +94,7 @@ impl Frontend {
         let listeners = config.listeners.clone();
         let shared = Arc::new(Shared {
             authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, &config),
+            countries: config.countries.clone().map(Countries::load).transpose()?,
             signers: Signers::new(Arc::clone(&store), cluster_secret),
             srs_key: SrsKey::derive(cluster_secret),
             store,

@@ -160,9 +160,23 @@ impl SmtpRim {
     async fn authenticate(&mut self, claim: Claim) -> Result<Answer, SmtpReply> {
         let claimed = self.logins.claim(&self.connection, claim).await;
         let identity = claimed.map_err(|denial| refusal_text::smtp_login(&denial))?;
+        self.admit_country(&identity).await?;
         let user = identity.address.to_string();
         self.identity = Some(identity);
         Ok(Answer::Authenticated { user })
+    }
+
+    /// Is it a country from which the account may send? Asked when the password was right: who doesn't know it learns of no rule.
+    async fn admit_country(&self, identity: &Identity) -> Result<(), SmtpReply> {
+        let shared = &self.connection.shared;
+        let Some(countries) = &shared.countries else { return Ok(()) };
+        let admitted = countries.admit(self.connection.peer_ip(), &identity.countries).await;
+        admitted.map_err(|denial| {
+            shared.metrics.reject("country");
+            let country = denial.country.map(tracing::field::display);
+            tracing::info!(user = %identity.address, country, permitted = ?denial.permitted, "login to send refused for its country");
+            refusal_text::country(&denial)
+        })
     }
 
     fn begin(&mut self, origin: Origin) -> Result<Answer, SmtpReply> {

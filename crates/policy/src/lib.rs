@@ -17,6 +17,7 @@
 
 pub mod auto_reply;
 pub mod content;
+pub mod countries;
 pub mod guessing;
 pub mod inbound;
 pub mod login;

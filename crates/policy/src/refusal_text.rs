@@ -9,6 +9,7 @@
 //! A sending limit is temporary, because it ends by itself; suspended sending is permanent: somebody must act first (SONET-44).
 
 mod content;
+mod countries;
 mod networks;
 mod strangers;
 
@@ -21,6 +22,7 @@ use crate::recipient::RecipientDenial;
 use crate::srs::SrsError;
 
 pub use content::content;
+pub use countries::country;
 pub use networks::{imap_network, not_our_own, pop3_network, smtp_network};
 pub use strangers::{greylisted, header_too_long, inbound, peer};
 

@@ -18,7 +18,7 @@ use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::{Answer, Query};
 use crate::rows::{Counters, Domain, Phase};
-use crate::sending::reading;
+use crate::sending::{countries, reading};
 use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
@@ -99,6 +99,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Forward(local) => forward::reading::forward(&reading, local),
         Query::AutoReply(local) => auto_reply::reading::report(&reading, local),
         Query::Greylist { visit, now } => greylist::look(&reading, visit, *now),
+        Query::Countries(account) => countries::answer(&reading, account.as_ref()),
         Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),

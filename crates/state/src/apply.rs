@@ -18,7 +18,7 @@ use crate::kv::{BodyRef, Position, Txn, View};
 use crate::queue::{QueueCommand, control, enqueue, forget, lease, outcome};
 use crate::reply::{More, Reply};
 use crate::rows::Phase;
-use crate::sending::suspend;
+use crate::sending::{countries, suspend};
 use crate::stop::{Outcome, Stop};
 use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
@@ -206,6 +206,7 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Ac
         DomainCommand::Sending(command) => suspend::carry_out(work, command, actor),
         DomainCommand::Forward(command) => settings::carry_out(work, command, actor),
         DomainCommand::AutoReply(command) => auto_reply::settings::carry_out(work, command, actor),
+        DomainCommand::SetCountries { account, rule } => countries::set(work, account.as_ref(), rule.as_ref()),
         DomainCommand::Greylist(visit) => greylist::visit(work, &visit),
     }
 }

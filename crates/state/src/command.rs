@@ -11,8 +11,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, DomainId, DomainName, EmailId, Epoch, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota,
-    RequestId, ReversePath, SpecialUse, Timestamp, TraceId, UidSet,
+    AccountId, CountryRule, DomainId, DomainName, EmailId, Epoch, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq,
+    Quota, RequestId, ReversePath, SpecialUse, Timestamp, TraceId, UidSet,
 };
 
 pub use self::directory::DirectoryCommand;
@@ -189,6 +189,13 @@ pub enum DomainCommand {
     Forward(ForwardCommand),
     /// How an account answers by itself.
     AutoReply(AutoReplyCommand),
+    /// Sets from which countries may be sent, or forgets it.
+    SetCountries {
+        /// The account; `None`: the domain's own rule.
+        account: Option<LocalPart>,
+        /// The rule; `None`: none.
+        rule: Option<CountryRule>,
+    },
     /// Strangers name recipients; what is remembered of them changes.
     Greylist(Visit),
 }

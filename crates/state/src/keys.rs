@@ -113,6 +113,8 @@ pub enum Table {
     Subscription = 0x32,
     /// Account id, mailbox name: the last UIDVALIDITY a name had that is not in use.
     RetiredName = 0x33,
+    /// Account id, or 0 for the whole domain: from which countries it may send.
+    Countries = 0x34,
     /// Mailbox id, UID: what flag scans need.
     Hot = 0x40,
     /// Mailbox id, UID: where the bytes are.
@@ -149,7 +151,7 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 36] = [
+    pub const OF_DOMAIN: [Table; 37] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -170,6 +172,7 @@ impl Table {
         Table::MailboxName,
         Table::Subscription,
         Table::RetiredName,
+        Table::Countries,
         Table::Hot,
         Table::Cold,
         Table::Chunk,

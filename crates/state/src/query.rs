@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, DomainId, DomainName, EmailId, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota, Refusal,
-    Timestamp, Uid, UidSet, Usage,
+    AccountId, CountryRules, DomainId, DomainName, EmailId, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota,
+    Refusal, Timestamp, Uid, UidSet, Usage,
 };
 
 use crate::auto_reply::AutoReplyReport;
@@ -134,6 +134,8 @@ pub enum Query {
     ForwardNotices,
     /// An account's automatic reply.
     AutoReply(LocalPart),
+    /// From which countries an account may send; `None`: the domain's rule alone.
+    Countries(Option<LocalPart>),
     /// How would these strangers be received?
     Greylist {
         /// They.
@@ -251,6 +253,8 @@ pub enum Answer {
     ForwardNotices(Vec<ForwardNotice>),
     /// How an account answers; `None`: not at all.
     AutoReply(Option<Box<AutoReplyReport>>),
+    /// From where may be sent.
+    Countries(CountryRules),
     /// How strangers are received, each in its place.
     Greylist(Vec<Reception>),
 }
@@ -289,6 +293,8 @@ pub struct Credentials {
     pub fast: Option<[u8; 32]>,
     /// May it log in? Suspended accounts and domains may not: the reason.
     pub refused: Option<Refusal>,
+    /// From where it may log in to send.
+    pub countries: CountryRules,
 }
 
 /// Everything SELECT tells.

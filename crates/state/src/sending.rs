@@ -8,13 +8,14 @@
 //! - [`command`]: what can be proposed; [`record`]: what rows hold and others see; [`counters`]: hours and their sums.
 //!
 //! Not here: limits above a domain, and what a plan allows ([`yubin_types::sending`]). Behind it: `admit` decides and counts, `suspend`
-//! stops and resumes, `reading` answers.
+//! stops and resumes, `reading` answers, `countries` keeps from where accounts may send.
 
 pub mod command;
 pub mod counters;
 pub mod record;
 
 pub(crate) mod admit;
+pub(crate) mod countries;
 pub(crate) mod reading;
 pub(crate) mod suspend;
 

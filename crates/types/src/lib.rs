@@ -6,6 +6,7 @@
 //! - [`limits`]: every bound of the system, with its reason.
 //! - [`address`]: mail addresses and domain names (RFC 5321, RFC 6531, RFC 5890).
 //! - [`authentication`]: results of SPF, DKIM and DMARC; [`network`]: networks in CIDR notation.
+//! - [`country`]: countries, and from which of them somebody may send.
 //! - [`destination`]: where mail to the outside goes; [`dsn`]: what its sender wants to hear of it (RFC 3461).
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
@@ -14,6 +15,7 @@
 
 pub mod address;
 pub mod authentication;
+pub mod country;
 pub mod destination;
 pub mod dsn;
 pub mod flags;
@@ -35,6 +37,7 @@ pub mod uid;
 
 pub use address::{Address, AddressError, DomainName, LocalPart, ReversePath};
 pub use authentication::{AuthResult, DmarcPolicy};
+pub use country::{CountryCode, CountryCodeError, CountryRule, CountryRules, PermittedCountries};
 pub use destination::{DestinationName, RecipientAddress};
 pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet, is_xtext};
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};

@@ -353,6 +353,10 @@ pub const GREYLIST_RENEW_SECONDS: u64 = 86_400;
 pub const GREYLIST_DELAY_SECONDS_MAX: u64 = 3_600;
 /// Longest time that anything is remembered, seconds.
 pub const GREYLIST_SECONDS_MAX: u64 = 366 * 86_400;
+/// Countries in one rule; there are about 250.
+pub const COUNTRIES_MAX: usize = 300;
+/// Largest database of countries that is read, bytes; those of whole cities have about 60 MB.
+pub const COUNTRY_DATABASE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How often a message that came by LMTP is stored anew for recipients who are not to blame that others were refused.
 pub const LMTP_ROUNDS_MAX: usize = 3;
 /// How long a proxy may take to say whose connection it passes on, seconds (proxy-protocol.txt section 2: at least 3).

@@ -4,6 +4,7 @@
 //! the whole with its values, `yubin config check` refuses what can't work. Secrets are files, never values. For whoever writes one,
 //! docs/configuration.md says the same; a test holds the two together.
 
+pub(crate) mod countries;
 pub(crate) mod edge;
 pub(crate) mod greylist;
 pub(crate) mod inbound;
@@ -418,6 +419,7 @@ mod tests {
                 "[smtp]\ngreylisting = { greylisting = 'on' }\ninbound = { verification = 'off' }",
                 "smtp.greylisting: needs smtp.inbound.verification",
             ),
+            ("[smtp.countries]\npermitted = ['JP']", "smtp.countries.database"),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),
@@ -448,6 +450,7 @@ mod tests {
         full.smtp.milters = vec![super::scan::Milter::default()];
         full.smtp.spam.recipients = vec![super::spam::Recipient::default()];
         full.secrets.cluster_secret = Some(path(""));
+        full.smtp.countries.database = Some(path(""));
         full.telemetry.otlp_endpoint = Some(String::new());
         let defaults = keys(&Config::default());
         // Not set by default is `none`; a key inside a list has no default.

@@ -63,6 +63,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         networks: config.limits.settings()?,
         tarpit: config.smtp.tarpit(),
         inbound: inbound(config)?,
+        countries: config.smtp.countries.settings()?,
         content: Some(config.smtp.content()?),
         guessing: guessing(&config.logins.guessing)?,
         issuers: issuers(config)?,

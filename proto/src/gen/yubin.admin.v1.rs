@@ -538,6 +538,49 @@ pub struct ResumeForwardRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub request_id: ::prost::bytes::Bytes,
 }
+/// Names below are of domains or addresses of accounts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCountriesRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetCountriesRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub rule: ::core::option::Option<CountryRule>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClearCountriesRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CountryRule {
+    #[prost(enumeration = "CountryScope", tag = "1")]
+    pub scope: i32,
+    /// With the scope ONLY: codes of two letters (ISO 3166-1).
+    #[prost(string, repeated, tag = "2")]
+    pub countries: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Until then one may send from everywhere, all the same.
+    #[prost(uint64, optional, tag = "3")]
+    pub off_until_ms: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CountryRules {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Of an account.
+    #[prost(message, optional, tag = "2")]
+    pub account: ::core::option::Option<CountryRule>,
+    #[prost(message, optional, tag = "3")]
+    pub domain: ::core::option::Option<CountryRule>,
+}
 /// How an account answers by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AutoReply {
@@ -1468,6 +1511,36 @@ impl DnsSubject {
             "DNS_SUBJECT_MTA_STS" => Some(Self::MtaSts),
             "DNS_SUBJECT_TLS_RPT" => Some(Self::TlsRpt),
             "DNS_SUBJECT_SERVICE" => Some(Self::Service),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CountryScope {
+    /// As the domain says; of a domain, as the front ends are configured.
+    Unspecified = 0,
+    Anywhere = 1,
+    Only = 2,
+}
+impl CountryScope {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COUNTRY_SCOPE_UNSPECIFIED",
+            Self::Anywhere => "COUNTRY_SCOPE_ANYWHERE",
+            Self::Only => "COUNTRY_SCOPE_ONLY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COUNTRY_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "COUNTRY_SCOPE_ANYWHERE" => Some(Self::Anywhere),
+            "COUNTRY_SCOPE_ONLY" => Some(Self::Only),
             _ => None,
         }
     }
@@ -2504,6 +2577,71 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearAutoReply"));
             self.inner.unary(req, path, codec).await
         }
+        /// From which countries an account, or all accounts of a domain, may log in to send (SMTP AUTH).
+        pub async fn get_countries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCountriesRequest>,
+        ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetCountries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetCountries"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn set_countries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetCountriesRequest>,
+        ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SetCountries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SetCountries"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets the rule: as the domain says, and for a domain as the front ends are configured.
+        pub async fn clear_countries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClearCountriesRequest>,
+        ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ClearCountries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearCountries"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Aliases.
         pub async fn put_alias(
             &mut self,
@@ -3241,6 +3379,20 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ClearAutoReplyRequest>,
         ) -> std::result::Result<tonic::Response<super::AutoReply>, tonic::Status>;
+        /// From which countries an account, or all accounts of a domain, may log in to send (SMTP AUTH).
+        async fn get_countries(
+            &self,
+            request: tonic::Request<super::GetCountriesRequest>,
+        ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status>;
+        async fn set_countries(
+            &self,
+            request: tonic::Request<super::SetCountriesRequest>,
+        ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status>;
+        /// Forgets the rule: as the domain says, and for a domain as the front ends are configured.
+        async fn clear_countries(
+            &self,
+            request: tonic::Request<super::ClearCountriesRequest>,
+        ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status>;
         /// Aliases.
         async fn put_alias(
             &self,
@@ -4930,6 +5082,141 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ClearAutoReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetCountries" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCountriesSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetCountriesRequest>
+                    for GetCountriesSvc<T> {
+                        type Response = super::CountryRules;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCountriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_countries(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCountriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SetCountries" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetCountriesSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SetCountriesRequest>
+                    for SetCountriesSvc<T> {
+                        type Response = super::CountryRules;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetCountriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::set_countries(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetCountriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ClearCountries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClearCountriesSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ClearCountriesRequest>
+                    for ClearCountriesSvc<T> {
+                        type Response = super::CountryRules;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClearCountriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::clear_countries(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClearCountriesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -131,6 +131,7 @@ impl World {
             tarpit: None,
             inbound: rules.inbound,
             content: rules.content,
+            countries: None,
             guessing: rules.guessing,
             issuers: rules.issuers,
             postmaster: None,

@@ -11,7 +11,7 @@ use crate::query::{Answer, Answering, Credentials, RecipientFacts};
 use crate::record::{AliasRecord, Standing};
 use crate::resolve;
 use crate::rows::{Account, Name};
-use crate::sending::reading;
+use crate::sending::{countries, reading};
 use crate::stop::Outcome;
 use crate::table::{Read as _, go_on_while};
 
@@ -71,6 +71,7 @@ pub(super) fn credentials<V: View>(reading: &Reading<'_, V>, local: &LocalPart) 
         verifiers: stored.verifiers,
         fast,
         refused,
+        countries: countries::rules(reading.view, reading.id, Some(id))?,
     }))
 }
 

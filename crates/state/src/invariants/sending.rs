@@ -13,10 +13,13 @@ use crate::stop::Outcome;
 use crate::table::{Read as _, go_on_while};
 
 pub(super) fn check<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Outcome<(), V::Error> {
-    for table in [Table::SendingControl, Table::SendingCounters, Table::SendingNotice, Table::KnownRecipients] {
+    let tables =
+        [Table::SendingControl, Table::SendingCounters, Table::SendingNotice, Table::KnownRecipients, Table::Countries];
+    for table in tables {
         view.each_key(&keys::rows_of(table, rows.id), |key| {
             let account = AccountId(keys::parse_second(key));
-            let whole = table == Table::SendingCounters && account == WHOLE_DOMAIN;
+            let of_domain = matches!(table, Table::SendingCounters | Table::Countries);
+            let whole = of_domain && account == WHOLE_DOMAIN;
             let owned = whole || rows.accounts.contains_key(&account);
             found.holds("rows about sending have an account", owned, || format!("{table:?} of {account}"));
             go_on_while(true)

@@ -2,7 +2,7 @@
 //!
 //! A domain's own counts stand under the account id 0, which no account has.
 
-use yubin_types::{AccountId, DomainId};
+use yubin_types::{AccountId, CountryRule, DomainId};
 
 use super::{Key, Span, Table, b4, b8, key, prefix};
 use crate::sending::counters::SendingCounters;
@@ -24,6 +24,12 @@ pub fn sending_counters(domain: DomainId, account: AccountId) -> Key<SendingCoun
 #[must_use]
 pub fn sending_counters_of(domain: DomainId) -> Span<SendingCounters> {
     prefix(Table::SendingCounters, &[&b8(domain.0)])
+}
+
+/// From which countries an account may send; the whole domain with the account id 0.
+#[must_use]
+pub fn countries(domain: DomainId, account: AccountId) -> Key<CountryRule> {
+    key(Table::Countries, &[&b8(domain.0), &b4(account.0)])
 }
 
 /// An owner is to be told of a suspension.

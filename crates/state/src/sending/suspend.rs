@@ -118,6 +118,7 @@ pub(crate) fn forget<T: Txn>(work: &mut Work<'_, T>, account: AccountId) -> Outc
     work.txn.unset(&keys::sending_control(work.id, account));
     work.txn.unset(&keys::sending_counters(work.id, account));
     work.txn.unset(&keys::known_recipients(work.id, account));
+    super::countries::forget(work, account);
     if work.txn.row(&keys::sending_notice(work.id, account))?.is_some() {
         told(work, account)?;
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod auto_replies;
 mod costs;
+mod countries;
 mod dead_recipients;
 mod delivery;
 mod directory;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use yubin_frontend::{ContentConfig, Tarpit};
 use yubin_types::{DomainName, Network, limits};
 
+use super::countries::Countries;
 use super::edge::networks;
 use super::greylist::Greylisting;
 use super::queue::Switch;
@@ -29,6 +30,8 @@ pub(crate) struct Smtp {
     pub(crate) inbound: Inbound,
     /// Strangers who are asked to come again.
     pub(crate) greylisting: Greylisting,
+    /// From which countries logins to send may come.
+    pub(crate) countries: Countries,
     /// What of it is spam.
     pub(crate) spam: Spam,
     /// Who finds spam.
@@ -124,6 +127,7 @@ impl Default for Smtp {
             tarpit_after: 5,
             inbound: Inbound::default(),
             greylisting: Greylisting::default(),
+            countries: Countries::default(),
             spam: Spam::default(),
             rspamd: Rspamd::default(),
             clamd: Clamd::default(),
@@ -140,6 +144,7 @@ impl Smtp {
         ensure!(self.tarpit_seconds <= most, "smtp.tarpit_seconds: at most {most}");
         self.lmtp()?;
         self.xclient()?;
+        self.countries.settings()?;
         self.inbound.check()?;
         let greylists = self.greylisting.settings()?.is_some();
         let verifies = self.inbound.verification == Switch::On;
