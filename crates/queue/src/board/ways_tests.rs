@@ -35,7 +35,7 @@ fn to(text: &str) -> DestinationName {
 fn send(board: &mut Board, due: Due, pool: PoolId) -> Option<Back> {
     assert_eq!(board.offer(NOW, due.clone(), 0), Offer::Kept);
     let asked = board.ask(NOW, 1, |_| true);
-    assert_eq!(asked, [due.clone()]);
+    assert_eq!(asked, std::slice::from_ref(&due));
     board.granted(NOW, due, pool)
 }
 
