@@ -162,7 +162,7 @@ impl Board {
         let Some(lane) = self.lanes.get_mut(&due.key.destination) else { return Some(Back { due, until: now }) };
         lane.asked = lane.asked.saturating_sub(1);
         if self.sources.pools.are_configured() {
-            lane.usual.insert(due.key.domain, pool);
+            lane.leaves_by(due.key.domain, pool);
         }
         if self.phase == Phase::Closed {
             self.tally.leave(&due.key);

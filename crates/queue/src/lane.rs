@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use yubin_types::{DomainId, Timestamp};
+use yubin_types::{DomainId, Timestamp, limits};
 
 use crate::flow::Flow;
 use crate::line::Line;
@@ -31,7 +31,7 @@ pub(crate) struct Lane {
     pub(crate) asked: usize,
     supply: Supply,
     /// The pool of each tenant's last delivery.
-    pub(crate) usual: BTreeMap<DomainId, PoolId>,
+    usual: BTreeMap<DomainId, PoolId>,
     /// The receiver's profile, if it is known.
     pub(crate) site: Option<Arc<Profile>>,
 }
@@ -73,6 +73,19 @@ impl Lane {
     /// The way from a source.
     pub(crate) fn path(&mut self, source: SourceId) -> &mut Path {
         self.paths.entry(source).or_insert_with(|| Path::new(self.limits))
+    }
+
+    /// The pool that a tenant's last delivery left from.
+    pub(crate) fn usual(&self, tenant: DomainId) -> Option<PoolId> {
+        self.usual.get(&tenant).copied()
+    }
+
+    /// A tenant's delivery leaves from this pool. Only a hint for the next one, so that a large receiver's lane does not grow with the cluster.
+    pub(crate) fn leaves_by(&mut self, tenant: DomainId, pool: PoolId) {
+        if self.usual.len() >= limits::QUEUE_TENANTS_REMEMBERED_MAX {
+            self.usual.clear();
+        }
+        self.usual.insert(tenant, pool);
     }
 
     /// The receiver is known: what was learned stays within its bounds.
@@ -154,5 +167,24 @@ impl Lane {
     pub(crate) fn is_forgettable(&self, now: Timestamp) -> bool {
         let idle = self.waiting.count() + self.asked + self.ready() == 0;
         idle && self.paths.values().all(|path| path.pace.is_forgettable(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_types::{DomainId, limits};
+
+    use super::Lane;
+    use crate::pace::PaceLimits;
+    use crate::pools::PoolId;
+
+    #[test]
+    fn a_large_receiver_remembers_a_bounded_number_of_tenants() {
+        let mut lane = Lane::new(PaceLimits::default(), 1);
+        for tenant in 1..=3 * limits::QUEUE_TENANTS_REMEMBERED_MAX as u64 {
+            lane.leaves_by(DomainId(tenant), PoolId::SYSTEM);
+            assert!(lane.usual.len() <= limits::QUEUE_TENANTS_REMEMBERED_MAX);
+            assert_eq!(lane.usual(DomainId(tenant)), Some(PoolId::SYSTEM));
+        }
     }
 }

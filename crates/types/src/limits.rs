@@ -296,6 +296,8 @@ pub const QUEUE_ROWS_PER_ANSWER_MAX: usize = 10_000;
 pub const QUEUE_SUSPENSIONS_MAX: usize = 10_000;
 /// Source addresses set aside at destinations, each at each.
 pub const QUEUE_SOURCES_ASIDE_MAX: usize = 2_000;
+/// Tenants of whom a worker remembers from which pool their last mail to a destination left; when there are more, all are forgotten.
+pub const QUEUE_TENANTS_REMEMBERED_MAX: usize = 10_000;
 /// Text kept of a remote server's reply, bytes.
 pub const REMOTE_REPLY_BYTES_MAX: usize = 512;
 /// Longest Message-ID that mail on its way out can be found by, bytes; longer ones are cut (RFC 5322 sets no bound but the line's).

@@ -196,8 +196,8 @@ pub(super) fn returned(
 }
 
 fn outlook(sources: &Sources, limits: &BoardLimits, lane: &Lane, now: Timestamp, key: &DeliveryKey) -> Outlook {
-    let pool = match lane.usual.get(&key.domain) {
-        Some(pool) => *pool,
+    let pool = match lane.usual(key.domain) {
+        Some(pool) => pool,
         None if sources.pools.are_configured() => return Outlook::Open,
         None => PoolId::SYSTEM,
     };
