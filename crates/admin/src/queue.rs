@@ -197,10 +197,7 @@ async fn domain_scope(
     id: DomainId,
     sender: &ReversePath,
 ) -> Result<Option<Scope>, Status> {
-    let from = match sender {
-        ReversePath::Address(address) => Some(&address.domain),
-        ReversePath::Null => None,
-    };
+    let from = sender.address().map(|address| &address.domain);
     for name in [selection.domain.as_ref(), from].into_iter().flatten() {
         if let Some(hosted) = client.resolve(name).await.map_err(failed)?.filter(|hosted| hosted.id == id) {
             return Ok(Some(hosted.scope()));

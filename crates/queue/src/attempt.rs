@@ -80,10 +80,7 @@ impl Engine {
         let leased = &assignment.leased;
         let count = leased.delivery.recipients.len();
         let sender = sender::outgoing(&leased.message, &self.config.srs_key);
-        let home = match &sender {
-            ReversePath::Null => None,
-            ReversePath::Address(address) => Some(&address.domain),
-        };
+        let home = sender.address().map(|address| &address.domain);
         let routing = Routing {
             hosts: self.hosts.as_ref(),
             smart_hosts: &self.config.smart_hosts,

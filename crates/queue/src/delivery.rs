@@ -9,7 +9,7 @@ use std::time::Duration;
 use yubin_proto::{MailEvent, MailEventKind};
 use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_state::queue::{Leased, Postponed};
-use yubin_types::{ReversePath, Timestamp, limits};
+use yubin_types::{Timestamp, limits};
 
 use crate::assignment::Assignment;
 use crate::board::NoWay;
@@ -162,10 +162,7 @@ fn record(shared: &Shared, leased: &Leased, tried: &Tried, at: Timestamp) {
             trace: message.trace,
             host: shared.engine.config.hostname.to_string(),
             peer: reply.host.clone(),
-            sender: match &message.sender {
-                ReversePath::Null => String::new(),
-                ReversePath::Address(address) => address.to_string(),
-            },
+            sender: message.sender.bare(),
             recipient: leased.delivery.address(recipient).to_string(),
             message_id: message.message_id.clone(),
             id: Some(message.id),

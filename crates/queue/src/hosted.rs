@@ -20,7 +20,7 @@ use yubin_state::command::{MailCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::queue::{Leased, QueuedRecipient, RemoteReply};
 use yubin_state::{Command, DedupeClass, Reply as StoreReply};
-use yubin_types::{DomainName, EmailId, Refusal, RequestId, ReversePath, limits};
+use yubin_types::{Address, DomainName, EmailId, Refusal, RequestId, ReversePath, limits};
 
 use crate::assignment::Assignment;
 use crate::attempt::Engine;
@@ -142,10 +142,7 @@ impl Engine {
 
     fn recipient(&self, leased: &Leased, recipient: &QueuedRecipient) -> Recipient {
         let mut writer = HeaderWriter::new();
-        let sender = match &leased.message.sender {
-            ReversePath::Null => None,
-            ReversePath::Address(address) => Some(address.to_string()),
-        };
+        let sender = leased.message.sender.address().map(Address::to_string);
         writer.return_path(sender.as_deref());
         writer.delivered_to(&leased.delivery.address(recipient).to_string());
         Recipient {

@@ -187,6 +187,23 @@ pub enum ReversePath {
     Address(Address),
 }
 
+impl ReversePath {
+    /// The address, unless it is the null path.
+    #[must_use]
+    pub const fn address(&self) -> Option<&Address> {
+        match self {
+            ReversePath::Null => None,
+            ReversePath::Address(address) => Some(address),
+        }
+    }
+
+    /// The address without angle brackets; empty for the null path.
+    #[must_use]
+    pub fn bare(&self) -> String {
+        self.address().map(Address::to_string).unwrap_or_default()
+    }
+}
+
 impl std::fmt::Display for ReversePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -6,7 +6,7 @@ use yubin_state::queue::{
     DelayNotice, Delivery, DeliveryState, DeliveryStatus, EventRecord, FinalOutcome, NoticeKind, QueueSource,
     QueuedMessage, RemoteReply, SummaryLine,
 };
-use yubin_types::{DsnReturn, ReversePath, Timestamp};
+use yubin_types::{DsnReturn, Timestamp};
 
 pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, now: Timestamp) -> api::Delivery {
     let (held_reason, worker) = match &delivery.state {
@@ -23,7 +23,7 @@ pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, now: Tim
     api::Delivery {
         id: message.id.to_string(),
         destination: delivery.destination.to_string(),
-        sender: sender_to(&message.sender),
+        sender: message.sender.bare(),
         state: state_to(delivery.status(now)).into(),
         held_reason,
         worker,
@@ -50,7 +50,7 @@ pub(super) fn message_to(message: &QueuedMessage, deliveries: &[Delivery], now: 
     let envid = message.dsn.envid.as_deref().map(|envid| String::from_utf8_lossy(envid).into_owned());
     api::QueuedMessage {
         id: message.id.to_string(),
-        sender: sender_to(&message.sender),
+        sender: message.sender.bare(),
         message_id: message.message_id.clone().unwrap_or_default(),
         bytes: message.bytes,
         queue_time_ms: message.queued.millis(),
@@ -74,7 +74,7 @@ pub(super) fn event_to(record: &EventRecord) -> api::Event {
         time_ms: record.at.millis(),
         id: event.id.to_string(),
         message_id: event.message_id.clone().unwrap_or_default(),
-        sender: sender_to(&event.sender),
+        sender: event.sender.bare(),
         recipient: event.recipient.to_string(),
         outcome: outcome.into(),
         reply: event.reply.as_ref().map(reply_to),
@@ -138,13 +138,6 @@ fn state_to(status: DeliveryStatus) -> api::DeliveryState {
         DeliveryStatus::InFlight => api::DeliveryState::InFlight,
         DeliveryStatus::MaybeDelivered => api::DeliveryState::MaybeDelivered,
         DeliveryStatus::Held => api::DeliveryState::Held,
-    }
-}
-
-fn sender_to(sender: &ReversePath) -> String {
-    match sender {
-        ReversePath::Null => String::new(),
-        ReversePath::Address(address) => address.to_string(),
     }
 }
 

@@ -107,10 +107,7 @@ impl SmtpRim {
     async fn passes_spf(&self) -> bool {
         let shared = &self.connection.shared;
         let (Some(inbound), Some(transaction)) = (&shared.config.inbound, &self.transaction) else { return false };
-        let sender = match transaction.sender.path() {
-            ReversePath::Address(sender) => Some(sender),
-            ReversePath::Null => None,
-        };
+        let sender = transaction.sender.path().address();
         // Of HELO nothing is known here; with a sender it is not asked about.
         let (peer, host) = (self.connection.peer_ip(), shared.config.hostname.as_str());
         let checks = inbound.verifier.spf(SpfQuestion { peer, helo: "", sender, host }).await;

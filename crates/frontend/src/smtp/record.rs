@@ -76,10 +76,7 @@ impl SmtpRim {
             trace: self.connection.trace,
             host: self.connection.shared.config.hostname.clone(),
             peer: self.connection.peer_ip().to_string(),
-            sender: match sender {
-                ReversePath::Null => String::new(),
-                ReversePath::Address(address) => address.to_string(),
-            },
+            sender: sender.bare(),
             recipient: String::new(),
             message_id: None,
             id: None,

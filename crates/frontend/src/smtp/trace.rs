@@ -7,7 +7,7 @@ use bytes::Bytes;
 use yubin_message::{DateTime, HeaderWriter, Received};
 use yubin_policy::DeliverPermit;
 use yubin_session::smtp::Origin;
-use yubin_types::{DomainName, ReversePath, Timestamp, TraceId};
+use yubin_types::{Address, DomainName, ReversePath, Timestamp, TraceId};
 
 use super::assessment::Assessment;
 use super::verification::Verified;
@@ -35,10 +35,7 @@ impl TraceFields<'_> {
         };
         let mut common = self.received(alone.as_deref());
         common.extend(self.verified.iter().flat_map(|verified| &verified.field));
-        let sender = match self.sender {
-            ReversePath::Null => None,
-            ReversePath::Address(address) => Some(address.to_string()),
-        };
+        let sender = self.sender.address().map(Address::to_string);
         let prefix = |permit: &&DeliverPermit| {
             let mut writer = HeaderWriter::new();
             writer.return_path(sender.as_deref());

@@ -69,10 +69,7 @@ pub(super) fn begin_spf(
     host: &str,
 ) -> AbortOnDropHandle<SpfChecks> {
     let (verifier, helo, host) = (inbound.verifier.clone(), origin.helo.clone(), host.to_owned());
-    let sender = match sender {
-        ReversePath::Null => None,
-        ReversePath::Address(address) => Some(address.clone()),
-    };
+    let sender = sender.address().cloned();
     let asking =
         async move { verifier.spf(SpfQuestion { peer, helo: &helo, sender: sender.as_ref(), host: &host }).await };
     AbortOnDropHandle::new(tokio::spawn(asking.in_current_span()))

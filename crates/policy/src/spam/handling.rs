@@ -192,11 +192,7 @@ enum Fit {
 impl SpamSender<'_> {
     /// How closely any of these patterns names this sender.
     fn fit(&self, patterns: &[SenderPattern]) -> Option<Fit> {
-        let envelope = match self.envelope {
-            ReversePath::Null => None,
-            ReversePath::Address(address) => Some(address),
-        };
-        let senders = || self.authors.iter().chain(envelope);
+        let senders = || self.authors.iter().chain(self.envelope.address());
         patterns.iter().flat_map(|pattern| senders().filter_map(|sender| pattern.fit(sender))).max()
     }
 }

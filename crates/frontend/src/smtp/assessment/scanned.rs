@@ -9,7 +9,7 @@ use yubin_policy::content::{
     ContentDenial, ContentDisposition, ContentFact, ContentRules, EncryptedHandling, VirusHandling, judge,
 };
 use yubin_policy::spam::handling::{SpamFinding, Suspicion};
-use yubin_types::{ReversePath, limits};
+use yubin_types::limits;
 
 use super::Whose;
 use crate::config::{ContentConfig, GreylistHandling, ScannerConfig, SubmissionScan};
@@ -136,10 +136,7 @@ impl SmtpRim {
             port: self.connection.peer.port(),
             peer_name: complete.verified.as_ref().and_then(|verified| Some(verified.peer_name.as_ref()?.to_string())),
             helo: complete.origin.helo.clone(),
-            sender: match transaction.sender.path() {
-                ReversePath::Null => String::new(),
-                ReversePath::Address(address) => address.to_string(),
-            },
+            sender: transaction.sender.path().bare(),
             recipients: recipients.collect(),
             user: self.identity.as_ref().map(|identity| identity.address.to_string()),
             id: self.connection.trace.to_string(),
