@@ -159,17 +159,15 @@ fn walk<V: View>(
     if let Some(after) = after {
         span = span.after(keys::delivery(after.domain, after.id, &after.destination).bytes());
     }
-    let (mut read, mut message) = (0, None::<(DomainId, QueuedMessage)>);
+    let mut read = 0;
     loop {
         let batch = view.first_rows(&span, BATCH)?;
-        let Some((last, _)) = batch.last() else { return Ok(None) };
+        let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else { return Ok(None) };
+        let messages = messages(view, first, last)?;
         span = span.after(last);
         for (key, delivery) in batch {
             let (domain, id) = (keys::parse_domain(&key), keys::parse_queued(&key));
-            if message.as_ref().is_none_or(|(of, message)| (*of, message.id) != (domain, id)) {
-                message = view.row(&keys::queued(domain, id))?.map(|queued| (domain, queued.message));
-            }
-            let Some((_, message)) = &message else { continue };
+            let Some(message) = messages.get(&(domain, id)) else { continue };
             let place = DeliveryKey { domain, id, destination: delivery.destination.clone() };
             read += 1;
             if visit(domain, message, delivery).is_break() || read == limits::QUEUE_ROWS_PER_ANSWER_MAX {
@@ -177,6 +175,22 @@ fn walk<V: View>(
             }
         }
     }
+}
+
+/// The messages of neighbouring deliveries, from the first one's to the last one's. They stand in the same order, so one pass reads them all:
+/// to look each up by itself would take ten times as long.
+fn messages<V: View>(
+    view: &V,
+    first: &[u8],
+    last: &[u8],
+) -> Outcome<BTreeMap<(DomainId, QueueId), QueuedMessage>, V::Error> {
+    let place = |key: &[u8]| (keys::parse_domain(key), keys::parse_queued(key));
+    let mut messages = BTreeMap::new();
+    view.each(&keys::queued_between(place(first), place(last)), |key, queued| {
+        messages.insert(place(key), queued.message);
+        ControlFlow::Continue(())
+    })?;
+    Ok(messages)
 }
 
 impl QueueFilter {
@@ -194,10 +208,7 @@ impl QueueFilter {
 
 /// Is it this sender, written without angle brackets?
 pub(super) fn is_sender(sender: &ReversePath, wanted: &str) -> bool {
-    match sender {
-        ReversePath::Null => wanted.is_empty(),
-        ReversePath::Address(address) => same_text(&address.to_string(), wanted),
-    }
+    same_text(&sender.bare(), wanted)
 }
 
 /// Are two addresses the same without regard to case?

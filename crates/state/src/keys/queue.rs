@@ -23,6 +23,13 @@ pub fn queued_of(domain: DomainId) -> Span<Queued> {
     prefix(Table::Queued, &[&b8(domain.0)])
 }
 
+/// The queued messages from one to another, both among them, whatever domains they are of.
+#[must_use]
+pub fn queued_between(first: (DomainId, QueueId), last: (DomainId, QueueId)) -> Span<Queued> {
+    let end: Span<Queued> = prefix(Table::Queued, &[&b8(last.0.0), &last.1.0]);
+    Span { to: end.to, ..between(queued(first.0, first.1), queued(last.0, last.1)) }
+}
+
 /// The message in a key of [`queued_of`] or of any delivery.
 #[must_use]
 pub fn parse_queued(key: &[u8]) -> QueueId {
