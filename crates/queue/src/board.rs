@@ -29,6 +29,9 @@ mod ways;
 
 pub(crate) use ways::{NoWay, Rerouted};
 
+/// Destinations in turn that one call passes over at most before it ends.
+const SKIPPED_MAX: usize = 64;
+
 /// Due deliveries and the pace of destinations.
 #[derive(Debug)]
 pub(crate) struct Board {
@@ -96,14 +99,19 @@ impl Board {
         Offer::Kept
     }
 
-    /// Takes what is to be leased now, at most `count`, of groups that `wanted` accepts.
+    /// Takes what is to be leased now, at most `count`, of groups that `wanted` accepts. Ends when some destinations in turn have nothing that may
+    /// be leased, although another might: the next call goes on there. A call comes with each delivery that ends, and must not look up all of ten
+    /// thousand that are busy.
     pub(crate) fn ask(&mut self, now: Timestamp, count: usize, wanted: impl Fn(GroupNumber) -> bool) -> Vec<Due> {
         let mut asked = Vec::new();
         let sources = self.sources.pools.count();
         let tenant_max = (self.limits.ahead_max / 2).max(1);
         // Whoever can't go now keeps its turn for the next call.
         let mut skipped = 0;
-        while asked.len() < count && self.tally.total().ahead < self.limits.ahead_max && skipped < self.turn.len() {
+        while asked.len() < count
+            && self.tally.total().ahead < self.limits.ahead_max
+            && skipped < self.turn.len().min(SKIPPED_MAX)
+        {
             let Some(destination) = self.turn.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&destination) else { continue };
             let open = lane.asks(now) && has_room(&self.sites, lane, sources, now);

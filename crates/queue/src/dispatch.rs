@@ -22,9 +22,12 @@ const LEASE_ITEMS_MAX: usize = 500;
 pub(crate) async fn dispatch(shared: Arc<Shared>) {
     while !shared.drain.is_cancelled() {
         begin(&shared);
-        let asked = {
-            let leasing = shared.leasing.lock().clone();
+        let leasing = shared.leasing.lock().clone();
+        let asked = if leasing.len() < shared.groups() {
             shared.board.lock().ask(crate::connection::now(), LEASE_ITEMS_MAX, |group| !leasing.contains(&group))
+        } else {
+            // Each of them rings the bell when it has its answer.
+            Vec::new()
         };
         let mut by_group: BTreeMap<GroupNumber, Vec<Due>> = BTreeMap::new();
         for due in asked {

@@ -246,6 +246,11 @@ impl Shared {
         self.bell.notify_one();
     }
 
+    /// Groups that are known.
+    pub(crate) fn groups(&self) -> usize {
+        self.recorders.lock().len()
+    }
+
     pub(crate) fn note(&self, group: GroupNumber, note: Note) {
         if let Some(recorder) = self.recorders.lock().get(&group) {
             recorder.note(note);

@@ -269,3 +269,19 @@ fn leases_are_given_back_where_nothing_may_begin() {
     assert_eq!(board.close(NOW).len(), 1);
     assert_eq!((begin(&mut board), board.granted(NOW, late, PoolId::SYSTEM).is_some()), (None, true));
 }
+
+#[test]
+fn a_tenant_at_its_bound_everywhere_is_passed_over_bit_by_bit() {
+    let mut board = board(1_000, 100);
+    for number in 0..=255 {
+        keep(&mut board, due(1, number, &format!("d{number}.example")));
+    }
+    keep(&mut board, due(2, 0, "other.example"));
+    let mut calls: Vec<Vec<Due>> = Vec::new();
+    while !calls.concat().iter().any(|due| due.key.domain == DomainId(2)) {
+        assert!(calls.len() < 10, "{calls:?}");
+        calls.push(board.ask(NOW, 100, |_| true));
+    }
+    assert_eq!(calls.concat().len(), 20 + 1, "a half of what is leased in advance, and the other tenant's");
+    assert!(calls.iter().any(Vec::is_empty), "no call looks at all of them");
+}
