@@ -9,11 +9,13 @@ use futures::Stream;
 use serde::{Deserialize, Serialize};
 use yubin_state::command::Login;
 use yubin_state::{Answer, Envelope, Query, Reply};
+use yubin_types::report::ReportFact;
 use yubin_types::search::SearchKey;
 use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Uid, UidSet};
 
-use crate::mail_log::{MailEvent, MailLogSearch};
+use crate::mail_log::{LogEntry, MailEvent, MailLogSearch};
 use crate::membership::{MembershipProgress, MembershipStep};
+use crate::report_facts::FactsQuery;
 
 /// Why a call failed. A refusal is not a failure: it comes as a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -248,11 +250,14 @@ pub trait StoreNode: Send + Sync + 'static {
     /// Takes a step in a change of who holds a group. Voters change on the group's leader only.
     async fn membership(&self, step: MembershipStep) -> Result<MembershipProgress, StoreError>;
 
-    /// Keeps events of the mail log on this node's disk, not synced.
-    async fn log_mail(&self, events: Arc<[MailEvent]>) -> Result<(), StoreError>;
+    /// Keeps entries of the mail log on this node's disk, not synced.
+    async fn log_mail(&self, entries: Arc<[LogEntry]>) -> Result<(), StoreError>;
 
     /// Events of the mail log that this node keeps, the latest first.
     async fn search_mail_log(&self, search: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError>;
+
+    /// Facts for reports that this node keeps, in the order of their places.
+    async fn report_facts(&self, query: &FactsQuery) -> Result<Vec<ReportFact>, StoreError>;
 
     /// Where this node stands.
     async fn status(&self) -> Result<NodeStatus, StoreError>;

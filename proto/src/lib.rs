@@ -9,7 +9,7 @@
 //! - [`membership`]: steps by which replicas come and go; [`nodes`]: the nodes as the directory lists them.
 //! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`courier`]:
 //!   queueing where the worker is at hand; [`dialogue`]: deliveries that are watched; [`watch`]: wake-ups for sessions.
-//! - [`mail_log`]: what happened to mail, beside the replicated log.
+//! - [`mail_log`]: what happened to mail, beside the replicated log; [`report_facts`]: what other domains want to hear of it, [`report_periods`]: when.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
 mod ask;
@@ -24,6 +24,8 @@ pub mod membership;
 pub mod nodes;
 pub mod placement;
 pub mod queue;
+pub mod report_facts;
+pub mod report_periods;
 pub mod watch;
 
 pub use client::{Caller, ClientSettings, StoreClient};
@@ -33,6 +35,6 @@ pub use contract::{
 };
 pub use courier::{Commission, Content, Courier};
 pub use dialogue::{DialogueKind, DialogueLine, Dialogues};
-pub use mail_log::{MailEvent, MailEventKind, MailLogFound, MailLogSearch};
+pub use mail_log::{LogEntry, MailEvent, MailEventKind, MailLogFound, MailLogSearch};
 pub use placement::Hosted;
 pub use watch::Subscription;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use yubin_types::report::ReportFact;
 use yubin_types::{QueueId, Timestamp, TraceId, limits};
 
 use crate::client::StoreClient;
@@ -22,7 +23,7 @@ use crate::contract::StoreError;
 /// How long events are gathered before they are carried.
 const GATHER: Duration = Duration::from_millis(100);
 /// How long a node may take to keep them, or to search.
-const NODE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Something that happened to a message, for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,15 @@ pub struct MailEvent {
     pub bytes: u64,
     /// The reply, or where the message is; at most [`limits::MAIL_EVENT_TEXT_BYTES_MAX`] bytes.
     pub text: String,
+}
+
+/// What the mail log keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogEntry {
+    /// Something that happened to a message.
+    Event(MailEvent),
+    /// Something to report to another domain ([`crate::report_facts`]).
+    Fact(ReportFact),
 }
 
 /// What happened; the names are KumoMTA's.
@@ -133,7 +143,7 @@ impl Term {
 #[derive(Default)]
 pub(crate) struct MailLog {
     /// Set while somebody carries.
-    waiting: OnceLock<mpsc::Sender<MailEvent>>,
+    waiting: OnceLock<mpsc::Sender<LogEntry>>,
     lost: AtomicU64,
 }
 
@@ -141,10 +151,15 @@ impl StoreClient {
     /// Says what happened. Never waits: nothing is kept unless [`StoreClient::carry_mail_log`] runs, and more than
     /// [`limits::MAIL_EVENTS_WAITING_MAX`] events at a time are lost.
     pub fn note(&self, mut event: MailEvent) {
+        cut(&mut event.text);
+        self.log(LogEntry::Event(event));
+    }
+
+    /// Puts an entry where it waits to be carried, if somebody carries.
+    pub(crate) fn log(&self, entry: LogEntry) {
         let log = self.mail_log();
         let Some(waiting) = log.waiting.get() else { return };
-        cut(&mut event.text);
-        if waiting.try_send(event).is_err() {
+        if waiting.try_send(entry).is_err() {
             log.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -181,18 +196,18 @@ impl StoreClient {
     }
 
     /// To the first node that takes them; if none does they are lost.
-    async fn carry(&self, batch: &mut Vec<MailEvent>) {
-        let events: Arc<[MailEvent]> = batch.drain(..).collect();
+    async fn carry(&self, batch: &mut Vec<LogEntry>) {
+        let entries: Arc<[LogEntry]> = batch.drain(..).collect();
         let mut failed = StoreError::Unavailable("no store node is known".to_owned());
         for (_, node) in self.all_nodes() {
-            let kept = tokio::time::timeout(NODE_TIMEOUT, node.log_mail(Arc::clone(&events))).await;
+            let kept = tokio::time::timeout(NODE_TIMEOUT, node.log_mail(Arc::clone(&entries))).await;
             match kept.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned()))) {
                 Ok(()) => return,
                 Err(error) => failed = error,
             }
         }
-        tracing::warn!(events = events.len(), error = %failed, "events of the mail log are lost");
-        self.mail_log().lost.fetch_add(events.len() as u64, Ordering::Relaxed);
+        tracing::warn!(events = entries.len(), error = %failed, "events of the mail log are lost");
+        self.mail_log().lost.fetch_add(entries.len() as u64, Ordering::Relaxed);
     }
 
     /// The latest events that a search finds, on all nodes.

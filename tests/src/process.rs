@@ -184,6 +184,20 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(out.into_owned())
 }
 
+/// What a Python program prints that is given this input.
+///
+/// # Errors
+/// When it fails.
+pub fn python(program: &str, arguments: &[&str], input: &[u8]) -> Result<String> {
+    let mut python = Command::new("python3");
+    python.args(["-c", program]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = python.spawn().context("starting python3")?;
+    child.stdin.take().context("its standard input")?.write_all(input)?;
+    let output = child.wait_with_output()?;
+    anyhow::ensure!(output.status.success(), "python3: {}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// A TCP port of this address that is free now, and will be when it is asked for: it is below those that the kernel gives to
 /// connections, which would take it while a process is away, and this process is told each port once.
 ///

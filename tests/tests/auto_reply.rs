@@ -4,15 +4,13 @@
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use yubin_tests::imap::Imap;
 use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
-use yubin_tests::process::wait_until;
+use yubin_tests::process::{python, wait_until};
 use yubin_tests::smtp::Smtp;
 use yubin_tests::system::Transport;
 
@@ -37,12 +35,7 @@ told = {name: None if message[name] is None else str(message[name]) for name in 
 told.update(type=message.get_content_type(), text=message.get_content(), defects=[str(d) for d in message.defects])
 print(json.dumps(told))
 ";
-    let mut python =
-        Command::new("python3").args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    python.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "{message}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(&python(PROGRAM, &[], message.as_bytes()).unwrap()).unwrap()
 }
 
 /// Another server sends a message with these fields to `to`, whom it names.

@@ -7,14 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use serde_json::Value;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 use yubin_tests::elsewhere::{self, Elsewhere, GONE, Keywords, SIZE_MAX_BYTES, TAKER};
 use yubin_tests::full_disk;
 use yubin_tests::imap::Imap;
-use yubin_tests::process::wait_until;
+use yubin_tests::process::{python, wait_until};
 use yubin_tests::system::{System, Transport, smart_host_over};
 
 const HOME: &str = "home.example";
@@ -52,16 +50,6 @@ print(json.dumps({
 }))
 ";
 
-fn python(program: &str, arguments: &[&str], input: &[u8]) -> String {
-    let mut python = Command::new("python3");
-    python.args(["-c", program]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = python.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "python3: {}", output.status);
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// The system, and a server that mail for its domain goes to.
 struct World {
     server: Elsewhere,
@@ -91,7 +79,7 @@ impl World {
         let recipients: Vec<String> = recipients.iter().map(|local| self.server.user(local)).collect();
         let recipients = recipients.iter().map(String::as_str);
         let arguments: Vec<&str> = [port.as_str(), SENDER, PASSWORD, options].into_iter().chain(recipients).collect();
-        python(SUBMIT, &arguments, message);
+        python(SUBMIT, &arguments, message).unwrap();
     }
 
     /// The one message that the server has.
@@ -116,7 +104,7 @@ impl World {
         })
         .unwrap();
         let [notice] = &notice[..] else { panic!("{} notices", notice.len()) };
-        let parsed: Value = serde_json::from_str(&python(PARSE, &[], notice)).unwrap();
+        let parsed: Value = serde_json::from_str(&python(PARSE, &[], notice).unwrap()).unwrap();
         assert_eq!((&parsed["type"], &parsed["to"]), (&"multipart/report".into(), &SENDER.into()), "{parsed}");
         assert_eq!(parsed["defects"], Value::Array(Vec::new()), "{parsed}");
         assert_eq!(parsed["parts"].as_array().unwrap().len(), 3, "text, fields, header: {parsed}");
@@ -206,7 +194,7 @@ fn a_server_without_8bitmime_gets_7_bits_that_mean_the_same() {
     world.submit("BODY=8BITMIME", &[TAKER], &message("plain", "こんにちは"));
     let taken = world.taken();
     assert!(taken.is_ascii(), "{}", String::from_utf8_lossy(&taken));
-    let parsed: Value = serde_json::from_str(&python(PARSE, &[], &taken)).unwrap();
+    let parsed: Value = serde_json::from_str(&python(PARSE, &[], &taken).unwrap()).unwrap();
     assert_eq!((parsed["text"].as_str().unwrap().trim_end(), &parsed["subject"]), ("こんにちは", &"plain".into()));
 }
 

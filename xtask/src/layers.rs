@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// House crate, and the house crates it may import.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("yubin-types", &[]),
     ("yubin-message", &["yubin-types", "yubin-corpus"]),
     ("yubin-session", &["yubin-types", "yubin-message"]),
@@ -63,6 +63,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "yubin-store",
         ],
     ),
+    ("yubin-reports", &["yubin-types", "yubin-message", "yubin-state", "yubin-proto", "yubin-dns-auth"]),
     ("yubin-ctl", &["yubin-types", "yubin-message", "yubin-proto"]),
     (
         "yubin",
@@ -77,6 +78,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "yubin-store",
             "yubin-frontend",
             "yubin-queue",
+            "yubin-reports",
             "yubin-dns-auth",
             "yubin-admin",
             "yubin-ctl",

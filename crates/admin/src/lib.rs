@@ -25,6 +25,7 @@ mod mail_log;
 mod membership;
 mod plans;
 mod queue;
+mod reports;
 mod request;
 mod sending;
 mod serve;

@@ -14,8 +14,8 @@ use crate::dns::{Dns, DnsSettings};
 use crate::queue::watch;
 use crate::request::caller;
 use crate::{
-    accounts, aliases, auto_reply, cluster, countries, domains, forward, mail_log, membership, plans, queue, sending,
-    usage,
+    accounts, aliases, auto_reply, cluster, countries, domains, forward, mail_log, membership, plans, queue, reports,
+    sending, usage,
 };
 
 /// The admin API over a store.
@@ -311,6 +311,11 @@ impl Admin for AdminService {
     async fn search_mail_log(&self, request: Request<api::SearchMailLogRequest>) -> Reply<api::SearchMailLogResponse> {
         let (request, _) = self.open(request).await?;
         mail_log::search(&self.client, request).await.map(Response::new)
+    }
+
+    async fn send_reports(&self, request: Request<api::SendReportsRequest>) -> Reply<api::SendReportsResponse> {
+        let (_, caller) = self.open(request).await?;
+        reports::send(&self.client, &caller).await.map(Response::new)
     }
 
     async fn suspend_queue(&self, request: Request<api::SuspendQueueRequest>) -> Reply<api::QueueSuspension> {

@@ -71,12 +71,21 @@ pub(crate) enum Noun {
     Queue(QueueVerb),
     /// Where is my mail? What waits and what has become of it, for 30 days.
     Trace(TraceArgs),
+    /// Reports to other domains, of how mail in their names and TLS with their hosts went.
+    #[command(subcommand)]
+    Reports(ReportsVerb),
     /// Nodes of the cluster.
     #[command(subcommand)]
     Node(NodeVerb),
     /// Raft groups.
     #[command(subcommand)]
     Group(GroupVerb),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ReportsVerb {
+    /// Send the reports on today up to now, instead of tomorrow. What comes later today is in other ones.
+    Send,
 }
 
 #[derive(Subcommand)]

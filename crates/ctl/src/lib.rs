@@ -14,6 +14,7 @@ mod membership;
 mod output;
 mod pages;
 mod queue;
+mod reports;
 mod show;
 mod trace;
 

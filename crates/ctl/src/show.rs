@@ -6,6 +6,7 @@ mod countries;
 mod dns;
 mod forward;
 mod queue;
+mod reports;
 mod sending;
 mod trace;
 

@@ -7,6 +7,7 @@
 //! - [`https`]: one page of the web.
 //! - [`dkim`]: keys, and signatures of our own mail. [`header`]: a message taken apart as it goes by.
 //! - [`published`]: what a hosted domain's owner has published, what is wrong with it and how to mend it.
+//! - [`reports`]: what other domains want to hear of us, and where.
 //! - [`verify`]: who sends us mail, and whether it is true: SPF, DKIM, DMARC, ARC, names of addresses, DNS lists.
 //!
 //! An edge crate: it talks to name servers and to policy hosts, and to nothing else of the house. It decides nothing about mail: what
@@ -18,6 +19,7 @@ pub mod header;
 pub mod https;
 pub mod mta_sts;
 pub mod published;
+pub mod reports;
 pub mod resolver;
 pub mod scope;
 pub mod tls;

@@ -2,136 +2,50 @@
 //!
 //! [`Counters`] counts in memory, by policy and by what went wrong, until [`Counters::take`] hands the counts over to whoever writes
 //! the reports. Both are bounded: beyond [`limits::TLS_RPT_FAILURES_MAX`] kinds of failure of one policy only the result type is
-//! told apart, beyond [`limits::TLS_RPT_POLICIES_MAX`] policies further ones are not counted. Nothing is sent from here.
+//! told apart, beyond [`limits::TLS_RPT_POLICIES_MAX`] policies further ones are not counted. Reports are written in [`crate::reports`].
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use parking_lot::Mutex;
 use rustls::CertificateError;
+use yubin_types::report::{AppliedPolicy, TlsFailure, TlsResultType, TlsSessions};
 use yubin_types::{Address, DomainName, limits};
 
 use crate::mta_sts::FetchError;
 use crate::resolver::{LookupError, Resolver, Validation};
 
-/// Which kind of policy was applied (RFC 8460 §4.4, `policy-type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PolicyType {
-    /// `tlsa`
-    Tlsa,
-    /// `sts`
-    Sts,
-    /// `no-policy-found`
-    NoPolicyFound,
-}
-
-/// A policy that was applied to a domain's sessions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AppliedPolicy {
-    /// The domain that mail was for.
-    pub domain: DomainName,
-    /// Its kind.
-    pub kind: PolicyType,
-    /// Its text: the lines of the MTA-STS policy, or the TLSA records.
-    pub strings: Vec<String>,
-    /// The host patterns of the MTA-STS policy, or the host that the TLSA records are of.
-    pub mx_hosts: Vec<String>,
-}
-
-/// What went wrong (RFC 8460 §4.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ResultType {
-    /// The host does not offer STARTTLS.
-    StarttlsNotSupported,
-    /// The certificate is for another name.
-    CertificateHostMismatch,
-    /// The certificate is out of date.
-    CertificateExpired,
-    /// Nobody who is trusted vouches for the certificate.
-    CertificateNotTrusted,
-    /// Any other failure of TLS.
-    ValidationFailure,
-    /// No TLSA record matches, or none can be used.
-    TlsaInvalid,
-    /// The records could not be validated.
-    DnssecInvalid,
-    /// The host has no TLSA records where a policy of ours demands them.
-    DaneRequired,
-    /// The policy could not be fetched.
-    StsPolicyFetchError,
-    /// The policy was fetched and is none.
-    StsPolicyInvalid,
-    /// The policy host's certificate is not trusted.
-    StsWebpkiInvalid,
-}
-
-impl ResultType {
-    /// As it stands in a report.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ResultType::StarttlsNotSupported => "starttls-not-supported",
-            ResultType::CertificateHostMismatch => "certificate-host-mismatch",
-            ResultType::CertificateExpired => "certificate-expired",
-            ResultType::CertificateNotTrusted => "certificate-not-trusted",
-            ResultType::ValidationFailure => "validation-failure",
-            ResultType::TlsaInvalid => "tlsa-invalid",
-            ResultType::DnssecInvalid => "dnssec-invalid",
-            ResultType::DaneRequired => "dane-required",
-            ResultType::StsPolicyFetchError => "sts-policy-fetch-error",
-            ResultType::StsPolicyInvalid => "sts-policy-invalid",
-            ResultType::StsWebpkiInvalid => "sts-webpki-invalid",
+/// What a handshake that failed counts as (RFC 8460 §4.3.1).
+#[must_use]
+pub fn result_of_handshake(error: &rustls::Error) -> TlsResultType {
+    let rustls::Error::InvalidCertificate(certificate) = error else { return TlsResultType::ValidationFailure };
+    match certificate {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            TlsResultType::CertificateHostMismatch
         }
-    }
-
-    /// What a handshake that failed counts as.
-    #[must_use]
-    pub fn of_handshake(error: &rustls::Error) -> ResultType {
-        let rustls::Error::InvalidCertificate(certificate) = error else { return ResultType::ValidationFailure };
-        match certificate {
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                ResultType::CertificateHostMismatch
-            }
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => ResultType::CertificateExpired,
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => ResultType::CertificateNotTrusted,
-            _ => ResultType::ValidationFailure,
-        }
-    }
-
-    /// What a policy that could not be fetched counts as.
-    #[must_use]
-    pub fn of_fetch(error: &FetchError) -> ResultType {
-        match error {
-            FetchError::Tls(_) => ResultType::StsWebpkiInvalid,
-            FetchError::Policy(_) | FetchError::TooLong => ResultType::StsPolicyInvalid,
-            _ => ResultType::StsPolicyFetchError,
-        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => TlsResultType::CertificateExpired,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsResultType::CertificateNotTrusted,
+        _ => TlsResultType::ValidationFailure,
     }
 }
 
-/// One kind of failure (RFC 8460 §4.4, `failure-details`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Failure {
-    /// What went wrong.
-    pub result: ResultType,
-    /// From which of our addresses.
-    pub sending_ip: Option<IpAddr>,
-    /// With which host.
-    pub receiving_host: Option<DomainName>,
-    /// At which of its addresses.
-    pub receiving_ip: Option<IpAddr>,
+/// What a policy that could not be fetched counts as (RFC 8460 §4.3.2.2).
+#[must_use]
+pub fn result_of_fetch(error: &FetchError) -> TlsResultType {
+    match error {
+        FetchError::Tls(_) => TlsResultType::StsWebpkiInvalid,
+        FetchError::Policy(_) | FetchError::TooLong => TlsResultType::StsPolicyInvalid,
+        _ => TlsResultType::StsPolicyFetchError,
+    }
 }
 
 /// How the sessions under one policy went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Sessions that went as the policy asks.
-    pub successes: u64,
-    /// Sessions that did not, by kind.
-    pub failures: BTreeMap<Failure, u64>,
+#[derive(Debug, Default)]
+struct Counts {
+    successes: u64,
+    failures: BTreeMap<TlsFailure, u64>,
 }
 
 /// Counts of all policies since they were last taken.
@@ -147,13 +61,13 @@ impl Counters {
     }
 
     /// Counts a session that did not.
-    pub fn failure(&self, policy: &AppliedPolicy, failure: Failure) {
+    pub fn failure(&self, policy: &AppliedPolicy, failure: TlsFailure) {
         self.count(policy, |counts| {
             let room = counts.failures.len() < limits::TLS_RPT_FAILURES_MAX || counts.failures.contains_key(&failure);
             let key = if room {
                 failure
             } else {
-                Failure { result: failure.result, sending_ip: None, receiving_host: None, receiving_ip: None }
+                TlsFailure { result: failure.result, sending_ip: None, receiving_host: None, receiving_ip: None }
             };
             let times = counts.failures.entry(key).or_default();
             *times = times.saturating_add(1);
@@ -162,8 +76,14 @@ impl Counters {
 
     /// Hands over what was counted and begins anew.
     #[must_use]
-    pub fn take(&self) -> BTreeMap<AppliedPolicy, Counts> {
-        std::mem::take(&mut self.policies.lock())
+    pub fn take(&self) -> Vec<TlsSessions> {
+        let taken = std::mem::take(&mut *self.policies.lock());
+        let sessions = taken.into_iter().map(|(policy, Counts { successes, failures })| TlsSessions {
+            policy,
+            successes,
+            failures: failures.into_iter().collect(),
+        });
+        sessions.collect()
     }
 
     fn count(&self, policy: &AppliedPolicy, change: impl FnOnce(&mut Counts)) {
@@ -230,22 +150,23 @@ fn decode_percent(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use yubin_types::report::{AppliedPolicy, TlsFailure, TlsPolicyType, TlsResultType};
     use yubin_types::{Address, DomainName, limits};
 
-    use super::{AppliedPolicy, Counters, Failure, PolicyType, ReportTarget, ResultType, targets};
+    use super::{Counters, ReportTarget, targets};
 
     fn policy(domain: &str) -> AppliedPolicy {
         AppliedPolicy {
             domain: DomainName::parse(domain).unwrap(),
-            kind: PolicyType::Sts,
+            kind: TlsPolicyType::Sts,
             strings: vec![],
             mx_hosts: vec![],
         }
     }
 
-    fn failure(host: &str) -> Failure {
+    fn failure(host: &str) -> TlsFailure {
         let receiving_host = Some(DomainName::parse(host).unwrap());
-        Failure { result: ResultType::CertificateExpired, sending_ip: None, receiving_host, receiving_ip: None }
+        TlsFailure { result: TlsResultType::CertificateExpired, sending_ip: None, receiving_host, receiving_ip: None }
     }
 
     #[test]
@@ -256,9 +177,10 @@ mod tests {
         counters.failure(&policy("a.example"), failure("mx.a.example"));
         counters.failure(&policy("b.example"), failure("mx.b.example"));
         let counts = counters.take();
-        let a = &counts[&policy("a.example")];
-        assert_eq!((a.successes, a.failures[&failure("mx.a.example")]), (2, 1));
-        assert_eq!(counts[&policy("b.example")].successes, 0);
+        let [a, b] = &counts[..] else { panic!("{counts:?}") };
+        assert_eq!((&a.policy, a.successes), (&policy("a.example"), 2));
+        assert_eq!(a.failures, [(failure("mx.a.example"), 1)]);
+        assert_eq!((&b.policy, b.successes), (&policy("b.example"), 0));
         assert!(counters.take().is_empty());
     }
 
@@ -268,9 +190,9 @@ mod tests {
         for number in 0..1_000 {
             counters.failure(&policy("a.example"), failure(&format!("mx{number}.a.example")));
         }
-        let failures = &counters.take()[&policy("a.example")].failures;
+        let failures = &counters.take()[0].failures;
         assert!(failures.len() <= limits::TLS_RPT_FAILURES_MAX + 1);
-        assert_eq!(failures.values().sum::<u64>(), 1_000);
+        assert_eq!(failures.iter().map(|(_, times)| times).sum::<u64>(), 1_000);
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub struct InboundConfig {
     pub greylisting: Option<GreylistingConfig>,
     /// Names of this cluster's MX hosts beside ours: another server's Authentication-Results in any of these names are forged.
     pub hosts: Vec<String>,
+    /// Whom our reports to other domains are from; none: mail is not reported on.
+    pub reports: Option<Address>,
 }
 
 /// How strangers are asked to come again (RFC 6647).

@@ -37,6 +37,7 @@ use crate::sender;
 use crate::signing::signed;
 use crate::source::Source;
 use crate::sources::Presence;
+use crate::tls_tally::{self, TlsTally};
 
 /// Transactions of one connection before it is ended: servers count too.
 const TRANSACTIONS_MAX: u32 = 100;
@@ -52,6 +53,8 @@ pub(crate) struct Engine {
     pub(crate) connections: Connections,
     pub(crate) metrics: Metrics,
     pub(crate) dialogues: Dialogues,
+    /// For reports on TLS.
+    pub(crate) tally: TlsTally,
 }
 
 /// An attempt under way.
@@ -87,6 +90,7 @@ impl Engine {
             scope: &self.config.scope,
             own_names: std::slice::from_ref(&self.config.hostname),
             port: self.config.port,
+            tally: &self.tally,
         };
         let hops = match routing.plan(home, &leased.delivery.destination, rand::random()).await {
             Ok(hops) => hops,
@@ -163,13 +167,17 @@ impl Attempt<'_> {
                 None => match self.engine.connector.connect(hop, self.origin, self.watch.as_ref()).await {
                     Ok(open) => {
                         self.engine.metrics.connected(if open.tls().is_some() { "tls" } else { "clear" });
+                        self.tally().connected(hop, &open);
                         open
                     }
                     Err(failure) if failure.cause == Cause::NoSource => {
                         self.presence = Presence::Missing;
                         return;
                     }
-                    Err(failure) => return self.unreached(hop, &failure),
+                    Err(failure) => {
+                        self.tally().failed(hop, &failure);
+                        return self.unreached(hop, &failure);
+                    }
                 },
             };
             let (asked, outcome) = self.transact(&mut open).await;
@@ -201,6 +209,14 @@ impl Attempt<'_> {
     async fn downgraded(&self) -> Option<Source> {
         let source = self.source.downgraded().await?;
         signed(&self.engine.store, &self.engine.config.keyring, &self.leased.message, source).await.ok()
+    }
+
+    /// Where sessions are counted. Those that carry reports are not: a report must not be the reason for the next one.
+    fn tally(&self) -> &TlsTally {
+        match self.leased.message.source {
+            queue::QueueSource::Report(_) => &tls_tally::NOTHING,
+            _ => &self.engine.tally,
+        }
     }
 
     /// Transactions of one connection.

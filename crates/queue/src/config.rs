@@ -15,6 +15,7 @@ use crate::pools::Pool;
 use crate::profile::{Family, Profile};
 use crate::route::SmartHost;
 use crate::scope::PermittedAddresses;
+use crate::tls_tally::TlsReports;
 
 /// What a queue worker is told.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ pub struct QueueConfig {
     pub srs_key: SrsKey,
     /// Opens the keys of hosted domains, for what is signed here.
     pub keyring: Arc<Keyring>,
+    /// Are sessions counted for reports on TLS?
+    pub tls_reports: TlsReports,
 }
 
 impl QueueConfig {
@@ -100,6 +103,7 @@ impl QueueConfig {
             schedule: RetrySchedule::default(),
             srs_key: SrsKey::derive(cluster_secret),
             keyring: Arc::new(Keyring::new(cluster_secret)),
+            tls_reports: TlsReports::Off,
         }
     }
 
@@ -116,7 +120,8 @@ impl QueueConfig {
     }
 
     /// How many workers go before this one for a destination.
-    pub(crate) fn rank(&self, destination: &str) -> u32 {
+    #[must_use]
+    pub fn rank(&self, destination: &str) -> u32 {
         let weight = |worker: &str| {
             let mut hash = blake3::Hasher::new();
             hash.update(worker.as_bytes()).update(&[0]).update(destination.as_bytes());

@@ -11,8 +11,10 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
+use yubin_dns_auth::tls_rpt::result_of_handshake;
 use yubin_session::PlaintextLogin;
 use yubin_session::smtp::client::{self as smtp, Reply, StartTls, TimeLimits};
+use yubin_types::report::TlsResultType;
 
 use crate::connection::{Connection, Ready, Stream};
 use crate::dialogues::Watch;
@@ -41,6 +43,8 @@ pub(crate) struct Origin<'a> {
 pub(crate) struct NoConnection {
     pub(crate) reply: Reply,
     pub(crate) cause: Cause,
+    /// What was wrong with TLS, if that was it.
+    pub(crate) tls: Option<TlsResultType>,
 }
 
 /// Who is to blame.
@@ -113,7 +117,9 @@ impl Connector {
         match (&hop.protection, clear) {
             (Protection::Opportunistic, InClear::IfHandshakeFails) => {
                 tracing::info!(host = hop.name, %address, %error, "TLS failed; trying in clear");
-                Box::pin(self.attempt(hop, address, (source, watch), InClear::Now)).await
+                let mut connection = Box::pin(self.attempt(hop, address, (source, watch), InClear::Now)).await?;
+                connection.tls_flaw = Some(result_of(&error));
+                Ok(connection)
             }
             _ => Err(no_tls(&hop.name, &error)),
         }
@@ -124,7 +130,7 @@ impl Connector {
             Some(source) => bound(source).map_err(|error| {
                 let cause = if is_missing(&error) { Cause::NoSource } else { Cause::Unreachable };
                 let text = format!("mail can't be sent from {source}: {error}");
-                NoConnection { reply: Reply::conclusion(451, (4, 4, 0), &text), cause }
+                NoConnection { reply: Reply::conclusion(451, (4, 4, 0), &text), cause, tls: None }
             })?,
             None => unbound(address.ip()).map_err(|error| unreachable(&error.to_string()))?,
         };
@@ -206,12 +212,18 @@ fn server_name(host: &str) -> Option<ServerName<'static>> {
 }
 
 fn unreachable(text: &str) -> NoConnection {
-    NoConnection { reply: Reply::conclusion(451, (4, 4, 1), text), cause: Cause::Unreachable }
+    NoConnection { reply: Reply::conclusion(451, (4, 4, 1), text), cause: Cause::Unreachable, tls: None }
 }
 
 fn no_tls(host: &str, error: &io::Error) -> NoConnection {
     let text = format!("TLS with {host} is required and failed: {error}");
-    NoConnection { reply: Reply::conclusion(451, (4, 7, 5), &text), cause: Cause::Tls }
+    NoConnection { reply: Reply::conclusion(451, (4, 7, 5), &text), cause: Cause::Tls, tls: Some(result_of(error)) }
+}
+
+/// What a handshake that failed counts as.
+fn result_of(error: &io::Error) -> TlsResultType {
+    let known = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    known.map_or(TlsResultType::ValidationFailure, result_of_handshake)
 }
 
 /// STARTTLS was offered, and nothing sensible came of it.
@@ -226,5 +238,6 @@ fn refused(failure: smtp::Failure) -> NoConnection {
         smtp::FailureKind::NoTls => Cause::Tls,
         smtp::FailureKind::Lost | smtp::FailureKind::Silent | smtp::FailureKind::Garbled => Cause::Unreachable,
     };
-    NoConnection { reply: failure.reply, cause }
+    let tls = (failure.kind == smtp::FailureKind::NoTls).then_some(TlsResultType::StarttlsNotSupported);
+    NoConnection { reply: failure.reply, cause, tls }
 }

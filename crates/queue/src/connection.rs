@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use yubin_session::smtp::client::{Answer, Ask, ConnectionState, Failure, Outcome, OutgoingMail, SmtpClient};
 use yubin_session::{Session as _, Step, TlsFacts};
 use yubin_types::Timestamp;
+use yubin_types::report::TlsResultType;
 
 use crate::connect::Tls;
 use crate::dialogues::Watch;
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) transactions: u32,
     /// Those who watch what is said.
     pub(crate) watch: Option<Watch>,
+    /// Why it is in clear though TLS was offered.
+    pub(crate) tls_flaw: Option<TlsResultType>,
 }
 
 /// What became of an opening.
@@ -85,7 +88,8 @@ enum Came {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, client: SmtpClient, address: SocketAddr, host: String) -> Connection {
-        Connection { stream, client, space: vec![0; READ_BYTES], address, host, transactions: 0, watch: None }
+        let space = vec![0; READ_BYTES];
+        Connection { stream, client, space, address, host, transactions: 0, watch: None, tls_flaw: None }
     }
 
     /// Greets, protects, logs in.

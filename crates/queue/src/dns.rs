@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 use yubin_dns_auth::dane::{Decision, Target, decide};
-use yubin_dns_auth::mta_sts::{FetchConfig, Mode, MtaSts, StsLookup};
+use yubin_dns_auth::mta_sts::{FetchConfig, Mode, MtaSts, Policy, StsLookup};
 use yubin_dns_auth::tls::{PeerCheck, client_config};
+use yubin_dns_auth::tls_rpt::result_of_fetch;
 use yubin_dns_auth::{AddressScope, LookupError, Resolver, Route, Security, Validation};
-use yubin_types::DomainName;
+use yubin_types::report::{AppliedPolicy, TlsPolicyType, TlsResultType};
+use yubin_types::{DomainName, limits};
 
-use crate::route::{Hosts, LookupFailure, MailHosts, TlsPolicy};
+use crate::route::{CountedTls, HostTls, Hosts, LookupFailure, MailHosts, TlsPolicy};
 
 /// Where MTA-STS policies are fetched (RFC 8461 §3.3).
 const HTTPS_PORT: u16 = 443;
@@ -60,22 +62,31 @@ impl Dns {
     }
 
     /// What DANE demands; `None`: nothing.
-    async fn dane(&self, domain: &DomainName, host: &DomainName, port: u16) -> Option<TlsPolicy> {
+    async fn dane(&self, domain: &DomainName, host: &DomainName, port: u16) -> Option<HostTls> {
         // Just looked up for the route, and remembered.
         let found = self.resolver.route(domain, 0, Validation::On).await;
         let mx_security = found.map_or(Security::Unchecked, |answer| answer.security);
         match decide(&self.resolver, Target { domain, mx_security, host, port }).await {
             Decision::NotApplicable => None,
-            Decision::EncryptOnly => Some(TlsPolicy::Encrypted),
+            Decision::EncryptOnly => {
+                let counted = of_dane(domain, host, Vec::new(), Some(TlsResultType::TlsaInvalid));
+                Some(HostTls { demand: TlsPolicy::Encrypted, counted: Some(counted) })
+            }
             Decision::Defer(error) => {
-                Some(TlsPolicy::Deferred(format!("what DANE says of {host} is unknown: {error}")))
+                // Nobody's fault but a name server's is no news.
+                let bogus = error == LookupError::Bogus;
+                let counted = of_dane(domain, host, Vec::new(), bogus.then_some(TlsResultType::DnssecInvalid));
+                let demand = TlsPolicy::Deferred(format!("what DANE says of {host} is unknown: {error}"));
+                Some(HostTls { demand, counted: Some(counted) })
             }
             Decision::Required(requirement) => {
+                let counted = of_dane(domain, host, requirement.records.strings(), None);
                 let (name, identity) = (requirement.base.clone(), format!("{requirement:?}"));
-                Some(match client_config(PeerCheck::Dane(requirement)) {
+                let demand = match client_config(PeerCheck::Dane(requirement)) {
                     Ok(config) => TlsPolicy::Verified { config: Arc::new(config), name, identity },
                     Err(error) => TlsPolicy::Deferred(error.to_string()),
-                })
+                };
+                Some(HostTls { demand, counted: Some(counted) })
             }
         }
     }
@@ -102,7 +113,7 @@ impl MailHosts for Dns {
         Ok(self.resolver.ptr(address, Validation::Off).await.map_err(failure)?.value)
     }
 
-    async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> TlsPolicy {
+    async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> HostTls {
         if self.dnssec == Dnssec::Validate
             && let Some(policy) = self.dane(domain, host, port).await
         {
@@ -112,14 +123,47 @@ impl MailHosts for Dns {
             StsLookup::Policy(policy) if policy.mode == Mode::Enforce => {
                 if policy.permits(host) {
                     let (config, identity) = (Arc::clone(&self.authorities), "authorities".to_owned());
-                    TlsPolicy::Verified { config, name: host.clone(), identity }
+                    let demand = TlsPolicy::Verified { config, name: host.clone(), identity };
+                    HostTls { demand, counted: Some(of_sts(domain, &policy, None)) }
                 } else {
-                    TlsPolicy::Excluded(format!("the MTA-STS policy of {domain} does not name {host}"))
+                    let flaw = Some(TlsResultType::ValidationFailure);
+                    let why = format!("the MTA-STS policy of {domain} does not name {host}");
+                    HostTls { demand: TlsPolicy::Excluded(why), counted: Some(of_sts(domain, &policy, flaw)) }
                 }
             }
-            StsLookup::Policy(_) | StsLookup::Nothing | StsLookup::Unavailable(_) => TlsPolicy::Opportunistic,
+            // What is only tested is not held against the certificate, so nothing can be said of it.
+            StsLookup::Policy(_) => TlsPolicy::Opportunistic.into(),
+            StsLookup::Nothing => HostTls {
+                demand: TlsPolicy::Opportunistic,
+                counted: Some(counted(domain, TlsPolicyType::NoPolicyFound, (Vec::new(), Vec::new()), None)),
+            },
+            StsLookup::Unavailable(error) => {
+                let flaw = Some(result_of_fetch(&error));
+                let counted = counted(domain, TlsPolicyType::Sts, (Vec::new(), Vec::new()), flaw);
+                HostTls { demand: TlsPolicy::Opportunistic, counted: Some(counted) }
+            }
         }
     }
+}
+
+fn of_dane(domain: &DomainName, host: &DomainName, records: Vec<String>, flaw: Option<TlsResultType>) -> CountedTls {
+    counted(domain, TlsPolicyType::Tlsa, (records, vec![host.to_string()]), flaw)
+}
+
+fn of_sts(domain: &DomainName, policy: &Policy, flaw: Option<TlsResultType>) -> CountedTls {
+    let hosts = policy.mx.iter().map(ToString::to_string).collect();
+    counted(domain, TlsPolicyType::Sts, (policy.lines(), hosts), flaw)
+}
+
+fn counted(
+    domain: &DomainName,
+    kind: TlsPolicyType,
+    (mut strings, mut mx_hosts): (Vec<String>, Vec<String>),
+    flaw: Option<TlsResultType>,
+) -> CountedTls {
+    strings.truncate(limits::TLS_RPT_STRINGS_MAX);
+    mx_hosts.truncate(limits::TLS_RPT_STRINGS_MAX);
+    CountedTls { policy: Arc::new(AppliedPolicy { domain: domain.clone(), kind, strings, mx_hosts }), flaw }
 }
 
 fn failure(error: LookupError) -> LookupFailure {

@@ -8,10 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use yubin_proto::{Caller, Scope, StoreError};
-use yubin_state::command::DirectoryCommand;
-use yubin_state::{Answer, Command, Query};
+use yubin_proto::Caller;
 use yubin_types::{DestinationName, limits};
 
 use crate::connection::now;
@@ -32,13 +29,11 @@ pub(crate) async fn keep_books(shared: Arc<Shared>) {
     }
     let key = key(&shared.engine.config.worker);
     while !shared.drain.is_cancelled() {
-        match shared.engine.store.query(Scope::DIRECTORY, Query::Setting(key.clone())).await {
-            Ok(Answer::Setting(found)) => {
-                let text = String::from_utf8(found.unwrap_or_default()).unwrap_or_default();
+        match shared.engine.store.setting(&key).await {
+            Ok(text) => {
                 shared.board.lock().sources().open_books(now(), text.lines().filter_map(parse));
                 break;
             }
-            Ok(other) => tracing::error!(?other, "the store gave an answer to another question"),
             Err(error) => tracing::warn!(%error, "what new addresses have sent today can't be read"),
         }
         pause(&shared, PAUSE).await;
@@ -71,16 +66,10 @@ async fn write(shared: &Shared, key: &str, written: &mut String) {
     if text == *written {
         return;
     }
-    match propose(shared, key, &text).await {
-        Ok(()) => *written = text,
+    match shared.engine.store.put_setting(key, &text, &Caller::internal("queue")).await {
+        Ok(_) => *written = text,
         Err(error) => tracing::warn!(%error, "what new addresses have sent today can't be written down"),
     }
-}
-
-async fn propose(shared: &Shared, key: &str, text: &str) -> Result<(), StoreError> {
-    let put = DirectoryCommand::PutSetting { key: key.to_owned(), value: Bytes::copy_from_slice(text.as_bytes()) };
-    shared.engine.store.propose_once(Scope::DIRECTORY, &Command::Directory(put), &Caller::internal("queue")).await?;
-    Ok(())
 }
 
 /// The setting of a worker, whose name may be as long as a setting's.

@@ -10,7 +10,7 @@
 //! - [`pools`], `sources`, [`warm_up`], `ledger`, `ways`, `blocks`, `presence`: from which of our addresses mail leaves.
 //! - `attempt`: one try at one delivery; `fate`: what came of it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes; `signing`: what
-//!   nobody signed; `dialogues`: who watches.
+//!   nobody signed; `dialogues`: who watches; [`tls_tally`]: how TLS went.
 //! - `terms`: what a domain's plan says.
 //! - `result`, `recorder`: what is recorded, and the notices that go with it. `metrics`: what is counted.
 //!
@@ -60,6 +60,7 @@ mod sources;
 mod suspensions;
 mod tally;
 mod terms;
+pub mod tls_tally;
 pub mod warm_up;
 mod ways;
 pub mod worker;
@@ -69,8 +70,11 @@ pub use dns::{Dns, Dnssec};
 pub use pace::PaceLimits;
 pub use pools::{MailKind, Pool, SourceAddress};
 pub use profile::{Family, Profile};
-pub use route::{Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy};
+pub use route::{
+    CountedTls, HostTls, Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy,
+};
 pub use scope::PermittedAddresses;
+pub use tls_tally::TlsReports;
 pub use warm_up::WarmUp;
 pub use worker::{Queue, RunningQueue, StartError};
 pub use yubin_policy::retry::RetrySchedule;

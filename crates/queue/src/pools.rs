@@ -63,7 +63,7 @@ impl From<&QueueSource> for MailKind {
             QueueSource::Submission { .. } => MailKind::Submission,
             QueueSource::Forward { .. } => MailKind::Forward,
             QueueSource::AutoReply { .. } => MailKind::AutoReply,
-            QueueSource::Notice(_) | QueueSource::Returned => MailKind::Notice,
+            QueueSource::Notice(_) | QueueSource::Returned | QueueSource::Report(_) => MailKind::Notice,
         }
     }
 }

@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use yubin_session::sasl::Credentials;
 use yubin_session::smtp::client::Reply;
+use yubin_types::report::{AppliedPolicy, TlsResultType};
 use yubin_types::{DestinationName, DomainName};
 
 use crate::profile::Family;
 use crate::scope::PermittedAddresses;
+use crate::tls_tally::TlsTally;
 
 /// Hosts that are tried for one delivery.
 const HOSTS_MAX: usize = 5;
@@ -34,7 +36,7 @@ pub trait MailHosts: Send + Sync + 'static {
     async fn names(&self, address: IpAddr) -> Result<Vec<DomainName>, LookupFailure>;
 
     /// What TLS a host demands, as one of a domain's.
-    async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> TlsPolicy;
+    async fn tls_policy(&self, domain: &DomainName, host: &DomainName, port: u16) -> HostTls;
 }
 
 /// Who takes the mail of a domain.
@@ -55,6 +57,30 @@ pub enum LookupFailure {
     /// Nobody could say, or the answer is forged.
     #[error("{0}")]
     Temporary(String),
+}
+
+/// What TLS a host demands, and what a TLS report says of that.
+#[derive(Clone, Debug)]
+pub struct HostTls {
+    /// What it demands.
+    pub demand: TlsPolicy,
+    /// Under what its sessions are counted; none: they are not.
+    pub counted: Option<CountedTls>,
+}
+
+/// Under what sessions are counted for TLS reports.
+#[derive(Clone, Debug)]
+pub struct CountedTls {
+    /// The policy.
+    pub policy: Arc<AppliedPolicy>,
+    /// What is wrong with it, or with its proof, however the session goes.
+    pub flaw: Option<TlsResultType>,
+}
+
+impl From<TlsPolicy> for HostTls {
+    fn from(demand: TlsPolicy) -> HostTls {
+        HostTls { demand, counted: None }
+    }
 }
 
 /// What TLS a host demands.
@@ -127,6 +153,8 @@ pub(crate) struct Hop {
     pub(crate) protection: Protection,
     pub(crate) login: Option<Credentials>,
     pub(crate) owner: Owner,
+    /// Under what its sessions are counted.
+    pub(crate) counted: Option<CountedTls>,
 }
 
 /// Whose is a host?
@@ -178,6 +206,8 @@ pub(crate) struct Routing<'a> {
     /// Our own names, as MX records may have them.
     pub(crate) own_names: &'a [DomainName],
     pub(crate) port: u16,
+    /// Counts what does not come to a session.
+    pub(crate) tally: &'a TlsTally,
 }
 
 impl Routing<'_> {
@@ -198,6 +228,7 @@ impl Routing<'_> {
                 protection: Protection::Opportunistic,
                 login: None,
                 owner: Owner::Destination,
+                counted: None,
             }]),
             DestinationName::Literal(_) => {
                 Err(Reply::conclusion(550, (5, 7, 1), "mail is not sent to addresses of private networks"))
@@ -252,7 +283,11 @@ impl Routing<'_> {
             };
             return Err(Reply::conclusion(550, (5, 4, 4), &text));
         }
-        let protection = match self.hosts.tls_policy(domain, &host, self.port).await {
+        let HostTls { demand, counted } = self.hosts.tls_policy(domain, &host, self.port).await;
+        if matches!(demand, TlsPolicy::Deferred(_) | TlsPolicy::Excluded(_)) {
+            self.tally.unreached(counted.as_ref(), &host);
+        }
+        let protection = match demand {
             TlsPolicy::Opportunistic => Protection::Opportunistic,
             TlsPolicy::Encrypted => Protection::Encrypted,
             TlsPolicy::Verified { config, name, identity } => {
@@ -260,7 +295,7 @@ impl Routing<'_> {
             }
             TlsPolicy::Deferred(why) | TlsPolicy::Excluded(why) => return Err(Reply::conclusion(451, (4, 7, 5), &why)),
         };
-        Ok(Hop { name: host.to_string(), addresses, protection, login: None, owner: Owner::Destination })
+        Ok(Hop { name: host.to_string(), addresses, protection, login: None, owner: Owner::Destination, counted })
     }
 
     async fn smart_hop(&self, route: &SmartHost) -> Result<Hop, Reply> {
@@ -285,7 +320,7 @@ impl Routing<'_> {
             SmartHostTls::Off => Protection::Clear,
         };
         let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, route.port)).collect();
-        Ok(Hop { name, addresses, protection, login: route.login.clone(), owner: Owner::Operator })
+        Ok(Hop { name, addresses, protection, login: route.login.clone(), owner: Owner::Operator, counted: None })
     }
 }
 
@@ -313,10 +348,12 @@ mod tests {
     use yubin_types::{DestinationName, DomainName};
 
     use super::{
-        Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy, within_reach,
+        HostTls, Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy,
+        within_reach,
     };
     use crate::profile::Family;
     use crate::scope::PermittedAddresses;
+    use crate::tls_tally;
 
     /// A zone: what each domain's MX and each host's addresses are.
     #[derive(Default)]
@@ -339,10 +376,10 @@ mod tests {
         async fn names(&self, _: IpAddr) -> Result<Vec<DomainName>, LookupFailure> {
             Err(LookupFailure::NotFound)
         }
-        async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> TlsPolicy {
+        async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> HostTls {
             match host.as_str() {
-                "unproven.example" => TlsPolicy::Deferred("TLSA records can't be validated".into()),
-                _ => TlsPolicy::Opportunistic,
+                "unproven.example" => TlsPolicy::Deferred("TLSA records can't be validated".into()).into(),
+                _ => TlsPolicy::Opportunistic.into(),
             }
         }
     }
@@ -377,7 +414,8 @@ mod tests {
         let zone = zone();
         let scope = PermittedAddresses { allowed: vec![], own: vec!["9.9.9.9".parse().unwrap()] };
         let own_names = [name("us.example")];
-        let routing = Routing { hosts: &zone, smart_hosts, scope: &scope, own_names: &own_names, port: 25 };
+        let tally = &tls_tally::NOTHING;
+        let routing = Routing { hosts: &zone, smart_hosts, scope: &scope, own_names: &own_names, port: 25, tally };
         let destination = DestinationName::parse(destination).unwrap();
         let hops = routing.plan(Some(&name("sender.example")), &destination, 1).await;
         let shown = |hop: super::Hop| {
@@ -416,6 +454,7 @@ mod tests {
             protection: super::Protection::Clear,
             login: None,
             owner: super::Owner::Destination,
+            counted: None,
         };
         let (four, six) = ("8.8.8.1:25", "[2001:4860:4860::8888]:25");
         let reached = |hops: &[&[&str]], from: Option<&str>, prefers: Family| {

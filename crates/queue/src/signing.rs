@@ -1,4 +1,4 @@
-//! Signs what nobody signed in the name of a hosted domain: automatic replies and forwarded mail, right before it leaves (RFC 6376).
+//! Signs what nobody signed in the name of a hosted domain: automatic replies, forwarded mail and reports, right before it leaves (RFC 6376).
 //!
 //! Submissions were signed when they were accepted; a notice is about somebody's mail and speaks for this host, which may not be hosted here;
 //! a bounce that goes back is another server's. A forwarded message keeps the signatures that it came with, and gets the forwarder's, whose
@@ -55,7 +55,7 @@ pub(crate) async fn signed(
 /// In whose name it is signed here.
 fn domain_of(source: &QueueSource) -> Option<&DomainName> {
     match source {
-        QueueSource::AutoReply { by, .. } => Some(by),
+        QueueSource::AutoReply { by, .. } | QueueSource::Report(by) => Some(by),
         QueueSource::Forward { by, .. } => Some(&by.domain),
         QueueSource::Submission { .. } | QueueSource::Notice(_) | QueueSource::Returned => None,
     }

@@ -48,6 +48,7 @@ use crate::recorder::{Heard, Note, Recorder};
 use crate::route::MailHosts;
 use crate::scout::scout;
 use crate::suspensions::Suspensions;
+use crate::tls_tally::{TlsTally, keep_tally};
 use crate::ways::Left;
 
 /// How often what rests is looked over.
@@ -117,6 +118,7 @@ impl Queue {
             time_limits: config.time_limits,
             any_certificate: Arc::new(client_config(PeerCheck::Nothing)?),
         };
+        let tally = TlsTally::new(config.tls_reports);
         let pools = Arc::new(Pools::new(&config.pools, &config.hostname));
         let profiles = Arc::new(Profiles::new(&config.profiles, &config.smart_hosts));
         let shared = Arc::new(Shared {
@@ -133,6 +135,7 @@ impl Queue {
                 hosts,
                 connector,
                 dialogues: Dialogues::default(),
+                tally,
             },
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -152,6 +155,7 @@ impl Queue {
         shared.looking.spawn(look_after(Arc::clone(&shared)));
         shared.board.lock().sources().await_books();
         shared.looking.spawn(keep_books(Arc::clone(&shared)));
+        shared.looking.spawn(keep_tally(Arc::clone(&shared)));
         Ok(RunningQueue { shared })
     }
 }
@@ -187,6 +191,7 @@ impl RunningQueue {
             shared.delivering.wait().await;
         }
         close_books(&shared).await;
+        shared.engine.tally.write(&shared.engine.store);
         shared.engine.connections.clear();
         shared.recorders.lock().clear();
         shared.recording.close();

@@ -4,7 +4,8 @@
 //! by dropping whole files. A crash of the machine loses the last moments, a full log the oldest days.
 //!
 //! Keys: eight zeros ‖ time (8 bytes) ‖ number (8 bytes) → the event in the log's encoding; hash of a term (8 bytes) ‖ time ‖ number →
-//! nothing. Hashes may collide: what is found is looked at again.
+//! nothing; `2`, kind of report, two zeros, day (4 bytes) ‖ place (24 bytes) → the fact in the log's encoding. Hashes may collide: what is
+//! found is looked at again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,10 @@ use rocksdb::{
     SliceTransform, WriteBatch,
 };
 use yubin_proto::mail_log::Term;
-use yubin_proto::{MailEvent, MailLogSearch};
+use yubin_proto::report_facts::{FactPlace, FactsQuery, day_of};
+use yubin_proto::{LogEntry, MailEvent, MailLogSearch};
 use yubin_state::{Decode as _, Encode as _};
+use yubin_types::report::{ReportFact, ReportKind};
 use yubin_types::{Timestamp, limits};
 
 const CACHE_BYTES: usize = 4 << 20;
@@ -60,17 +63,41 @@ impl MailLog {
         Ok(MailLog { db, number: AtomicU64::new(u64::from(rand::random::<u32>()) << 31) })
     }
 
-    /// Keeps events.
-    pub(crate) fn append(&self, events: &[MailEvent]) -> Result<(), MailLogError> {
+    /// Keeps entries.
+    pub(crate) fn append(&self, entries: &[LogEntry]) -> Result<(), MailLogError> {
         let mut batch = WriteBatch::default();
-        for event in events {
-            let place = place(event.at, self.number.fetch_add(1, Ordering::Relaxed));
-            batch.put([&EVENT[..], &place[..]].concat(), event.encode());
-            for term in event.terms() {
-                batch.put([&hash(&term)[..], &place[..]].concat(), []);
+        for entry in entries {
+            match entry {
+                LogEntry::Event(event) => {
+                    let place = place(event.at, self.number.fetch_add(1, Ordering::Relaxed));
+                    batch.put([&EVENT[..], &place[..]].concat(), event.encode());
+                    for term in event.terms() {
+                        batch.put([&hash(&term)[..], &place[..]].concat(), []);
+                    }
+                }
+                LogEntry::Fact(fact) => {
+                    batch.put(fact_key(fact.kind(), day_of(fact.at), FactPlace::of(fact)), fact.encode());
+                }
             }
         }
         self.db.write(batch)
+    }
+
+    /// Facts for reports in the order of their places.
+    pub(crate) fn facts(&self, query: &FactsQuery) -> Result<Vec<ReportFact>, MailLogError> {
+        let FactsQuery { kind, day, from, last_hash, limit } = *query;
+        let limit = limit.min(limits::REPORT_FACTS_PER_CALL_MAX);
+        let last = fact_key(kind, day, FactPlace(last_hash.to_be_bytes(), [u8::MAX; 16]));
+        let mut options = ReadOptions::default();
+        options.set_prefix_same_as_start(true);
+        let mut kept = self.db.raw_iterator_opt(options);
+        kept.seek(fact_key(kind, day, from));
+        let mut found = Vec::new();
+        while let Some((_, value)) = kept.item().filter(|(key, _)| *key <= &last[..] && found.len() < limit) {
+            found.extend(ReportFact::decode(value).ok());
+            kept.next();
+        }
+        kept.status().map(|()| found)
     }
 
     /// What a search finds, the latest first.
@@ -96,6 +123,15 @@ impl MailLog {
     }
 }
 
+/// Where a fact stands. The first byte is even, so it is no mark, and not zero, so it is no event.
+fn fact_key(kind: ReportKind, day: u32, FactPlace(hash, id): FactPlace) -> Vec<u8> {
+    let kind = match kind {
+        ReportKind::Dmarc => 1,
+        ReportKind::Tls => 2,
+    };
+    [&[2, kind, 0, 0][..], &day.to_be_bytes(), &hash, &id].concat()
+}
+
 /// Where an event stands among those of its prefix.
 fn place(at: Timestamp, number: u64) -> [u8; 16] {
     (u128::from(at.0) << 64 | u128::from(number)).to_be_bytes()
@@ -112,10 +148,17 @@ fn hash(term: &Term) -> [u8; PREFIX_BYTES] {
 #[cfg(test)]
 mod tests {
     use yubin_proto::mail_log::Term;
-    use yubin_proto::{MailEvent, MailEventKind, MailLogSearch};
-    use yubin_types::{QueueId, Timestamp, TraceId};
+    use yubin_proto::report_facts::{FactPlace, FactsQuery, domain_hash};
+    use yubin_proto::{LogEntry, MailEvent, MailEventKind, MailLogSearch};
+    use yubin_types::report::{AppliedPolicy, ReportFact, ReportKind, Seen, TlsPolicyType, TlsSessions};
+    use yubin_types::{DomainName, QueueId, Timestamp, TraceId};
 
     use super::MailLog;
+
+    fn append(log: &MailLog, events: Vec<MailEvent>) {
+        let entries: Vec<LogEntry> = events.into_iter().map(LogEntry::Event).collect();
+        log.append(&entries).unwrap();
+    }
 
     fn event(at: u8, sender: &str, recipient: &str) -> MailEvent {
         MailEvent {
@@ -142,10 +185,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (event(1, "A@a.example", "b@b.example"), event(2, "", "a@a.example"));
         let log = MailLog::open(folder.path(), 1 << 30).unwrap();
-        log.append(std::slice::from_ref(&first)).unwrap();
+        append(&log, vec![first.clone()]);
         drop(log);
         let log = MailLog::open(folder.path(), 1 << 30).unwrap();
-        log.append(&[second.clone(), event(3, "c@c.example", "d@d.example")]).unwrap();
+        append(&log, vec![second.clone(), event(3, "c@c.example", "d@d.example")]);
         let found = |term| log.search(&search(term)).unwrap();
         assert_eq!(found(Term::Address("a@A.example".to_owned())), [second.clone(), first.clone()]);
         assert_eq!(found(Term::Address("b@b.example".to_owned())), std::slice::from_ref(&first));
@@ -160,8 +203,7 @@ mod tests {
     fn a_search_keeps_to_its_time_and_to_the_latest() {
         let folder = tempfile::tempdir().unwrap();
         let log = MailLog::open(folder.path(), 1 << 30).unwrap();
-        let events: Vec<MailEvent> = (1..=9).map(|at| event(at, "a@a.example", "b@b.example")).collect();
-        log.append(&events).unwrap();
+        append(&log, (1..=9).map(|at| event(at, "a@a.example", "b@b.example")).collect());
         let times = |from, to, limit| {
             let term = Term::Address("a@a.example".to_owned());
             let found = log.search(&MailLogSearch { term, from: Timestamp(from), to: Timestamp(to), limit }).unwrap();
@@ -172,6 +214,38 @@ mod tests {
         assert_eq!(times(3, 6, 2), [5, 4]);
     }
 
+    fn fact(domain: &str, day: u64, id: u8) -> ReportFact {
+        let domain = DomainName::parse(domain).unwrap();
+        let kind = TlsPolicyType::NoPolicyFound;
+        let policy = AppliedPolicy { domain: domain.clone(), kind, strings: vec![], mx_hosts: vec![] };
+        let seen = Seen::Sessions(Box::new(TlsSessions { policy, successes: id.into(), failures: vec![] }));
+        ReportFact { at: Timestamp::from_seconds(day * 86_400 + 5), id: [id; 16], domain, seen }
+    }
+
+    #[test]
+    fn facts_of_a_day_come_by_domain_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = MailLog::open(folder.path(), 1 << 30).unwrap();
+        let mut facts: Vec<ReportFact> = (0..30).map(|id| fact(&format!("d{}.example", id % 4), 7, id)).collect();
+        append(&log, vec![event(1, "a@a.example", "b@b.example")]);
+        for round in [&facts[..], &facts[5..9], &[fact("d1.example", 8, 99)]] {
+            log.append(&round.iter().cloned().map(LogEntry::Fact).collect::<Vec<_>>()).unwrap();
+        }
+        let query =
+            FactsQuery { kind: ReportKind::Tls, day: 7, from: FactPlace::default(), last_hash: u64::MAX, limit: 1_000 };
+        facts.sort_by_key(FactPlace::of);
+        assert_eq!(log.facts(&query).unwrap(), facts);
+        assert_eq!(log.facts(&FactsQuery { limit: 3, ..query }).unwrap(), facts[..3]);
+        let from = FactPlace::of(&facts[3]);
+        assert_eq!(log.facts(&FactsQuery { from, ..query }).unwrap(), facts[3..]);
+        let own = domain_hash(&facts[0].domain);
+        let first = log.facts(&FactsQuery { last_hash: own, ..query }).unwrap();
+        assert!(first.len() >= 7 && first.iter().all(|fact| fact.domain == facts[0].domain), "{first:?}");
+        assert_eq!(log.facts(&FactsQuery { kind: ReportKind::Dmarc, ..query }).unwrap(), []);
+        assert_eq!(log.facts(&FactsQuery { day: 6, ..query }).unwrap(), []);
+        assert_eq!(log.facts(&FactsQuery { day: 8, ..query }).unwrap().len(), 1);
+    }
+
     #[test]
     fn a_full_log_drops_what_is_oldest() {
         let folder = tempfile::tempdir().unwrap();
@@ -179,7 +253,7 @@ mod tests {
         for at in 1..=200 {
             // Nothing that compresses away.
             let noise: String = std::iter::repeat_with(rand::random::<char>).take(2_000).collect();
-            log.append(&[MailEvent { text: noise, ..event(at, "a@a.example", "b@b.example") }]).unwrap();
+            append(&log, vec![MailEvent { text: noise, ..event(at, "a@a.example", "b@b.example") }]);
             if at % 20 == 0 {
                 log.db.flush().unwrap();
             }

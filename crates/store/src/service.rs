@@ -14,11 +14,13 @@ use tracing::Instrument as _;
 use yubin_consensus::{AddressBook, AdminError, Group, GroupId, GroupMetrics, Node, NodeConfig, NodeId, NodeMetrics};
 use yubin_proto::contract::GroupHealth;
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
+use yubin_proto::report_facts::FactsQuery;
 use yubin_proto::{
-    GroupStatus, LockAction, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome,
-    SearchRequest, StoreError, StoreNode, WatchStream,
+    GroupStatus, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope,
+    SearchOutcome, SearchRequest, StoreError, StoreNode, WatchStream,
 };
 use yubin_state::{Answer, Query, Reply};
+use yubin_types::report::ReportFact;
 use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
 
 use crate::bridge::StateView;
@@ -273,16 +275,21 @@ impl StoreNode for Shared {
         .map_err(membership::failed)
     }
 
-    async fn log_mail(&self, events: Arc<[MailEvent]>) -> Result<(), StoreError> {
+    async fn log_mail(&self, entries: Arc<[LogEntry]>) -> Result<(), StoreError> {
         if self.space.is_short() {
             return Err(StoreError::Overloaded);
         }
-        self.with_mail_log(move |log| log.append(&events)).await
+        self.with_mail_log(move |log| log.append(&entries)).await
     }
 
     async fn search_mail_log(&self, search: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
         let search = search.clone();
         self.with_mail_log(move |log| log.search(&search)).await
+    }
+
+    async fn report_facts(&self, query: &FactsQuery) -> Result<Vec<ReportFact>, StoreError> {
+        let query = *query;
+        self.with_mail_log(move |log| log.facts(&query)).await
     }
 
     async fn status(&self) -> Result<NodeStatus, StoreError> {

@@ -3,8 +3,10 @@
 //! One set of results for all methods, as RFC 8601 §2.7 registers them; not every method uses every one. Who computes them is
 //! `dns-auth`, who draws consequences is `policy`.
 
+use serde::{Deserialize, Serialize};
+
 /// What a method found (RFC 8601 §2.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AuthResult {
     /// There is nothing to check.
     None,
@@ -42,7 +44,7 @@ impl AuthResult {
 }
 
 /// What a domain wants done with mail that fails DMARC (RFC 9989 §4.7), weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum DmarcPolicy {
     /// Nothing.
     None,

@@ -11,6 +11,7 @@
 //! - [`ids`]: the identities that never get reused.
 //! - [`mailbox`]: mailbox names, UIDs, flags, MODSEQs (RFC 9051, RFC 7162).
 //! - [`sending`]: how much may be sent, and why no more; [`spam`]: what speaks for or against a message.
+//! - [`report`]: what reports to other domains are made of.
 //! - [`quota`], [`time`], [`status`], [`refusal`], [`reply`], [`search`], [`secret`].
 
 pub mod address;
@@ -26,6 +27,7 @@ pub mod network;
 pub mod quota;
 pub mod refusal;
 pub mod reply;
+pub mod report;
 pub mod search;
 pub mod secret;
 pub mod sending;

@@ -2,13 +2,15 @@
 //!
 //! A name ends in its unit. Relations between bounds are asserted at compile time at the bottom.
 //! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`. Those of the DNS, and of what mail proves with it,
-//! stand in `limits/proof.rs`, those of what is found in messages in `limits/content.rs`; they are named as all others.
+//! stand in `limits/proof.rs`, of what is found in messages in `limits/content.rs`, of reports in `limits/reports.rs`; all are named alike.
 
 mod content;
 mod proof;
+mod reports;
 
 pub use content::*;
 pub use proof::*;
+pub use reports::*;
 
 /// Longest local part accepted from the network, octets (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;

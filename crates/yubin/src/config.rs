@@ -11,6 +11,7 @@ pub(crate) mod inbound;
 pub(crate) mod logins;
 pub(crate) mod pools;
 pub(crate) mod queue;
+pub(crate) mod reports;
 pub(crate) mod scan;
 pub(crate) mod spam;
 
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) queue: queue::Queue,
     /// SMTP of the front ends.
     pub(crate) smtp: inbound::Smtp,
+    /// Reports to other domains.
+    pub(crate) reports: reports::Reports,
     /// Logins at the front ends.
     pub(crate) logins: logins::Logins,
     /// Certificates of the front ends.
@@ -225,6 +228,7 @@ impl Default for Config {
             store: Store::default(),
             queue: queue::Queue::default(),
             smtp: inbound::Smtp::default(),
+            reports: reports::Reports::default(),
             logins: logins::Logins::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
@@ -332,6 +336,7 @@ impl Config {
         self.limits.check()?;
         self.smtp.check()?;
         self.logins.check()?;
+        self.reports.organization(&self.hostname)?;
         if !self.has(Role::Store) {
             ensure!(
                 !self.store.members.is_empty(),

@@ -120,6 +120,7 @@ fn inbound(config: &Config) -> anyhow::Result<Option<InboundConfig>> {
         list_rule: ListRule { refuse: told.refuse_score, junk: told.junk_score },
         greylisting: config.smtp.greylisting.settings()?,
         hosts: config.dns.mx_hosts.clone(),
+        reports: config.reports.organization(&config.hostname)?.map(|organization| organization.from),
     }))
 }
 

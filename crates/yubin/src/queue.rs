@@ -5,11 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use prometheus_client::registry::Registry;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
+use yubin_dns_auth::verify::Verifier;
 use yubin_dns_auth::{Resolver, ResolverConfig};
-use yubin_queue::{Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls};
+use yubin_proto::StoreClient;
+use yubin_queue::{
+    Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls, TlsReports,
+};
+use yubin_reports::{Metrics, Reporter, ReporterConfig};
 use yubin_session::sasl::Credentials;
-use yubin_types::{DestinationName, DomainName, Secret};
+use yubin_store::StoreSettings;
+use yubin_types::{DestinationName, DomainName, Secret, limits};
 
 use crate::config::{Config, pools, queue as told};
 use crate::dns::name_servers;
@@ -34,14 +41,36 @@ pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Resu
     settings.profiles = queue.receivers.iter().map(told::Receiver::profile).collect::<anyhow::Result<_>>()?;
     settings.schedule = queue.schedule()?;
     settings.lease = Duration::from_secs(queue.lease_seconds);
+    if config.reports.organization(&config.hostname)?.is_some() {
+        settings.tls_reports = TlsReports::Count;
+    }
     settings.smart_hosts = queue.smart_hosts.iter().map(smart_host).collect::<anyhow::Result<_>>()?;
     Ok(settings)
 }
 
-/// The DNS as the worker asks it.
-pub(crate) fn mail_hosts(config: &Config) -> anyhow::Result<Arc<dyn MailHosts>> {
+/// The DNS as the worker asks it, and as the reporter does.
+pub(crate) fn resolver(config: &Config) -> anyhow::Result<Resolver> {
     let nameservers = name_servers(&config.queue.name_servers);
-    let resolver = Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() }).context("queue")?;
+    Resolver::new(&ResolverConfig { nameservers, ..ResolverConfig::default() }).context("queue")
+}
+
+/// Who sends reports to other domains, if anybody does.
+pub(crate) fn reporter(
+    config: &Config,
+    worker: &QueueConfig,
+    store: &Arc<StoreClient>,
+    resolver: Resolver,
+    registry: &mut Registry,
+) -> anyhow::Result<Option<Reporter>> {
+    let Some(organization) = config.reports.organization(&config.hostname)? else { return Ok(None) };
+    let lateness = Duration::from_secs(limits::REPORT_TAKEOVER_SECONDS) * worker.rank("reports");
+    let told = ReporterConfig { organization, lateness, clock: StoreSettings::system_clock() };
+    let verifier = Verifier::new(resolver).context("reports")?;
+    Ok(Some(Reporter::new(Arc::clone(store), verifier, told, Metrics::register(registry))))
+}
+
+/// What the worker is told of mail hosts.
+pub(crate) fn mail_hosts(config: &Config, resolver: Resolver) -> anyhow::Result<Arc<dyn MailHosts>> {
     let dnssec = match config.queue.dnssec {
         told::Switch::On => Dnssec::Validate,
         told::Switch::Off => Dnssec::Ignore,

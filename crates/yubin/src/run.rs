@@ -20,6 +20,7 @@ use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::{ClientSettings, Dialogues, StoreClient, StoreNode, nodes};
 use yubin_queue::{Queue, RunningQueue};
+use yubin_reports::Reporter;
 use yubin_store::{Member, Store, StoreSettings};
 
 use crate::config::{Config, Role, Transport};
@@ -75,8 +76,10 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     metrics::register_mail_log(&mut registry, Arc::clone(&client));
 
     let queue = if config.has(Role::Queue) {
-        let hosts = queue::mail_hosts(&config)?;
+        let resolver = queue::resolver(&config)?;
+        let hosts = queue::mail_hosts(&config, resolver.clone())?;
         let settings = queue::settings(&config, &secrets::cluster_secret(&config)?)?;
+        services.report(queue::reporter(&config, &settings, &client, resolver, &mut registry)?);
         Some(Queue::start(settings, Arc::clone(&client), hosts, &mut registry)?)
     } else {
         None
@@ -245,6 +248,13 @@ impl Services {
     fn carry_mail_log(&mut self, client: &Arc<StoreClient>) {
         let (client, stop) = (Arc::clone(client), self.stop.clone().cancelled_owned());
         self.running.spawn(async move { client.carry_mail_log(stop).await });
+    }
+
+    /// Sends reports to other domains.
+    fn report(&mut self, reporter: Option<Reporter>) {
+        if let Some(reporter) = reporter {
+            self.running.spawn(reporter.run(self.stop.clone()));
+        }
     }
 
     async fn offer_admin(

@@ -1087,7 +1087,7 @@ pub struct QueuedMessage {
     pub bytes: u64,
     #[prost(uint64, tag = "5")]
     pub queue_time_ms: u64,
-    /// submission, forward, automatic reply, or a notice of failure, delay or success.
+    /// submission, forward, automatic reply, report, or a notice of failure, delay or success.
     #[prost(string, tag = "6")]
     pub source: ::prost::alloc::string::String,
     /// ENVID and RET of RFC 3461.
@@ -1248,6 +1248,16 @@ pub struct Event {
     pub source: ::prost::alloc::string::String,
     #[prost(string, tag = "12")]
     pub trace: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendReportsRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendReportsResponse {
+    /// What the reports are about.
+    #[prost(uint64, tag = "1")]
+    pub from_time_ms: u64,
+    #[prost(uint64, tag = "2")]
+    pub to_time_ms: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SearchMailLogRequest {
@@ -2992,6 +3002,31 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SearchMailLog"));
             self.inner.unary(req, path, codec).await
         }
+        /// Ends the time that the next reports to other domains are about now: they are sent at once instead of on the next day (UTC).
+        pub async fn send_reports(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendReportsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendReportsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SendReports",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SendReports"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Suspensions: mail that is left alone for a while.
         pub async fn suspend_queue(
             &mut self,
@@ -3492,6 +3527,14 @@ pub mod admin_server {
             request: tonic::Request<super::SearchMailLogRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SearchMailLogResponse>,
+            tonic::Status,
+        >;
+        /// Ends the time that the next reports to other domains are about now: they are sent at once instead of on the next day (UTC).
+        async fn send_reports(
+            &self,
+            request: tonic::Request<super::SendReportsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendReportsResponse>,
             tonic::Status,
         >;
         /// Suspensions: mail that is left alone for a while.
@@ -5873,6 +5916,49 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SearchMailLogSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SendReports" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendReportsSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::SendReportsRequest>
+                    for SendReportsSvc<T> {
+                        type Response = super::SendReportsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendReportsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::send_reports(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendReportsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

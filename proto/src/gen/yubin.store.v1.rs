@@ -148,7 +148,7 @@ pub struct LockReply {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LogMailRequest {
     #[prost(bytes = "bytes", tag = "1")]
-    pub events: ::prost::bytes::Bytes,
+    pub entries: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LogMailReply {}
@@ -161,6 +161,16 @@ pub struct SearchMailLogRequest {
 pub struct SearchMailLogReply {
     #[prost(bytes = "bytes", tag = "1")]
     pub events: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportFactsRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub query: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportFactsReply {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub facts: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
@@ -532,7 +542,7 @@ pub mod store_client {
                 .insert(GrpcMethod::new("yubin.store.v1.Store", "Membership"));
             self.inner.unary(req, path, codec).await
         }
-        /// Keeps events of the mail log on this node.
+        /// Keeps entries of the mail log on this node.
         pub async fn log_mail(
             &mut self,
             request: impl tonic::IntoRequest<super::LogMailRequest>,
@@ -577,6 +587,31 @@ pub mod store_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("yubin.store.v1.Store", "SearchMailLog"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Facts for reports to other domains that this node keeps.
+        pub async fn report_facts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportFactsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportFactsReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.store.v1.Store/ReportFacts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.store.v1.Store", "ReportFacts"));
             self.inner.unary(req, path, codec).await
         }
         /// Where this node stands.
@@ -665,7 +700,7 @@ pub mod store_server {
             &self,
             request: tonic::Request<super::MembershipRequest>,
         ) -> std::result::Result<tonic::Response<super::MembershipReply>, tonic::Status>;
-        /// Keeps events of the mail log on this node.
+        /// Keeps entries of the mail log on this node.
         async fn log_mail(
             &self,
             request: tonic::Request<super::LogMailRequest>,
@@ -676,6 +711,14 @@ pub mod store_server {
             request: tonic::Request<super::SearchMailLogRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SearchMailLogReply>,
+            tonic::Status,
+        >;
+        /// Facts for reports to other domains that this node keeps.
+        async fn report_facts(
+            &self,
+            request: tonic::Request<super::ReportFactsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportFactsReply>,
             tonic::Status,
         >;
         /// Where this node stands.
@@ -1182,6 +1225,49 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SearchMailLogSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.store.v1.Store/ReportFacts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportFactsSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::ReportFactsRequest>
+                    for ReportFactsSvc<T> {
+                        type Response = super::ReportFactsReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportFactsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::report_facts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportFactsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

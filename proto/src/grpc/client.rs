@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use tonic::transport::{Channel, Endpoint};
 use yubin_state::{Answer, Query, Reply};
+use yubin_types::report::ReportFact;
 use yubin_types::{AccountId, GroupNumber, Refusal};
 
 use super::convert::{decode, encode, read_request};
@@ -17,8 +18,9 @@ use crate::contract::{
     WatchStream,
 };
 use crate::r#gen::store as wire;
-use crate::mail_log::{MailEvent, MailLogSearch};
+use crate::mail_log::{LogEntry, MailEvent, MailLogSearch};
 use crate::membership::{MembershipProgress, MembershipStep};
+use crate::report_facts::FactsQuery;
 
 /// The gRPC side of [`StoreNode`]. Connects on first use and again after a failure.
 #[derive(Clone, Debug)]
@@ -114,8 +116,8 @@ impl StoreNode for RemoteNode {
         decode(&reply.into_inner().progress)
     }
 
-    async fn log_mail(&self, events: Arc<[MailEvent]>) -> Result<(), StoreError> {
-        let request = wire::LogMailRequest { events: encode(&&*events) };
+    async fn log_mail(&self, entries: Arc<[LogEntry]>) -> Result<(), StoreError> {
+        let request = wire::LogMailRequest { entries: encode(&&*entries) };
         self.client.clone().log_mail(request).await.map(drop).map_err(|status| from_status(&status))
     }
 
@@ -123,6 +125,12 @@ impl StoreNode for RemoteNode {
         let request = wire::SearchMailLogRequest { search: encode(search) };
         let reply = self.client.clone().search_mail_log(request).await.map_err(|status| read_error(&status))?;
         decode(&reply.into_inner().events)
+    }
+
+    async fn report_facts(&self, query: &FactsQuery) -> Result<Vec<ReportFact>, StoreError> {
+        let request = wire::ReportFactsRequest { query: encode(query) };
+        let reply = self.client.clone().report_facts(request).await.map_err(|status| read_error(&status))?;
+        decode(&reply.into_inner().facts)
     }
 
     async fn status(&self) -> Result<NodeStatus, StoreError> {

@@ -18,7 +18,7 @@ use super::errors::to_status;
 use crate::contract::{Body, BodyStream, LargeBody, Proposal, StoreError, StoreNode};
 use crate::r#gen::store as wire;
 use crate::r#gen::store::store_server::{Store, StoreServer};
-use crate::mail_log::MailEvent;
+use crate::mail_log::LogEntry;
 
 /// Pieces of a streamed body on their way to the node.
 const PIECES_QUEUED_MAX: usize = 8;
@@ -141,8 +141,8 @@ impl Store for StoreService {
     }
 
     async fn log_mail(&self, request: Request<wire::LogMailRequest>) -> Result<Response<wire::LogMailReply>, Status> {
-        let events: Vec<MailEvent> = decode(&request.into_inner().events).map_err(to_status)?;
-        self.node.log_mail(events.into()).await.map_err(to_status)?;
+        let entries: Vec<LogEntry> = decode(&request.into_inner().entries).map_err(to_status)?;
+        self.node.log_mail(entries.into()).await.map_err(to_status)?;
         Ok(Response::new(wire::LogMailReply {}))
     }
 
@@ -153,6 +153,15 @@ impl Store for StoreService {
         let search = decode(&request.into_inner().search).map_err(to_status)?;
         let events = self.node.search_mail_log(&search).await.map_err(to_status)?;
         Ok(Response::new(wire::SearchMailLogReply { events: encode(&events) }))
+    }
+
+    async fn report_facts(
+        &self,
+        request: Request<wire::ReportFactsRequest>,
+    ) -> Result<Response<wire::ReportFactsReply>, Status> {
+        let query = decode(&request.into_inner().query).map_err(to_status)?;
+        let facts = self.node.report_facts(&query).await.map_err(to_status)?;
+        Ok(Response::new(wire::ReportFactsReply { facts: encode(&facts) }))
     }
 
     async fn status(&self, _: Request<wire::StatusRequest>) -> Result<Response<wire::StatusReply>, Status> {

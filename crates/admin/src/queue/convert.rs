@@ -147,6 +147,7 @@ fn source_to(source: &QueueSource) -> &'static str {
         QueueSource::Forward { .. } => "forward",
         QueueSource::Returned => "returned bounce",
         QueueSource::AutoReply { .. } => "automatic reply",
+        QueueSource::Report(_) => "report",
         QueueSource::Notice(NoticeKind::Failure) => "failure notice",
         QueueSource::Notice(NoticeKind::Delay) => "delay notice",
         QueueSource::Notice(NoticeKind::Success) => "success notice",

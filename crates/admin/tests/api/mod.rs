@@ -14,15 +14,17 @@ use yubin_dns_auth::published::Inspector;
 use yubin_dns_auth::tls::system_roots;
 use yubin_dns_auth::{AddressScope, NameServers};
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
+use yubin_proto::report_facts::FactsQuery;
 use yubin_proto::{
-    Body, Caller, ClientSettings, LockAction, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope,
-    SearchOutcome, SearchRequest, StoreClient, StoreError, StoreNode, WatchStream,
+    Body, Caller, ClientSettings, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal,
+    Scope, SearchOutcome, SearchRequest, StoreClient, StoreError, StoreNode, WatchStream,
 };
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::memory::Memory;
 use yubin_state::queue::{NewDelivery, NewQueued, NewQueuedRecipient, QueueSource};
 use yubin_state::record::Plan;
 use yubin_state::{Answer, BodyRef, Command, Decode as _, Encode as _, Position, Query, Reply, answer, apply};
+use yubin_types::report::ReportFact;
 use yubin_types::{
     AccountId, Address, DestinationName, DomainName, GroupNumber, Limit, LocalPart, NotifySet, QueueId, Quota, Refusal,
     RequestId, ReversePath, Secret, Timestamp,
@@ -201,11 +203,15 @@ impl StoreNode for MemoryNode {
         not_here()
     }
 
-    async fn log_mail(&self, _: Arc<[MailEvent]>) -> Result<(), StoreError> {
+    async fn log_mail(&self, _: Arc<[LogEntry]>) -> Result<(), StoreError> {
         not_here()
     }
 
     async fn search_mail_log(&self, _: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
+        not_here()
+    }
+
+    async fn report_facts(&self, _: &FactsQuery) -> Result<Vec<ReportFact>, StoreError> {
         not_here()
     }
 

@@ -7,6 +7,7 @@
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, SHA512, SHA512_OUTPUT_LEN, digest};
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
+use yubin_types::limits;
 
 use crate::resolver::TlsaRecord;
 
@@ -113,6 +114,31 @@ impl TlsaSet {
         (!set.is_empty()).then_some(TlsaSet(set))
     }
 
+    /// As zone files write them, without their name: what reports repeat.
+    #[must_use]
+    pub fn strings(&self) -> Vec<String> {
+        let string = |record: &Association| {
+            let usage = match record.usage {
+                Usage::DaneTa => 2,
+                Usage::DaneEe => 3,
+            };
+            let selector = match record.selector {
+                Selector::Cert => 0,
+                Selector::Spki => 1,
+            };
+            let matching = match record.matching {
+                Matching::Full => 0,
+                Matching::Sha2_256 => 1,
+                Matching::Sha2_512 => 2,
+            };
+            let hex: String = record.data.iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut text = format!("{usage} {selector} {matching} {hex}");
+            text.truncate(limits::TLS_RPT_STRING_BYTES_MAX);
+            text
+        };
+        self.0.iter().map(string).collect()
+    }
+
     /// Those of one usage.
     pub fn of(&self, usage: Usage) -> impl Iterator<Item = &Association> {
         self.0.iter().filter(move |record| record.usage == usage)
@@ -154,5 +180,6 @@ mod tests {
         let kept: Vec<_> = set.of(Usage::DaneEe).map(|record| (record.selector as u8, record.matching)).collect();
         assert_eq!(kept, [(1, Matching::Sha2_512), (0, Matching::Sha2_256)]);
         assert_eq!(set.of(Usage::DaneTa).count(), 1);
+        assert_eq!(set.strings()[2], format!("2 1 1 {}", "01".repeat(32)));
     }
 }

@@ -89,6 +89,19 @@ impl Policy {
         Ok(Policy { mode, max_age: Duration::from_secs(seconds), mx })
     }
 
+    /// Its lines in the order of RFC 8461 §3.2: what reports repeat.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mode = match self.mode {
+            Mode::Enforce => "enforce",
+            Mode::Testing => "testing",
+            Mode::None => "none",
+        };
+        let hosts = self.mx.iter().map(|pattern| format!("mx: {pattern}"));
+        let first = ["version: STSv1".to_owned(), format!("mode: {mode}")];
+        first.into_iter().chain([format!("max_age: {}", self.max_age.as_secs())]).chain(hosts).collect()
+    }
+
     /// May this host take the domain's mail? (RFC 8461 §4.1) Its certificate is another question.
     #[must_use]
     pub fn permits(&self, host: &DomainName) -> bool {

@@ -1,13 +1,14 @@
 //! Does what passed belong to the author's domain, and what does that domain want done if not? (DMARC, RFC 9989)
 //!
 //! Policies and organizational domains are found by walking up the DNS tree (§4.10), at most [`limits::DMARC_WALK_MAX`] names a walk; no list
-//! of public suffixes is needed. `t=y` lowers a policy by one step (§4.7). `pct=`, which RFC 9989 dropped, is ignored. Reports are not
-//! sent from here.
+//! of public suffixes is needed. `t=y` lowers a policy by one step (§4.7). `pct=`, which RFC 9989 dropped, is ignored. Where
+//! a domain asks for reports, the check says what they tell of the message; they are written in [`crate::reports`].
 //!
 //! A walk that nobody could answer is a temporary error, and so is a method whose result is one and could have made the difference.
 
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::dmarc::{Alignment, Dmarc, Policy, Psd};
+use yubin_types::report::{self, AlignmentMode, PolicyForce, PublishedPolicy};
 use yubin_types::{AuthResult, DmarcPolicy, DomainName, limits};
 
 use super::Verifier;
@@ -35,6 +36,38 @@ pub struct DmarcCheck {
     pub result: AuthResult,
     /// What the domain wants done with mail that fails; none if that can't be looked up.
     pub policy: Option<DmarcPolicy>,
+    /// What a report would say, if the domain asks for reports.
+    pub asked: Option<AskedReport>,
+}
+
+/// A domain asks for aggregate reports (`rua`): what they say of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedReport {
+    /// The domain whose record applies.
+    pub domain: DomainName,
+    /// The record.
+    pub policy: PublishedPolicy,
+    /// Does a signature of the author's organization pass?
+    pub dkim: report::Alignment,
+    /// Does SPF pass for it?
+    pub spf: report::Alignment,
+}
+
+/// Does anything that passed belong to the author's organization?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Aligned {
+    result: AuthResult,
+    dkim: report::Alignment,
+    spf: report::Alignment,
+}
+
+/// Is it known by one method that a message is its author's: are the others asked too?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thoroughness {
+    /// No.
+    FirstPass,
+    /// Yes, a report tells of each.
+    Each,
 }
 
 /// A record and the name below which it stands, from the longest name to the shortest.
@@ -44,25 +77,41 @@ type Walk = Vec<(DomainName, Dmarc)>;
 #[derive(Debug)]
 struct Unknown;
 
+/// What may prove that a message is its author's.
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    Dkim,
+    Spf,
+}
+
 impl Verifier {
     /// Checks DMARC for one author's domain.
     pub async fn dmarc(&self, question: DmarcQuestion<'_>) -> DmarcCheck {
         let author = question.author.clone();
         match self.dmarc_of(question).await {
-            Ok((result, policy)) => DmarcCheck { author, result, policy: Some(policy) },
-            Err(Unknown) => DmarcCheck { author, result: AuthResult::TempError, policy: None },
+            Ok((result, policy, asked)) => DmarcCheck { author, result, policy: Some(policy), asked },
+            Err(Unknown) => DmarcCheck { author, result: AuthResult::TempError, policy: None, asked: None },
         }
     }
 
-    async fn dmarc_of(&self, question: DmarcQuestion<'_>) -> Result<(AuthResult, DmarcPolicy), Unknown> {
+    /// The organizational domain of a name (RFC 9989 §4.10.2); none if nobody could say.
+    pub(crate) async fn organization(&self, name: &DomainName) -> Option<DomainName> {
+        self.walk(name).await.ok().map(|walk| organization(&walk, name))
+    }
+
+    async fn dmarc_of(
+        &self,
+        question: DmarcQuestion<'_>,
+    ) -> Result<(AuthResult, DmarcPolicy, Option<AskedReport>), Unknown> {
         let author = question.author;
         let walk = self.walk(author).await?;
         let organization = organization(&walk, author);
         let own = walk.iter().find(|(name, _)| name == author);
         let above = || walk.iter().find(|(name, _)| *name == organization).or_else(|| walk.last());
-        let Some((name, record)) = own.or_else(above) else { return Ok((AuthResult::None, DmarcPolicy::None)) };
+        let nothing = (AuthResult::None, DmarcPolicy::None, None);
+        let Some((name, record)) = own.or_else(above) else { return Ok(nothing) };
         if record.p == Policy::Unspecified && record.rua.is_empty() {
-            return Ok((AuthResult::None, DmarcPolicy::None));
+            return Ok(nothing);
         }
         let stated = if record.p == Policy::Unspecified {
             Policy::None
@@ -73,26 +122,57 @@ impl Verifier {
         } else {
             record.sp
         };
-        let result = self.aligned(question, &organization, record).await;
-        Ok((result, in_force(stated, record)))
+        let reported = !record.rua.is_empty();
+        let thoroughness = if reported { Thoroughness::Each } else { Thoroughness::FirstPass };
+        let aligned = self.aligned(question, &organization, record, thoroughness).await;
+        let asked = reported.then(|| AskedReport {
+            domain: name.clone(),
+            policy: published(record),
+            dkim: aligned.dkim,
+            spf: aligned.spf,
+        });
+        Ok((aligned.result, in_force(stated, record), asked))
     }
 
     /// Does anything that passed belong to the author's organization?
-    async fn aligned(&self, question: DmarcQuestion<'_>, organization: &DomainName, record: &Dmarc) -> AuthResult {
-        let spf = question.spf.map(|check| (&check.domain, check.result, record.aspf));
-        let dkim = question.dkim.iter().filter_map(|c| Some((c.domain.as_ref()?, c.result, record.adkim)));
+    async fn aligned(
+        &self,
+        question: DmarcQuestion<'_>,
+        organization: &DomainName,
+        record: &Dmarc,
+        thoroughness: Thoroughness,
+    ) -> Aligned {
+        let spf = question.spf.map(|check| (Method::Spf, &check.domain, check.result, record.aspf));
+        let dkim =
+            question.dkim.iter().filter_map(|c| Some((Method::Dkim, c.domain.as_ref()?, c.result, record.adkim)));
         let mut unknown = false;
-        for (domain, result, alignment) in dkim.chain(spf) {
-            if !matches!(result, AuthResult::Pass | AuthResult::TempError) {
+        let (mut by_dkim, mut by_spf) = (report::Alignment::Fail, report::Alignment::Fail);
+        for (method, domain, result, alignment) in dkim.chain(spf) {
+            let known = match method {
+                Method::Dkim => &mut by_dkim,
+                Method::Spf => &mut by_spf,
+            };
+            let asked = matches!(result, AuthResult::Pass | AuthResult::TempError);
+            if !asked || *known == report::Alignment::Pass {
                 continue;
             }
             match self.is_aligned(domain, question.author, organization, alignment).await {
-                Ok(true) if result == AuthResult::Pass => return AuthResult::Pass,
+                Ok(true) if result == AuthResult::Pass => {
+                    *known = report::Alignment::Pass;
+                    if thoroughness == Thoroughness::FirstPass {
+                        break;
+                    }
+                }
                 Ok(false) => {}
                 Ok(true) | Err(Unknown) => unknown = true,
             }
         }
-        if unknown { AuthResult::TempError } else { AuthResult::Fail }
+        let result = match (by_dkim, by_spf) {
+            (report::Alignment::Fail, report::Alignment::Fail) if unknown => AuthResult::TempError,
+            (report::Alignment::Fail, report::Alignment::Fail) => AuthResult::Fail,
+            _ => AuthResult::Pass,
+        };
+        Aligned { result, dkim: by_dkim, spf: by_spf }
     }
 
     /// RFC 9989 §4.10.2.
@@ -180,6 +260,27 @@ fn one_below(suffix: &DomainName, start: &DomainName) -> DomainName {
 pub(crate) fn is_below(name: &DomainName, domain: &DomainName) -> bool {
     let head = name.as_str().strip_suffix(domain.as_str());
     head.is_some_and(|head| head.is_empty() || head.ends_with('.'))
+}
+
+/// The record's tags, as a report repeats them.
+fn published(record: &Dmarc) -> PublishedPolicy {
+    let mode = |alignment: Alignment| match alignment {
+        Alignment::Relaxed => AlignmentMode::Relaxed,
+        Alignment::Strict => AlignmentMode::Strict,
+    };
+    let policy = |policy: Policy| match policy {
+        Policy::None | Policy::Unspecified => DmarcPolicy::None,
+        Policy::Quarantine => DmarcPolicy::Quarantine,
+        Policy::Reject => DmarcPolicy::Reject,
+    };
+    PublishedPolicy {
+        p: policy(record.p),
+        sp: policy(record.sp),
+        np: policy(record.np),
+        adkim: mode(record.adkim),
+        aspf: mode(record.aspf),
+        force: if record.t { PolicyForce::Testing } else { PolicyForce::Full },
+    }
 }
 
 /// In test mode a policy is one step weaker (RFC 9989 §4.7).

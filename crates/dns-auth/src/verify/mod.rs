@@ -22,7 +22,7 @@ use mail_auth::MessageAuthenticator;
 
 use crate::resolver::{ConfigError, Resolver, mute_resolver};
 
-pub use dmarc::{DmarcCheck, DmarcQuestion};
+pub use dmarc::{AskedReport, DmarcCheck, DmarcQuestion};
 pub use dns_list::{DnsList, Listing};
 pub use iprev::Iprev;
 pub use message::{ArcCheck, ArcSet, DkimCheck, MessageCheck, MessageChecks};
@@ -43,6 +43,12 @@ impl Verifier {
     /// [`ConfigError::Tls`].
     pub fn new(resolver: Resolver) -> Result<Verifier, ConfigError> {
         Ok(Verifier { resolver, library: MessageAuthenticator(mute_resolver()?) })
+    }
+
+    /// Whom it asks.
+    #[must_use]
+    pub const fn resolver(&self) -> &Resolver {
+        &self.resolver
     }
 }
 

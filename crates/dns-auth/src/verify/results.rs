@@ -167,8 +167,12 @@ mod tests {
             result: AuthResult::Pass,
             sets: vec![ArcSet { sealer: name("list.example"), dmarc_pass: None }],
         };
-        let dmarc =
-            DmarcCheck { author: name("a.example"), result: AuthResult::Fail, policy: Some(DmarcPolicy::Quarantine) };
+        let dmarc = DmarcCheck {
+            author: name("a.example"),
+            result: AuthResult::Fail,
+            policy: Some(DmarcPolicy::Quarantine),
+            asked: None,
+        };
         let results = AuthenticationResults {
             host: "mx.example.jp",
             peer: "2001:db8::1".parse().unwrap(),

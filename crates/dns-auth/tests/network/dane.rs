@@ -6,9 +6,10 @@ use tokio::io::duplex;
 use tokio_rustls::TlsConnector;
 use yubin_dns_auth::dane::{Decision, Target, decide};
 use yubin_dns_auth::tls::{PeerCheck, client_config};
-use yubin_dns_auth::tls_rpt::ResultType;
+use yubin_dns_auth::tls_rpt::result_of_handshake;
 use yubin_dns_auth::{LookupError, Security, TemporaryCause};
 use yubin_types::DomainName;
+use yubin_types::report::TlsResultType;
 
 use crate::dns_server::{DnsServer, Signing, Zone};
 use crate::tls_server::{Authority, Identity};
@@ -34,7 +35,7 @@ async fn decision(tlsa: &[String]) -> Decision {
 }
 
 /// A handshake of a client that these records bind with a server that shows this certificate.
-async fn handshake(tlsa: &[String], identity: &Identity) -> Result<(), ResultType> {
+async fn handshake(tlsa: &[String], identity: &Identity) -> Result<(), TlsResultType> {
     let Decision::Required(requirement) = decision(tlsa).await else { panic!("no usable record in {tlsa:?}") };
     let name = ServerName::try_from(requirement.base.to_string()).unwrap();
     let connector = TlsConnector::from(std::sync::Arc::new(client_config(PeerCheck::Dane(requirement)).unwrap()));
@@ -42,7 +43,7 @@ async fn handshake(tlsa: &[String], identity: &Identity) -> Result<(), ResultTyp
     let (client, _) = tokio::join!(connector.connect(name, client), identity.acceptor().accept(server));
     client
         .map(drop)
-        .map_err(|error| ResultType::of_handshake(error.get_ref().unwrap().downcast_ref::<rustls::Error>().unwrap()))
+        .map_err(|error| result_of_handshake(error.get_ref().unwrap().downcast_ref::<rustls::Error>().unwrap()))
 }
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn the_hosts_own_certificate_or_key_in_the_dns_is_enough() {
         assert_eq!(handshake(std::slice::from_ref(&record), &identity).await, Ok(()), "{record}");
         let other = authority.issue("mx.signed.test", 2000..2100);
         let refused = handshake(std::slice::from_ref(&record), &other).await;
-        assert_eq!(refused, Err(ResultType::CertificateNotTrusted), "{record}");
+        assert_eq!(refused, Err(TlsResultType::CertificateNotTrusted), "{record}");
     }
 }
 
@@ -79,15 +80,15 @@ async fn an_authority_in_the_dns_vouches_for_names_and_dates() {
             ("mx.signed.test", 2000..2100, Ok(())),
             ("signed.test", 2000..2100, Ok(())),
             ("*.signed.test", 2000..2100, Ok(())),
-            ("mx.other.test", 2000..2100, Err(ResultType::CertificateHostMismatch)),
-            ("mx.signed.test", 2000..2001, Err(ResultType::CertificateExpired)),
-            ("mx.signed.test", 2099..2100, Err(ResultType::CertificateExpired)),
+            ("mx.other.test", 2000..2100, Err(TlsResultType::CertificateHostMismatch)),
+            ("mx.signed.test", 2000..2001, Err(TlsResultType::CertificateExpired)),
+            ("mx.signed.test", 2099..2100, Err(TlsResultType::CertificateExpired)),
         ] {
             let identity = authority.issue(name, years);
             assert_eq!(handshake(record, &identity).await, expected, "{name} by {record:?}");
         }
         let stranger = Authority::new().issue("mx.signed.test", 2000..2100);
-        assert_eq!(handshake(record, &stranger).await, Err(ResultType::CertificateNotTrusted), "{record:?}");
+        assert_eq!(handshake(record, &stranger).await, Err(TlsResultType::CertificateNotTrusted), "{record:?}");
     }
 }
 
@@ -97,7 +98,7 @@ async fn an_authority_that_is_only_named_but_did_not_sign_vouches_for_nobody() {
     let mut identity = stranger.issue("mx.signed.test", 2000..2100);
     identity.chain.push(authority.certificate());
     let record = format!("2 0 1 {}", hex(digest(&SHA256, &authority.certificate()).as_ref()));
-    assert_eq!(handshake(&[record], &identity).await, Err(ResultType::CertificateNotTrusted));
+    assert_eq!(handshake(&[record], &identity).await, Err(TlsResultType::CertificateNotTrusted));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod dns_server;
 mod https;
 mod mta_sts;
 mod published;
+mod reports;
 mod resolver;
 mod spf;
 mod tls_server;

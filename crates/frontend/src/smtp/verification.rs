@@ -4,6 +4,10 @@
 //! What was found stands in one Authentication-Results field of ours (RFC 8601), below our Received. Fields in our name that the message
 //! brought are forged and taken out (§5), which is the only change that is ever made to a message; signatures are checked before it. The
 //! author is read by the parser that the store uses, so that nobody is shown another author than was checked.
+//!
+//! - [`reported`]: what the author's domain is told of it.
+
+mod reported;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,6 +28,7 @@ use yubin_policy::spam::{Authentication, Proof};
 use yubin_session::smtp::Origin;
 use yubin_types::{AuthResult, DomainName, ReversePath, SmtpReply, limits};
 
+use self::reported::Judged;
 use super::deliver::Complete;
 use super::edit::{self, Edit, NewBody};
 use super::stranger::PeerFacts;
@@ -106,6 +111,11 @@ impl SmtpRim {
             Err(_) => VerificationResult::Refused,
         });
         log(transaction, &found, &judged);
+        if let Some(own) = &inbound.reports {
+            let (header, forwarder) = (&header[..], authentication.forwarder);
+            let told = Judged { transaction, peer, header, found: &found, forwarder, outcome: &judged };
+            told.facts(own).into_iter().for_each(|fact| shared.store.note_fact(fact));
+        }
         let disposition = judged.map_err(|denial| {
             shared.metrics.reject(reason(&denial));
             refusal_text::inbound(&denial)

@@ -11,13 +11,15 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
+use yubin_proto::report_facts::FactsQuery;
 use yubin_proto::{
-    Body, LockAction, MailEvent, MailLogSearch, MessagePiece, MessageSource, NodeStatus, Proposal, Scope,
+    Body, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, MessageSource, NodeStatus, Proposal, Scope,
     SearchOutcome, SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
 };
 use yubin_state::memory::Memory;
 use yubin_state::query::RowDetail;
 use yubin_state::{Answer, BodyRef, Decode as _, Encode as _, Position, Query, Reply, answer, apply};
+use yubin_types::report::ReportFact;
 use yubin_types::search::SearchKey;
 use yubin_types::{AccountId, DomainId, FlagSet, GroupNumber, ModSeq, Refusal, Timestamp, Uid, UidSet};
 
@@ -181,11 +183,15 @@ impl StoreNode for MemoryNode {
         Err(StoreError::Unavailable("one node alone".into()))
     }
 
-    async fn log_mail(&self, _: Arc<[MailEvent]>) -> Result<(), StoreError> {
+    async fn log_mail(&self, _: Arc<[LogEntry]>) -> Result<(), StoreError> {
         Err(StoreError::Unavailable("nobody carries the mail log here".into()))
     }
 
     async fn search_mail_log(&self, _: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
+        Err(StoreError::Unavailable("nobody carries the mail log here".into()))
+    }
+
+    async fn report_facts(&self, _: &FactsQuery) -> Result<Vec<ReportFact>, StoreError> {
         Err(StoreError::Unavailable("nobody carries the mail log here".into()))
     }
 

@@ -32,6 +32,7 @@ pub(crate) fn enforced(verifier: Verifier) -> InboundConfig {
         greylisting: None,
         list_rule: ListRule { refuse: 10, junk: 5 },
         hosts: vec!["mx2.yubin.test".into()],
+        reports: None,
     }
 }
 

@@ -12,7 +12,8 @@ use yubin_policy::retry::RetrySchedule;
 use yubin_proto::queue::whole_group;
 use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, Scope, StoreClient};
 use yubin_queue::{
-    Hosts, LookupFailure, MailHosts, PaceLimits, PermittedAddresses, Queue, QueueConfig, RunningQueue, TlsPolicy,
+    HostTls, Hosts, LookupFailure, MailHosts, PaceLimits, PermittedAddresses, Queue, QueueConfig, RunningQueue,
+    TlsPolicy,
 };
 use yubin_state::command::{DirectoryCommand, DomainCommand, MaintenanceCommand};
 use yubin_state::query::RowDetail;
@@ -74,8 +75,8 @@ impl MailHosts for Zone {
     async fn names(&self, _: IpAddr) -> Result<Vec<DomainName>, LookupFailure> {
         Err(LookupFailure::NotFound)
     }
-    async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> TlsPolicy {
-        self.policies.lock().get(host.as_str()).cloned().unwrap_or(TlsPolicy::Opportunistic)
+    async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> HostTls {
+        self.policies.lock().get(host.as_str()).cloned().unwrap_or(TlsPolicy::Opportunistic).into()
     }
 }
 

@@ -59,6 +59,8 @@ pub enum QueueSource {
         /// Its domain, in whose name the answer is signed.
         by: DomainName,
     },
+    /// This domain reports to another one on mail in its name or TLS with its hosts, and signs that.
+    Report(DomainName),
 }
 
 /// What a notice tells.
