@@ -1,4 +1,4 @@
-//! Spam through the real binary: scored, filed, tagged, refused, by the rules of hosted domains and addresses.
+//! Spam through the real binary: scored, filed, tagged, refused, by the rules of hosted domains and addresses, configured or set by an operator.
 
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,7 +11,7 @@ use yubin_tests::process::wait_until;
 use yubin_tests::smtp::Smtp;
 use yubin_tests::system::{System, Transport};
 
-over_both_transports!(spam_is_filed_tagged_and_refused);
+over_both_transports!(spam_is_filed_tagged_and_refused, rules_that_an_operator_sets_hold_at_once);
 
 const FILED: &str = "filed.example";
 const TAGGED: &str = "tagged.example";
@@ -91,4 +91,39 @@ fn spam_is_filed_tagged_and_refused(transport: Transport) {
     wait_until(Duration::from_secs(30), arrived).unwrap();
     let forwarded = stored(&system, &filed, "INBOX");
     assert!(forwarded.contains("magazine@shop.example") && !forwarded.contains("[SPAM]"), "{forwarded}");
+}
+
+/// SHIN-11, SHIN-12: by domain and account, on every front end, from the moment the call returns.
+fn rules_that_an_operator_sets_hold_at_once(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let unverified = "[smtp.inbound]\nverification = \"off\"\nexempt_networks = []\n";
+    let system = System::configured(transport, folder.path(), unverified).unwrap();
+    system.admin.populate(FILED, 2, PASSWORD).unwrap();
+    let ctl = |arguments: &[&str]| system.admin.ctl(&[&["filtering"], arguments].concat(), "").unwrap();
+    let (ann, bob) = (format!("u0@{FILED}"), format!("u1@{FILED}"));
+    let news = |to: &str, from: &str| send(&system, from, to, "Subject: news\r\n");
+    let stranger = "ann@shop.example";
+
+    assert!(ctl(&["show", FILED]).contains("as the front ends are configured"));
+    let senders = "magazine@shop.example,*@*.trusted.example";
+    ctl(&["set", FILED, "--score", "2", "--spam", "inbox", "--subject-tag", "[SPAM]", "--allow", senders]);
+    for author in [stranger, "magazine@shop.example", "ann@a.trusted.example"] {
+        assert!(news(&ann, author).starts_with("250"));
+    }
+    let inbox = stored(&system, &ann, "INBOX");
+    assert!(inbox.contains("From: ann@shop.example\r\nSubject: [SPAM] news\r\n"), "{inbox}");
+    assert_eq!(inbox.matches("Subject: news\r\n").count(), 2, "{inbox}");
+
+    ctl(&["set", &bob, "--spam", "reject", "--deny", "*@shop.example"]);
+    assert!(news(&bob, stranger).starts_with("550 5.7.1"));
+    assert!(news(&bob, "ann@a.trusted.example").starts_with("250"));
+    let shown: serde_json::Value = serde_json::from_str(&ctl(&["show", &bob, "--json"])).unwrap();
+    assert_eq!(shown["account"]["spam"]["deny"], serde_json::json!(["*@shop.example"]));
+    assert_eq!(shown["domain"]["spam"]["subject_tag"], "[SPAM]");
+
+    ctl(&["clear", &bob]);
+    ctl(&["clear", FILED]);
+    assert!(news(&bob, stranger).starts_with("250"));
+    let inbox = stored(&system, &bob, "INBOX");
+    assert!(inbox.contains("Subject: news") && !inbox.contains("[SPAM]"), "{inbox}");
 }

@@ -5,12 +5,12 @@ use yubin_proto::r#gen::admin as api;
 use yubin_proto::{Caller, StoreClient};
 use yubin_state::command::DomainCommand;
 use yubin_state::{Answer, Query};
-use yubin_types::{CountryCode, CountryRule, DomainName, LocalPart, PermittedCountries, Timestamp};
+use yubin_types::{CountryCode, CountryRule, PermittedCountries, Timestamp};
 
-use crate::convert::{address, domain_name};
 use crate::domains::{change, hosted};
 use crate::request::RequestKey;
 use crate::status::{failed, unexpected};
+use crate::whose::Whose;
 
 pub(crate) async fn get(client: &StoreClient, name: &str) -> Result<api::CountryRules, Status> {
     show(client, &Whose::read(name)?).await
@@ -23,7 +23,7 @@ pub(crate) async fn set(
 ) -> Result<api::CountryRules, Status> {
     let (whose, key) = (Whose::read(&request.name)?, RequestKey::new(&request.request_id)?);
     let rule = request.rule.ok_or_else(|| Status::invalid_argument("rule: missing"))?;
-    whose.put(client, Some(rule_from(&rule)?), key, caller).await
+    put(client, &whose, Some(rule_from(&rule)?), key, caller).await
 }
 
 pub(crate) async fn clear(
@@ -32,43 +32,26 @@ pub(crate) async fn clear(
     caller: &Caller,
 ) -> Result<api::CountryRules, Status> {
     let (whose, key) = (Whose::read(&request.name)?, RequestKey::new(&request.request_id)?);
-    whose.put(client, None, key, caller).await
+    put(client, &whose, None, key, caller).await
 }
 
-/// A domain, or an account of it.
-struct Whose {
-    domain: DomainName,
-    account: Option<LocalPart>,
-}
-
-impl Whose {
-    fn read(name: &str) -> Result<Whose, Status> {
-        if name.contains('@') {
-            let address = address(name)?;
-            return Ok(Whose { domain: address.domain, account: Some(address.local) });
-        }
-        Ok(Whose { domain: domain_name(name)?, account: None })
-    }
-
-    async fn put(
-        &self,
-        client: &StoreClient,
-        rule: Option<CountryRule>,
-        key: RequestKey,
-        caller: &Caller,
-    ) -> Result<api::CountryRules, Status> {
-        let command = DomainCommand::SetCountries { account: self.account.clone(), rule };
-        change(client, &self.domain, command, key, caller).await?;
-        show(client, self).await
-    }
+async fn put(
+    client: &StoreClient,
+    whose: &Whose,
+    rule: Option<CountryRule>,
+    key: RequestKey,
+    caller: &Caller,
+) -> Result<api::CountryRules, Status> {
+    let command = DomainCommand::SetCountries { account: whose.account.clone(), rule };
+    change(client, &whose.domain, command, key, caller).await?;
+    show(client, whose).await
 }
 
 async fn show(client: &StoreClient, whose: &Whose) -> Result<api::CountryRules, Status> {
-    let Whose { domain, account } = whose;
-    let scope = hosted(client, domain).await?.scope();
-    match client.query(scope, Query::Countries(account.clone())).await.map_err(failed)? {
+    let scope = hosted(client, &whose.domain).await?.scope();
+    match client.query(scope, Query::Countries(whose.account.clone())).await.map_err(failed)? {
         Answer::Countries(rules) => Ok(api::CountryRules {
-            name: account.as_ref().map_or_else(|| domain.to_string(), |local| format!("{local}@{domain}")),
+            name: whose.to_string(),
             account: rules.account.as_ref().map(rule_to),
             domain: rules.domain.as_ref().map(rule_to),
         }),

@@ -20,6 +20,7 @@ mod directory;
 mod dns;
 mod dns_check;
 mod domains;
+mod filtering;
 mod forward;
 mod mail_log;
 mod membership;
@@ -32,6 +33,7 @@ mod serve;
 mod service;
 mod status;
 mod usage;
+mod whose;
 
 pub use dns::DnsSettings;
 pub use serve::{ServeError, serve};

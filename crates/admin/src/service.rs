@@ -14,8 +14,8 @@ use crate::dns::{Dns, DnsSettings};
 use crate::queue::watch;
 use crate::request::caller;
 use crate::{
-    accounts, aliases, auto_reply, cluster, countries, domains, forward, mail_log, membership, plans, queue, reports,
-    sending, usage,
+    accounts, aliases, auto_reply, cluster, countries, domains, filtering, forward, mail_log, membership, plans, queue,
+    reports, sending, usage,
 };
 
 /// The admin API over a store.
@@ -238,6 +238,21 @@ impl Admin for AdminService {
     async fn clear_countries(&self, request: Request<api::ClearCountriesRequest>) -> Reply<api::CountryRules> {
         let (request, caller) = self.open(request).await?;
         countries::clear(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn get_filtering(&self, request: Request<api::GetFilteringRequest>) -> Reply<api::FilteringRules> {
+        let (request, _) = self.open(request).await?;
+        filtering::get(&self.client, &request.name).await.map(Response::new)
+    }
+
+    async fn set_filtering(&self, request: Request<api::SetFilteringRequest>) -> Reply<api::FilteringRules> {
+        let (request, caller) = self.open(request).await?;
+        filtering::set(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn clear_filtering(&self, request: Request<api::ClearFilteringRequest>) -> Reply<api::FilteringRules> {
+        let (request, caller) = self.open(request).await?;
+        filtering::clear(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn put_alias(&self, request: Request<api::PutAliasRequest>) -> Reply<api::Alias> {

@@ -2,6 +2,7 @@
 
 mod auto_reply;
 mod countries;
+mod filtering;
 mod forward;
 mod membership;
 mod queue;
@@ -14,6 +15,7 @@ use clap::{Args, Subcommand};
 
 pub(crate) use auto_reply::{AutoReplyVerb, SetAutoReplyArgs};
 pub(crate) use countries::{CountriesVerb, SetCountriesArgs};
+pub(crate) use filtering::{Dmarc, FilteringVerb, Handling, SetFilteringArgs, SpamArgs};
 pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
@@ -59,6 +61,9 @@ pub(crate) enum Noun {
     /// From which countries a domain or an account may send.
     #[command(subcommand)]
     Countries(CountriesVerb),
+    /// What is done with mail from other servers that looks like spam or forgery, by domain and account.
+    #[command(subcommand)]
+    Filtering(FilteringVerb),
     /// What a domain or an account holds, exact and live.
     Usage {
         /// Domain or address.

@@ -41,6 +41,7 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<Printed> {
         Noun::Mailbox(verb) => mailbox(api, verb, form).await,
         Noun::Quota(verb) => quota(api, verb, form).await,
         Noun::Countries(verb) => super::countries::countries(api, verb, form).await,
+        Noun::Filtering(verb) => super::filtering::filtering(api, verb, form).await,
         Noun::Usage { name, check } => usage(api, name, &check, form).await,
         Noun::Queue(verb) => super::queue::queue(api, verb, form).await,
         Noun::Reports(verb) => super::reports::reports(api, verb, form).await,

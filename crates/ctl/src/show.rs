@@ -4,6 +4,7 @@ mod auto_reply;
 mod cluster;
 mod countries;
 mod dns;
+mod filtering;
 mod forward;
 mod queue;
 mod reports;

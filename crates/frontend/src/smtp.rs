@@ -44,7 +44,7 @@ use yubin_session::sasl::Claim;
 use yubin_session::smtp::{AddressEncoding, Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
 use yubin_state::query::Answering;
 use yubin_state::sending::SendingAllowance;
-use yubin_types::{DsnEnvelope, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
+use yubin_types::{DmarcHandling, DsnEnvelope, Filtering, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
 
 use crate::auth::Identity;
 use crate::connection::Connection;
@@ -90,6 +90,8 @@ struct Invited {
     /// Its domain's place, if it is delivered to at once.
     hosted: Option<Arc<Hosted>>,
     answering: Answering,
+    /// What it wants done with mail from other servers, if it or its domain says so.
+    filtering: Option<Box<Filtering>>,
     notify: NotifySet,
     orcpt: Option<Bytes>,
 }
@@ -99,12 +101,18 @@ struct Welcome {
     admission: Admission,
     hosted: Option<Arc<Hosted>>,
     answering: Answering,
+    filtering: Option<Box<Filtering>>,
 }
 
 impl Transaction {
     /// The domain of recipients that are delivered to at once; from other servers it is that of all.
     fn hosted(&self) -> Option<&Arc<Hosted>> {
         self.recipients.iter().find_map(|invited| invited.hosted.as_ref())
+    }
+
+    /// What the domain of its recipients does with mail that fails DMARC, if it says so.
+    fn dmarc(&self) -> Option<DmarcHandling> {
+        self.recipients.iter().find_map(|invited| invited.filtering.as_ref()?.dmarc)
     }
 
     /// May an account that it reaches answer by itself? One that began to since it was named answers the next message.

@@ -5,7 +5,7 @@
 //! is trusted by name (ARC, RFC 8617). SPF alone refuses nobody, since forwarding breaks it: where the author's domain has no policy, a
 //! clear "not one of mine" makes junk. What nobody could find out makes a verdict of no kind: the sender is asked to come again (451).
 
-use yubin_types::{AuthResult, DmarcPolicy, DomainName};
+use yubin_types::{AuthResult, DmarcHandling, DmarcPolicy, DomainName};
 
 /// What is known of a message.
 #[derive(Clone, Copy, Debug)]
@@ -71,18 +71,6 @@ pub enum Reputation {
     Neutral,
     /// Enough for junk.
     Doubtful,
-}
-
-/// What a hosted domain does with mail that fails DMARC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DmarcHandling {
-    /// What the author's domain wants.
-    #[default]
-    Enforce,
-    /// Files it as junk, whether the author's domain wants it refused or quarantined.
-    Junk,
-    /// Nothing: the results are written down, and that is all.
-    Report,
 }
 
 /// Rules in force for a message.

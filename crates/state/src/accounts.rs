@@ -9,6 +9,7 @@ use yubin_types::{
 
 use crate::auto_reply;
 use crate::command::Login;
+use crate::filtering;
 use crate::forward::settings;
 use crate::keys;
 use crate::kv::Txn;
@@ -58,6 +59,7 @@ pub(crate) fn create<T: Txn>(
         uid_validity_floor: UidValidity(0),
         forwards: false,
         answers: false,
+        filters: false,
     };
     account.inbox = make_subscribed(work, id, &mut account, &MailboxName::inbox(), None)?;
     for special_use in SpecialUse::ALL {
@@ -132,6 +134,7 @@ pub(crate) fn delete<T: Txn>(work: &mut Work<'_, T>, local: &LocalPart) -> Outco
     suspend::forget(work, id)?;
     settings::forget(work, id)?;
     auto_reply::settings::forget(work, id)?;
+    filtering::forget(work, id);
     work.refund_domain(account.usage);
     work.counters.accounts = work.counters.accounts.saturating_sub(1);
     vault::dig(work, id, MailboxId(0));

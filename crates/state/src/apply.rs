@@ -24,8 +24,8 @@ use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
 use crate::work::{Topics, Work};
 use crate::{
-    accounts, aliases, append, auto_reply, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge, flags,
-    greylist, keys, mailboxes, rename, vault,
+    accounts, aliases, append, auto_reply, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge,
+    filtering, flags, greylist, keys, mailboxes, rename, vault,
 };
 
 /// What an entry came to.
@@ -207,6 +207,7 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Ac
         DomainCommand::Forward(command) => settings::carry_out(work, command, actor),
         DomainCommand::AutoReply(command) => auto_reply::settings::carry_out(work, command, actor),
         DomainCommand::SetCountries { account, rule } => countries::set(work, account.as_ref(), rule.as_ref()),
+        DomainCommand::SetFiltering { account, rules } => filtering::set(work, account.as_ref(), rules.as_deref()),
         DomainCommand::Greylist(visit) => greylist::visit(work, &visit),
     }
 }

@@ -11,8 +11,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, CountryRule, DomainId, DomainName, EmailId, Epoch, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq,
-    Quota, RequestId, ReversePath, SpecialUse, Timestamp, TraceId, UidSet,
+    AccountId, CountryRule, DomainId, DomainName, EmailId, Epoch, Filtering, FlagSet, LocalPart, MailboxId,
+    MailboxName, ModSeq, Quota, RequestId, ReversePath, SpecialUse, Timestamp, TraceId, UidSet,
 };
 
 pub use self::directory::DirectoryCommand;
@@ -195,6 +195,13 @@ pub enum DomainCommand {
         account: Option<LocalPart>,
         /// The rule; `None`: none.
         rule: Option<CountryRule>,
+    },
+    /// Sets what is wanted done with mail from other servers, or forgets it.
+    SetFiltering {
+        /// The account; `None`: the domain's own rules.
+        account: Option<LocalPart>,
+        /// The rules; `None`: none.
+        rules: Option<Box<Filtering>>,
     },
     /// Strangers name recipients; what is remembered of them changes.
     Greylist(Visit),

@@ -51,6 +51,7 @@ pub(crate) fn create<T: Txn>(txn: &mut T, envelope: &Envelope, now: Timestamp, n
         catch_all: None,
         created: now,
         generation: 0,
+        filters: false,
     };
     txn.set(&keys::domain(id), &domain);
     txn.set(&keys::counters(id), &Counters::default());

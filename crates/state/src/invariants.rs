@@ -4,6 +4,7 @@
 
 mod auto_reply;
 mod domain;
+mod filtering;
 mod forward;
 mod greylist;
 mod mailbox;

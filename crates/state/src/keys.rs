@@ -11,6 +11,7 @@
 mod auto_reply;
 mod directory;
 mod domain;
+mod filtering;
 mod forward;
 mod greylist;
 mod group;
@@ -27,6 +28,7 @@ use smallvec::SmallVec;
 pub use self::auto_reply::*;
 pub use self::directory::*;
 pub use self::domain::*;
+pub use self::filtering::*;
 pub use self::forward::*;
 pub use self::greylist::*;
 pub use self::group::*;
@@ -115,6 +117,8 @@ pub enum Table {
     RetiredName = 0x33,
     /// Account id, or 0 for the whole domain: from which countries it may send.
     Countries = 0x34,
+    /// Account id, or 0 for the whole domain: what it wants done with mail from other servers.
+    Filtering = 0x35,
     /// Mailbox id, UID: what flag scans need.
     Hot = 0x40,
     /// Mailbox id, UID: where the bytes are.
@@ -151,7 +155,7 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 37] = [
+    pub const OF_DOMAIN: [Table; 38] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -173,6 +177,7 @@ impl Table {
         Table::Subscription,
         Table::RetiredName,
         Table::Countries,
+        Table::Filtering,
         Table::Hot,
         Table::Cold,
         Table::Chunk,

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, CountryRules, DomainId, DomainName, EmailId, FlagSet, LocalPart, MailboxId, MailboxName, ModSeq, Quota,
-    Refusal, Timestamp, Uid, UidSet, Usage,
+    AccountId, CountryRules, DomainId, DomainName, EmailId, Filtering, FilteringRules, FlagSet, LocalPart, MailboxId,
+    MailboxName, ModSeq, Quota, Refusal, Timestamp, Uid, UidSet, Usage,
 };
 
 use crate::auto_reply::AutoReplyReport;
@@ -136,6 +136,8 @@ pub enum Query {
     AutoReply(LocalPart),
     /// From which countries an account may send; `None`: the domain's rule alone.
     Countries(Option<LocalPart>),
+    /// What an account wants done with mail from other servers; `None`: the domain's rules alone.
+    Filtering(Option<LocalPart>),
     /// How would these strangers be received?
     Greylist {
         /// They.
@@ -255,6 +257,8 @@ pub enum Answer {
     AutoReply(Option<Box<AutoReplyReport>>),
     /// From where may be sent.
     Countries(CountryRules),
+    /// What is wanted done with mail from other servers.
+    Filtering(Box<FilteringRules>),
     /// How strangers are received, each in its place.
     Greylist(Vec<Reception>),
 }
@@ -266,6 +270,8 @@ pub struct RecipientFacts {
     pub message_bytes_max: u64,
     /// Is a message to it worth what an answer needs?
     pub answering: Answering,
+    /// What it wants done with mail from other servers; `None`: as the front end is configured.
+    pub filtering: Option<Box<Filtering>>,
 }
 
 /// Do accounts that a recipient leads to answer by themselves?

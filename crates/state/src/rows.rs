@@ -33,6 +33,8 @@ pub struct Domain {
     pub created: Timestamp,
     /// Grows when all its sessions must log in again; added to each account's own.
     pub generation: u64,
+    /// Has a row of its own about mail from other servers: most have none, and a recipient needn't look.
+    pub filters: bool,
 }
 
 /// A domain's life in its group.
@@ -116,6 +118,8 @@ pub struct Account {
     pub forwards: bool,
     /// The same about automatic replies.
     pub answers: bool,
+    /// The same about mail from other servers.
+    pub filters: bool,
 }
 
 impl Account {

@@ -19,6 +19,7 @@ pub mod authentication;
 pub mod country;
 pub mod destination;
 pub mod dsn;
+pub mod filtering;
 pub mod flags;
 pub mod ids;
 pub mod limits;
@@ -42,6 +43,9 @@ pub use authentication::{AuthResult, DmarcPolicy};
 pub use country::{CountryCode, CountryCodeError, CountryRule, CountryRules, PermittedCountries};
 pub use destination::{DestinationName, RecipientAddress};
 pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet, is_xtext};
+pub use filtering::{
+    DmarcHandling, Filtering, FilteringRules, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamRulesError,
+};
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
 pub use ids::{
     AccountId, DomainId, EmailId, Epoch, GroupNumber, IdError, MailboxId, Placement, QueueId, RequestId, TraceId,

@@ -581,6 +581,70 @@ pub struct CountryRules {
     #[prost(message, optional, tag = "3")]
     pub domain: ::core::option::Option<CountryRule>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFilteringRequest {
+    /// A domain, or an address.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetFilteringRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub filtering: ::core::option::Option<Filtering>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClearFilteringRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Filtering {
+    /// Of a domain only.
+    #[prost(enumeration = "DmarcHandling", tag = "1")]
+    pub dmarc: i32,
+    /// Missing: of an account as its domain says, of a domain as the front ends are configured.
+    #[prost(message, optional, tag = "2")]
+    pub spam: ::core::option::Option<SpamRules>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpamRules {
+    /// Is mail never spam?
+    #[prost(bool, tag = "1")]
+    pub off: bool,
+    /// From which score on mail is spam, points; 0: as the scanner says, or from the default on.
+    #[prost(uint32, tag = "2")]
+    pub score: u32,
+    #[prost(enumeration = "SpamHandling", tag = "3")]
+    pub spam: i32,
+    /// What becomes of what a scanner would refuse.
+    #[prost(enumeration = "SpamHandling", tag = "4")]
+    pub certain: i32,
+    /// Goes before the subject of spam that is taken.
+    #[prost(string, tag = "5")]
+    pub subject_tag: ::prost::alloc::string::String,
+    /// Whose mail is no spam: abc@x.example, \*@x.example, *@*.x.example.
+    #[prost(string, repeated, tag = "6")]
+    pub allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whose mail is.
+    #[prost(string, repeated, tag = "7")]
+    pub deny: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilteringRules {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Of an account.
+    #[prost(message, optional, tag = "2")]
+    pub account: ::core::option::Option<Filtering>,
+    #[prost(message, optional, tag = "3")]
+    pub domain: ::core::option::Option<Filtering>,
+}
 /// How an account answers by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AutoReply {
@@ -1551,6 +1615,75 @@ impl CountryScope {
             "COUNTRY_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
             "COUNTRY_SCOPE_ANYWHERE" => Some(Self::Anywhere),
             "COUNTRY_SCOPE_ONLY" => Some(Self::Only),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DmarcHandling {
+    /// As the front ends are configured.
+    Unspecified = 0,
+    /// What the author's domain wants: refused, or filed as junk.
+    Enforce = 1,
+    /// Filed as junk, never refused.
+    Junk = 2,
+    /// Nothing but the results in the header.
+    Report = 3,
+}
+impl DmarcHandling {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DMARC_HANDLING_UNSPECIFIED",
+            Self::Enforce => "DMARC_HANDLING_ENFORCE",
+            Self::Junk => "DMARC_HANDLING_JUNK",
+            Self::Report => "DMARC_HANDLING_REPORT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DMARC_HANDLING_UNSPECIFIED" => Some(Self::Unspecified),
+            "DMARC_HANDLING_ENFORCE" => Some(Self::Enforce),
+            "DMARC_HANDLING_JUNK" => Some(Self::Junk),
+            "DMARC_HANDLING_REPORT" => Some(Self::Report),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SpamHandling {
+    /// Junk; of what a scanner is certain about, refused.
+    Unspecified = 0,
+    Inbox = 1,
+    Junk = 2,
+    Reject = 3,
+}
+impl SpamHandling {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SPAM_HANDLING_UNSPECIFIED",
+            Self::Inbox => "SPAM_HANDLING_INBOX",
+            Self::Junk => "SPAM_HANDLING_JUNK",
+            Self::Reject => "SPAM_HANDLING_REJECT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SPAM_HANDLING_UNSPECIFIED" => Some(Self::Unspecified),
+            "SPAM_HANDLING_INBOX" => Some(Self::Inbox),
+            "SPAM_HANDLING_JUNK" => Some(Self::Junk),
+            "SPAM_HANDLING_REJECT" => Some(Self::Reject),
             _ => None,
         }
     }
@@ -2652,6 +2785,72 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearCountries"));
             self.inner.unary(req, path, codec).await
         }
+        /// What a domain, or an account of it, wants done with mail from other servers.
+        pub async fn get_filtering(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetFilteringRequest>,
+        ) -> std::result::Result<tonic::Response<super::FilteringRules>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetFiltering",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetFiltering"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// In place of the rules before.
+        pub async fn set_filtering(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetFilteringRequest>,
+        ) -> std::result::Result<tonic::Response<super::FilteringRules>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/SetFiltering",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "SetFiltering"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// As the domain says; of a domain, as the front ends are configured.
+        pub async fn clear_filtering(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClearFilteringRequest>,
+        ) -> std::result::Result<tonic::Response<super::FilteringRules>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ClearFiltering",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearFiltering"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Aliases.
         pub async fn put_alias(
             &mut self,
@@ -3428,6 +3627,21 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ClearCountriesRequest>,
         ) -> std::result::Result<tonic::Response<super::CountryRules>, tonic::Status>;
+        /// What a domain, or an account of it, wants done with mail from other servers.
+        async fn get_filtering(
+            &self,
+            request: tonic::Request<super::GetFilteringRequest>,
+        ) -> std::result::Result<tonic::Response<super::FilteringRules>, tonic::Status>;
+        /// In place of the rules before.
+        async fn set_filtering(
+            &self,
+            request: tonic::Request<super::SetFilteringRequest>,
+        ) -> std::result::Result<tonic::Response<super::FilteringRules>, tonic::Status>;
+        /// As the domain says; of a domain, as the front ends are configured.
+        async fn clear_filtering(
+            &self,
+            request: tonic::Request<super::ClearFilteringRequest>,
+        ) -> std::result::Result<tonic::Response<super::FilteringRules>, tonic::Status>;
         /// Aliases.
         async fn put_alias(
             &self,
@@ -5260,6 +5474,141 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ClearCountriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetFiltering" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFilteringSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::GetFilteringRequest>
+                    for GetFilteringSvc<T> {
+                        type Response = super::FilteringRules;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetFilteringRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_filtering(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFilteringSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/SetFiltering" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetFilteringSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::SetFilteringRequest>
+                    for SetFilteringSvc<T> {
+                        type Response = super::FilteringRules;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetFilteringRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::set_filtering(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetFilteringSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ClearFiltering" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClearFilteringSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ClearFilteringRequest>
+                    for ClearFilteringSvc<T> {
+                        type Response = super::FilteringRules;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClearFilteringRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::clear_filtering(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClearFilteringSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

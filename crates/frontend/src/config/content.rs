@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use yubin_policy::content::{AbsentHandling, EncryptedHandling, UnscannedHandling, VirusHandling};
 use yubin_policy::spam::Weights;
-use yubin_policy::spam::handling::SpamRules;
-use yubin_types::{Address, DomainName, Network};
+use yubin_types::{Address, DomainName, Network, SpamRules};
 
 /// How the content of messages is looked at.
 #[derive(Clone, Debug, Default)]

@@ -21,12 +21,10 @@ use std::collections::BTreeMap;
 use yubin_policy::Admission;
 use yubin_policy::content::{ContentDenial, ContentDisposition, ContentFact, EncryptedHandling};
 use yubin_policy::refusal_text;
-use yubin_policy::spam::handling::{
-    Forged, Handled, Settled, SpamFinding, SpamHandling, SpamSender, Suspicion, handle, settle,
-};
+use yubin_policy::spam::handling::{Forged, Handled, Settled, SpamFinding, SpamSender, Suspicion, handle, settle};
 use yubin_policy::spam::{Authentication, Scored};
 use yubin_session::smtp::Listener;
-use yubin_types::{Address, AuthResult, SmtpReply};
+use yubin_types::{Address, AuthResult, SmtpReply, SpamHandling, SpamRules};
 
 use self::filtered::Filtered;
 use self::header::Header;
@@ -165,7 +163,7 @@ impl SmtpRim {
             filtered: Filtered::Take,
         };
         let mut edits: Vec<Edit> = header.forged.iter().cloned().map(Edit::cut).collect();
-        edits.extend(subject_tag(content, &assessment).map(|tag| header.tagged(&opened.header, tag)));
+        edits.extend(subject_tag(content, transaction, &assessment).map(|tag| header.tagged(&opened.header, tag)));
         let mut body = NewBody::Same;
         if let Some((ContentFact::Virus { name, file }, ContentDisposition::Remove)) = &assessment.content {
             edits.extend(header::plain_text(&opened.header));
@@ -229,9 +227,8 @@ fn judge(
 ) -> Result<(Scored, BTreeMap<Address, Handled>), ()> {
     let forged = complete.verified.as_ref().map_or(Forged::No, |verified| forged(&verified.authentication));
     let sender = SpamSender { envelope: transaction.sender.path(), authors: &header.authors, forged };
-    let recipients: Vec<&Address> = transaction.recipients.iter().filter_map(|it| stored_for(&it.admission)).collect();
-    let mut handled: Vec<Handled> =
-        recipients.iter().map(|recipient| handle(&finding, sender, content.rules(recipient))).collect();
+    let recipients: Vec<(&Address, &SpamRules)> = wishes(content, transaction).collect();
+    let mut handled: Vec<Handled> = recipients.iter().map(|(_, rules)| handle(&finding, sender, rules)).collect();
     let settled = settle(&mut handled);
     tracing::info!(
         from = %transaction.sender.path(),
@@ -243,15 +240,23 @@ fn judge(
     );
     match settled {
         Settled::Refused => Err(()),
-        Settled::Taken => Ok((finding.scored, recipients.into_iter().cloned().zip(handled).collect())),
+        Settled::Taken => {
+            let recipients = recipients.into_iter().map(|(recipient, _)| recipient.clone());
+            Ok((finding.scored, recipients.zip(handled).collect()))
+        }
     }
 }
 
-const fn stored_for(admission: &Admission) -> Option<&Address> {
-    match admission {
-        Admission::Deliver(permit) => Some(permit.recipient()),
-        Admission::Relay(_) | Admission::Return(_) => None,
-    }
+/// Whom it is stored for, and what each wants done with spam: by its own rules or its domain's, else as configured.
+fn wishes<'a>(
+    content: &'a ContentConfig,
+    transaction: &'a Transaction,
+) -> impl Iterator<Item = (&'a Address, &'a SpamRules)> {
+    transaction.recipients.iter().filter_map(|invited| {
+        let Admission::Deliver(permit) = &invited.admission else { return None };
+        let own = invited.filtering.as_ref().and_then(|filtering| filtering.spam.as_ref());
+        Some((permit.recipient(), own.unwrap_or_else(|| content.rules(permit.recipient()))))
+    })
 }
 
 fn forged(found: &Authentication) -> Forged {
@@ -261,10 +266,14 @@ fn forged(found: &Authentication) -> Forged {
 }
 
 /// What goes before the subject: all recipients share it, so only what the rules of all want.
-fn subject_tag<'a>(content: &'a ContentConfig, assessment: &Assessment) -> Option<&'a str> {
-    let mut tags = assessment.recipients.iter().map(|(recipient, handled)| {
-        let tagged = handled.verdict.is_spam() && handled.handling != SpamHandling::Reject;
-        if tagged { content.rules(recipient).subject_tag.as_str() } else { "" }
+fn subject_tag<'a>(
+    content: &'a ContentConfig,
+    transaction: &'a Transaction,
+    assessment: &Assessment,
+) -> Option<&'a str> {
+    let mut tags = wishes(content, transaction).map(|(recipient, rules)| {
+        let tagged = |handled: &&Handled| handled.verdict.is_spam() && handled.handling != SpamHandling::Reject;
+        assessment.of(recipient).filter(tagged).map_or("", |_| rules.subject_tag.as_str())
     });
     let first = tags.next().filter(|tag| !tag.is_empty())?;
     tags.all(|tag| tag == first).then_some(first)

@@ -223,7 +223,7 @@ impl SmtpRim {
         bytes: Option<u64>,
     ) -> Result<Welcome, SmtpReply> {
         let admission = admission.map_err(|denial| self.denied(&denial))?;
-        let unasked = |hosted, admission| Welcome { admission, hosted, answering: Answering::Nobody };
+        let unasked = |hosted, admission| Welcome { admission, hosted, answering: Answering::Nobody, filtering: None };
         let Some(hosted) = resolved else { return Ok(unasked(None, admission)) };
         if let Admission::Return(_) = &admission {
             return Ok(unasked(Some(Arc::clone(hosted)), admission));
@@ -233,7 +233,8 @@ impl SmtpRim {
         let asked: Result<_, StoreError> = self.connection.shared.store.ask(name, query).await;
         match asked.map_err(|error| unavailable(&error))? {
             Some((hosted, Answer::Recipient(facts))) => {
-                Ok(Welcome { admission, hosted: Some(hosted), answering: facts.answering })
+                let (answering, filtering) = (facts.answering, facts.filtering);
+                Ok(Welcome { admission, hosted: Some(hosted), answering, filtering })
             }
             Some((_, Answer::Refused(refusal))) => Err(self.denied(&refusal.into())),
             None => Err(self.denied(&Refusal::NoSuchDomain.into())),
@@ -256,7 +257,8 @@ impl SmtpRim {
 
 impl Transaction {
     /// Takes a recipient in. Named twice it is still one delivery.
-    fn invite(&mut self, named: &Named, Welcome { admission, hosted, answering }: Welcome) -> Result<(), Refusal> {
+    fn invite(&mut self, named: &Named, welcome: Welcome) -> Result<(), Refusal> {
+        let Welcome { admission, hosted, answering, filtering } = welcome;
         let known = self.recipients.iter().position(|known| known.admission.recipient() == &named.address);
         let place = match known {
             Some(place) => place,
@@ -264,7 +266,7 @@ impl Transaction {
                 self.one_more()?;
                 let hosted = hosted.filter(|_| !matches!(admission, Admission::Relay(_)));
                 let Named { notify, orcpt, .. } = named.clone();
-                self.recipients.push(Invited { admission, hosted, answering, notify, orcpt });
+                self.recipients.push(Invited { admission, hosted, answering, filtering, notify, orcpt });
                 self.recipients.len() - 1
             }
         };

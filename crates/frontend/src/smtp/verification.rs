@@ -175,7 +175,8 @@ fn judge<'a>(
     let forwarder = |set: &'a ArcSet| Forwarder { sealer: &set.sealer, dmarc_pass: set.dmarc_pass.as_ref() };
     let dmarc: Vec<DmarcFact<'a>> = found.dmarc.iter().map(fact).collect();
     let forwarders: Vec<Forwarder<'a>> = found.checks.arc.sets.iter().map(forwarder).collect();
-    let handling = transaction.hosted().map(|hosted| inbound.rules(&hosted.name).dmarc).unwrap_or_default();
+    let configured = || transaction.hosted().map(|hosted| inbound.rules(&hosted.name).dmarc);
+    let handling = transaction.dmarc().or_else(configured).unwrap_or_default();
     let signed_by_author = signed(&found.checks.dkim, &header.domains);
     let spf = found.spf.sender().map_or(AuthResult::None, |check| check.result);
     let vouched = |author| inbound::vouched(author, &forwarders, &inbound.trusted_forwarders);

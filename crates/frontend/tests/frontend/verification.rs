@@ -6,7 +6,8 @@ use prometheus_client::encoding::text::encode;
 use yubin_dns_auth::dkim::{KeyAlgorithm, PrivateKey, SelectedKey, Signer};
 use yubin_dns_auth::verify::{DnsList, Verifier};
 use yubin_frontend::{DmarcHandling, DomainRules, InboundConfig, ListRule, ReverseDnsRule};
-use yubin_types::{DomainName, Timestamp};
+use yubin_state::command::DomainCommand;
+use yubin_types::{DomainName, Filtering, Timestamp};
 
 use crate::dns_server::{DnsServer, Signing, Zone};
 use crate::world::World;
@@ -159,6 +160,13 @@ async fn a_hosted_domain_may_overrule() {
     assert_eq!(count(&world, "alice@example.jp", "Junk").await, 1);
     assert!(send(&world, "carol@example.org", "a@x.test", &message("a@strict.test")).await.starts_with("250"));
     assert_eq!(count(&world, "carol@example.org", "INBOX").await, 1);
+
+    // What it sets itself goes before what is configured for it, with the next message.
+    let enforce = Filtering { dmarc: Some(DmarcHandling::Enforce), spam: None };
+    let own = DomainCommand::SetFiltering { account: None, rules: Some(Box::new(enforce)) };
+    world.change("example.org", own).await;
+    let refused = send(&world, "carol@example.org", "a@x.test", &message("a@strict.test")).await;
+    assert!(refused.starts_with("550 5.7.1 "), "{refused}");
 }
 
 #[tokio::test]

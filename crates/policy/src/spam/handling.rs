@@ -4,61 +4,9 @@
 //! address or domain. An allowed sender is believed unless its address is proven to be forged: else everybody would write in its name.
 //! One transaction has one answer, so a message is refused only if all its recipients' rules refuse it; for the others it is junk then.
 
-use yubin_types::{Address, DomainName, ReversePath, SpamScore};
+use yubin_types::{Address, ReversePath, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamScore};
 
 use super::Scored;
-
-/// What a recipient wants done with spam.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpamRules {
-    /// Is anything done?
-    pub filter: SpamFilter,
-    /// From which score on mail is spam; none: as the scanner says, or from the default on.
-    pub threshold: Option<SpamScore>,
-    /// What becomes of spam.
-    pub spam: SpamHandling,
-    /// What becomes of what the scanner would refuse.
-    pub certain: SpamHandling,
-    /// What goes before the subject of spam; empty: nothing.
-    pub subject_tag: String,
-    /// Whose mail is no spam.
-    pub allow: Vec<SenderPattern>,
-    /// Whose mail is.
-    pub deny: Vec<SenderPattern>,
-}
-
-/// Is mail filtered (SHIN-12)?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SpamFilter {
-    /// Yes.
-    #[default]
-    On,
-    /// No: it goes where other mail goes.
-    Off,
-}
-
-/// Where spam goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SpamHandling {
-    /// Where other mail goes.
-    Inbox,
-    /// Junk.
-    #[default]
-    Junk,
-    /// Back.
-    Reject,
-}
-
-/// Senders: one address, a domain's, or those of all domains below one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SenderPattern {
-    /// `abc@x.example`
-    Address(Address),
-    /// `*@x.example`, or `x.example`
-    Domain(DomainName),
-    /// `*@*.x.example`
-    Below(DomainName),
-}
 
 /// What was found about a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,20 +78,6 @@ pub enum SpamVerdict {
     Denied,
 }
 
-impl Default for SpamRules {
-    fn default() -> Self {
-        SpamRules {
-            filter: SpamFilter::On,
-            threshold: None,
-            spam: SpamHandling::Junk,
-            certain: SpamHandling::Reject,
-            subject_tag: String::new(),
-            allow: Vec::new(),
-            deny: Vec::new(),
-        }
-    }
-}
-
 impl SpamVerdict {
     /// Is it spam?
     #[must_use]
@@ -152,32 +86,17 @@ impl SpamVerdict {
     }
 }
 
-impl SenderPattern {
-    /// Reads a pattern; none if it is none.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<SenderPattern> {
-        match text.rsplit_once('@') {
-            None => DomainName::parse(text).ok().map(SenderPattern::Domain),
-            Some(("*", domain)) => match domain.strip_prefix("*.") {
-                Some(parent) => DomainName::parse(parent).ok().map(SenderPattern::Below),
-                None => DomainName::parse(domain).ok().map(SenderPattern::Domain),
-            },
-            Some(_) => Address::parse(text).ok().map(SenderPattern::Address),
+/// How closely a pattern names a sender; none if it doesn't.
+fn fit(pattern: &SenderPattern, sender: &Address) -> Option<Fit> {
+    match pattern {
+        SenderPattern::Address(address) => {
+            let same = address.domain == sender.domain && address.local.key() == sender.local.key();
+            same.then_some(Fit::Exact)
         }
-    }
-
-    /// How closely it names a sender; none if it doesn't.
-    fn fit(&self, sender: &Address) -> Option<Fit> {
-        match self {
-            SenderPattern::Address(address) => {
-                let same = address.domain == sender.domain && address.local.key() == sender.local.key();
-                same.then_some(Fit::Exact)
-            }
-            SenderPattern::Domain(domain) => (*domain == sender.domain).then_some(Fit::Wide),
-            SenderPattern::Below(parent) => {
-                let head = sender.domain.as_str().strip_suffix(parent.as_str());
-                head.is_some_and(|head| head.ends_with('.')).then_some(Fit::Wide)
-            }
+        SenderPattern::Domain(domain) => (*domain == sender.domain).then_some(Fit::Wide),
+        SenderPattern::Below(parent) => {
+            let head = sender.domain.as_str().strip_suffix(parent.as_str());
+            head.is_some_and(|head| head.ends_with('.')).then_some(Fit::Wide)
         }
     }
 }
@@ -193,7 +112,7 @@ impl SpamSender<'_> {
     /// How closely any of these patterns names this sender.
     fn fit(&self, patterns: &[SenderPattern]) -> Option<Fit> {
         let senders = || self.authors.iter().chain(self.envelope.address());
-        patterns.iter().flat_map(|pattern| senders().filter_map(|sender| pattern.fit(sender))).max()
+        patterns.iter().flat_map(|pattern| senders().filter_map(|sender| fit(pattern, sender))).max()
     }
 }
 

@@ -4,6 +4,7 @@ use yubin_types::{AccountId, LocalPart, QuotaScope, Refusal, Usage, limits};
 
 use super::Reading;
 use crate::command::Login;
+use crate::filtering;
 use crate::forward::{self, LocalCopy};
 use crate::keys;
 use crate::kv::View;
@@ -33,10 +34,14 @@ pub(super) fn recipient<V: View>(
     let copy = Usage::of_message(bytes.unwrap_or(1).max(1));
     let mut usage = reading.counters()?.usage;
     let mut answering = Answering::Nobody;
-    for id in reached {
+    let mut filters = None;
+    for &id in &reached {
         let Some(account) = reading.view.row(&keys::account(reading.id, id))? else { continue };
         if account.answers {
             answering = Answering::Somebody;
+        }
+        if account.filters && reached.len() == 1 {
+            filters = Some(id);
         }
         if forward::reading::copy(reading.view, reading.id, (id, &account))? == LocalCopy::Drop {
             continue;
@@ -49,7 +54,8 @@ pub(super) fn recipient<V: View>(
         }
         usage = usage.plus(copy);
     }
-    Ok(Answer::Recipient(RecipientFacts { message_bytes_max: limit_bytes, answering }))
+    let filtering = filtering::in_force(reading, filters)?;
+    Ok(Answer::Recipient(RecipientFacts { message_bytes_max: limit_bytes, answering, filtering }))
 }
 
 /// What a login needs, of an account by its own name.

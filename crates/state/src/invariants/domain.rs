@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yubin_types::{AccountId, DomainId, MailboxId, Usage, limits};
 
-use super::{Dues, Findings, auto_reply, forward, mailbox, queue, sending};
+use super::{Dues, Findings, auto_reply, filtering, forward, mailbox, queue, sending};
 use crate::answer::usage;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, View};
@@ -40,6 +40,7 @@ pub(super) fn check<V: View>(
     sending::check(view, &rows, found)?;
     forward::check(view, &rows, found)?;
     auto_reply::check(view, &rows, found)?;
+    filtering::check(view, &rows, found)?;
     queue::check(view, id, &rows.counters, found)?;
     mailbox::check(view, &rows, found)
 }

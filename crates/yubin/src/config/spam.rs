@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Deserializer, Serialize};
 use yubin_frontend::{ContentConfig, SenderPattern, SpamFilter, SpamHandling, SpamRules, Weights};
-use yubin_types::{Address, DomainName, Network, SpamCheck, SpamScore, limits};
+use yubin_types::{Address, DomainName, Network, SpamCheck, SpamScore};
 
 use super::queue::Switch;
 
@@ -154,12 +154,8 @@ impl Points {
 }
 
 fn rules(told: &Recipient) -> anyhow::Result<SpamRules> {
-    let tag = told.subject_tag.as_str();
-    let most = limits::SUBJECT_TAG_BYTES_MAX;
-    let sound = tag.len() <= most && !tag.contains(char::is_control) && tag.trim() == tag;
-    ensure!(sound, "subject_tag: at most {most} bytes, no control characters, no spaces around it");
     let points = i32::try_from(told.spam_score).context("spam_score")?;
-    Ok(SpamRules {
+    let rules = SpamRules {
         filter: if told.filter == Switch::On { SpamFilter::On } else { SpamFilter::Off },
         threshold: (points > 0).then(|| SpamScore::points(points)),
         spam: told.spam.settings(),
@@ -167,7 +163,9 @@ fn rules(told: &Recipient) -> anyhow::Result<SpamRules> {
         subject_tag: told.subject_tag.clone(),
         allow: patterns(&told.allow).context("allow")?,
         deny: patterns(&told.deny).context("deny")?,
-    })
+    };
+    rules.check()?;
+    Ok(rules)
 }
 
 impl Handling {
@@ -181,10 +179,6 @@ impl Handling {
 }
 
 fn patterns(told: &[String]) -> anyhow::Result<Vec<SenderPattern>> {
-    let most = limits::SENDER_PATTERNS_MAX;
-    if told.len() > most {
-        bail!("at most {most} senders");
-    }
     let pattern = |text: &String| SenderPattern::parse(text).with_context(|| format!("{text} is no sender"));
     told.iter().map(pattern).collect()
 }

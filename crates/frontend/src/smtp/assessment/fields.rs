@@ -62,9 +62,9 @@ pub(super) fn tests(scored: &Scored) -> String {
 
 #[cfg(test)]
 mod tests {
-    use yubin_policy::spam::handling::{Handled, SpamHandling, SpamVerdict};
+    use yubin_policy::spam::handling::{Handled, SpamVerdict};
     use yubin_policy::spam::{Hit, Scored};
-    use yubin_types::{SpamScore, limits};
+    use yubin_types::{SpamHandling, SpamScore, limits};
 
     use super::spam;
 
