@@ -1,5 +1,6 @@
 //! A system whose mail to the outside goes to a receiver of ours, with hosted domains of two accounts each.
 
+use crate::imap::Imap;
 use crate::process::output;
 use crate::receiver::Receiver;
 use crate::system::{System, Transport, smart_host};
@@ -54,6 +55,17 @@ impl Outside {
         swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
         swaks.args(["--auth-user", user, "--auth-password", PASSWORD, "--from", user, "--to", to]);
         output(&mut swaks).map(drop)
+    }
+
+    /// Everything in a user's INBOX, message by message.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn inbox(&self, user: &str) -> Result<Vec<String>> {
+        let mut imap = Imap::login(self.system.port("imaps")?, user, PASSWORD)?;
+        imap.ok("SELECT INBOX")?;
+        let fetched = imap.command("FETCH 1:* BODY.PEEK[]")?;
+        Ok(fetched.literals().into_iter().map(|message| String::from_utf8_lossy(message).into_owned()).collect())
     }
 
     /// What `yubin ctl` prints.

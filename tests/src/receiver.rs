@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Taken {
     /// Envelope sender, without brackets.
     pub sender: String,
+    /// What MAIL said behind it.
+    pub parameters: String,
     /// Recipients, without brackets.
     pub recipients: Vec<String>,
     /// The message, without dot-stuffing.
@@ -36,6 +38,8 @@ pub struct Receiver {
 struct Shared {
     taken: Mutex<Vec<Taken>>,
     busy: AtomicBool,
+    /// What EHLO offers beside the usual.
+    offers: Mutex<Vec<String>>,
     /// Whose mail is refused, with which reply.
     blocked: Mutex<BTreeMap<IpAddr, String>>,
 }
@@ -67,6 +71,11 @@ impl Receiver {
     /// From now on `later…` is taken like anybody else.
     pub fn take_all(&self) {
         self.shared.busy.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on EHLO offers this too.
+    pub fn offer(&self, keyword: &str) {
+        self.shared.offers.lock().unwrap_or_else(PoisonError::into_inner).push(keyword.to_owned());
     }
 
     /// From now on mail from this address is refused with this reply.
@@ -102,6 +111,12 @@ pub(crate) fn serve_each<T: Send + Sync + 'static>(
 }
 
 impl Shared {
+    /// The lines of EHLO for what it offers beside the usual.
+    fn offers(&self) -> String {
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        offers.iter().map(|offer| format!("250-{offer}\r\n")).collect()
+    }
+
     /// With what mail from there is refused.
     fn refusal(&self, peer: IpAddr) -> Option<String> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).cloned()
@@ -115,6 +130,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
     let mut say = |line: &str| output.write_all(format!("{line}\r\n").as_bytes());
     say("220 elsewhere.example ESMTP")?;
     let (mut sender, mut recipients, mut hello) = (String::new(), Vec::new(), String::new());
+    let mut parameters = String::new();
     loop {
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
@@ -124,11 +140,13 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
         match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
             "EHLO" => {
                 hello = line.get(5..).unwrap_or_default().to_owned();
-                say("250-elsewhere.example\r\n250-PIPELINING\r\n250 8BITMIME")?;
+                let more = shared.offers();
+                say(&format!("250-elsewhere.example\r\n250-PIPELINING\r\n{more}250 8BITMIME"))?;
             }
             "MAIL" | "RCPT" if shared.refusal(peer).is_some() => say(&shared.refusal(peer).unwrap_or_default())?,
             "MAIL" => {
                 sender = path(line);
+                parameters = line.split_once('>').map(|(_, rest)| rest.trim().to_owned()).unwrap_or_default();
                 recipients.clear();
                 say("250 2.1.0 OK")?;
             }
@@ -147,8 +165,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             "DATA" => {
                 say("354 Go on")?;
                 let text = content(&mut input)?;
-                let (sender, hello) = (sender.clone(), hello.clone());
-                let taken = Taken { sender, recipients: std::mem::take(&mut recipients), text, peer, hello };
+                let (sender, parameters, hello) = (sender.clone(), parameters.clone(), hello.clone());
+                let taken =
+                    Taken { sender, parameters, recipients: std::mem::take(&mut recipients), text, peer, hello };
                 shared.taken.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
                 say("250 2.0.0 Taken")?;
             }

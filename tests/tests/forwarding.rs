@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use yubin_tests::imap::Imap;
-use yubin_tests::outside::{Outside, PASSWORD};
+use yubin_tests::outside::Outside;
 use yubin_tests::over_both_transports;
 use yubin_tests::process::wait_until;
 use yubin_tests::receiver::Taken;
@@ -41,20 +40,10 @@ fn rcpt(world: &Outside, from: &str, to: &str) -> String {
     smtp.command(&format!("RCPT TO:<{to}>")).unwrap()
 }
 
-/// Everything in a user's INBOX, message by message.
-fn inbox(world: &Outside, user: &str) -> Vec<String> {
-    let mut imap = Imap::login(world.system.port("imaps").unwrap(), user, PASSWORD).unwrap();
-    let status = imap.ok("STATUS INBOX (MESSAGES)").unwrap().text().concat();
-    let count = status.split("MESSAGES ").nth(1).unwrap().split(')').next().unwrap().parse::<u32>().unwrap();
-    imap.ok("SELECT INBOX").unwrap();
-    let fetch = |number| imap.ok(&format!("FETCH {number} BODY.PEEK[]")).unwrap().text().concat();
-    (1..=count).map(fetch).collect()
-}
-
 /// Waits until a user has so many messages.
 fn has(world: &Outside, user: &str, count: usize) -> Vec<String> {
-    wait_until(DELIVERED_WITHIN, || inbox(world, user).len() >= count).unwrap();
-    let inbox = inbox(world, user);
+    wait_until(DELIVERED_WITHIN, || world.inbox(user).unwrap().len() >= count).unwrap();
+    let inbox = world.inbox(user).unwrap();
     assert_eq!(inbox.len(), count, "{inbox:?}");
     inbox
 }
@@ -140,21 +129,21 @@ fn without_a_copy_nothing_stays_and_circles_end(transport: Transport) {
     world.ctl(&format!("quota set {one} 10")).unwrap();
     assert!(send(&world, FRIEND, &one, "through").starts_with("250"), "a full mailbox is no matter");
     assert!(has(&world, &two, 1)[0].contains("Subject: through\r\n"));
-    assert!(inbox(&world, &one).is_empty());
+    assert!(world.inbox(&one).unwrap().is_empty());
     world.ctl(&format!("quota set {one} unlimited")).unwrap();
 
     world.ctl(&format!("account forward set {two} {one} --no-copy")).unwrap();
     assert!(send(&world, FRIEND, &one, "circle").starts_with("250"));
     assert!(has(&world, &one, 1)[0].contains("Subject: circle\r\n"), "it ends where it began");
     settled(&world);
-    assert_eq!((inbox(&world, &one).len(), inbox(&world, &two).len()), (1, 1));
+    assert_eq!((world.inbox(&one).unwrap().len(), world.inbox(&two).unwrap().len()), (1, 1));
     // Over a server elsewhere the message brings back where it has been.
     let message = format!("Delivered-To: {one}\r\nFrom: <{FRIEND}>\r\nSubject: back\r\n\r\nbody\r\n");
     let mut smtp = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
     assert!(smtp.send("SRS0=x=y=z=z@else.example", &one, message.as_bytes()).unwrap().starts_with("250"));
     has(&world, &one, 2);
     settled(&world);
-    assert_eq!(inbox(&world, &two).len(), 1);
+    assert_eq!(world.inbox(&two).unwrap().len(), 1);
     assert!(world.receiver.taken().is_empty(), "nobody is told of anything");
 }
 
@@ -183,5 +172,5 @@ fn a_target_that_refuses_is_paused_and_the_owner_told(transport: Transport) {
     assert_eq!((&resumed["targets"][0]["state"], &resumed["keep_copy"]), (&"active".into(), &false.into()));
     assert!(send(&world, FRIEND, &user, "number6").starts_with("250"));
     taken(&world, 6);
-    assert_eq!(inbox(&world, &user).len(), 2);
+    assert_eq!(world.inbox(&user).unwrap().len(), 2);
 }

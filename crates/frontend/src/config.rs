@@ -14,7 +14,7 @@ use yubin_policy::peer::{ListRule, ReverseDnsRule};
 use yubin_session::PlaintextLogin;
 use yubin_session::sasl::TokenLogin;
 use yubin_state::greylist::GreylistTerms;
-use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network};
+use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network, Priority};
 
 use crate::auth::issuers::IssuersConfig;
 use crate::tls::TlsSource;
@@ -44,6 +44,8 @@ pub struct FrontendConfig {
     pub lmtp: Vec<Network>,
     /// Own machines that may say by XCLIENT, on every SMTP listener, whose client they speak for.
     pub xclient: Vec<Network>,
+    /// Highest priority that users may give their mail (RFC 6710); more is lowered.
+    pub priority_max: Priority,
     /// How much one network may have.
     pub networks: NetworksConfig,
     /// Slow answers for SMTP peers that ask much in vain, if any.

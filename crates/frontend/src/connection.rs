@@ -245,6 +245,7 @@ impl Service {
             security,
             plaintext_login: self.listener.plaintext_login,
             tokens: self.shared.config.tokens(),
+            priority_max: self.shared.config.priority_max,
             message_bytes_max: self.shared.config.message_bytes_max,
         });
         self.drive(session, SmtpRim::new(listener, connection), transport).await

@@ -44,7 +44,9 @@ use yubin_session::sasl::Claim;
 use yubin_session::smtp::{AddressEncoding, Answer, Ask, Listener, MessageFacts, Origin, SmtpSession};
 use yubin_state::query::Answering;
 use yubin_state::sending::SendingAllowance;
-use yubin_types::{DmarcHandling, DsnEnvelope, Filtering, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply};
+use yubin_types::{
+    DmarcHandling, DsnEnvelope, Filtering, Handling, NotifySet, QuotaScope, Refusal, ReversePath, SmtpReply, TlsDemand,
+};
 
 use crate::auth::Identity;
 use crate::connection::Connection;
@@ -81,6 +83,10 @@ struct Transaction {
     accepted: Vec<usize>,
     /// RET and ENVID.
     dsn: DsnEnvelope,
+    /// REQUIRETLS.
+    tls: TlsDemand,
+    /// When and how urgently it is to be sent.
+    handling: Handling,
     incoming: Option<Incoming>,
 }
 

@@ -115,6 +115,13 @@ impl DateTime {
         DateTime::from_parts([year, month, day], [hour, minute, second], offset_minutes)
     }
 
+    /// `1997-11-21T15:55:06Z`, always in UTC.
+    pub fn to_rfc3339(self) -> String {
+        let utc = DateTime::utc(self.epoch_s);
+        let (year, month, day) = utc.day().calendar();
+        format!("{year:04}-{month:02}-{day:02}T{}Z", utc.clock())
+    }
+
     fn from_parts([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3], offset_minutes: i16) -> Option<Self> {
         if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..=60).contains(&second) {
             return None;

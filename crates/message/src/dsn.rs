@@ -18,7 +18,7 @@ mod original;
 mod xtext;
 
 use memchr::memmem;
-use yubin_types::{Address, DsnEnvelope, EnhancedStatus, RecipientAddress};
+use yubin_types::{Address, DsnEnvelope, EnhancedStatus, Handling, RecipientAddress, TlsDemand};
 
 #[cfg(doc)]
 use yubin_types::limits;
@@ -44,6 +44,11 @@ pub struct Notification<'a> {
     pub arrival: DateTime,
     /// What MAIL asked for: ENVID is repeated, RET decides what comes back of a message that failed (RFC 3461 §4.3); without it, all.
     pub dsn: &'a DsnEnvelope,
+    /// What the message demanded of TLS, and its notice demands now (RFC 8689 §5): with REQUIRETLS only its header comes back; what was
+    /// waived is waived here too.
+    pub tls: TlsDemand,
+    /// When it was to be sent: its release and its deadline are repeated (RFC 4865 §5, RFC 2852 §5).
+    pub handling: &'a Handling,
     /// The message it speaks of.
     pub original: Original<'a>,
     /// Recipients that it reports on, at least one.
@@ -237,6 +242,9 @@ impl Notification<'_> {
         }
         // RFC 3834 §5: no vacation program answers this.
         header.field("Auto-Submitted", "auto-replied");
+        if self.tls == TlsDemand::Waived {
+            header.field("TLS-Required", "No");
+        }
         header.field("MIME-Version", "1.0");
         let report = script.report_type();
         header.field("Content-Type", &format!("multipart/report; report-type={report}; boundary=\"{boundary}\""));

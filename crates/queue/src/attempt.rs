@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use yubin_proto::StoreClient;
 use yubin_session::smtp::client::{
-    ConnectionState, DsnHanding, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Reply, Speaker, Stage,
-    TlsDemand, Verdict,
+    ConnectionState, Handover, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Reply, Speaker, Stage,
+    Verdict,
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
-use yubin_state::queue::{self, BodyKind, DsnReturn, Leased, Smtputf8};
-use yubin_types::{DestinationName, EnhancedStatus, ReversePath};
+use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Smtputf8};
+use yubin_types::{ByTrace, DestinationName, ReversePath};
 
 use crate::assignment::Assignment;
 use crate::board::NoWay;
@@ -27,12 +27,13 @@ use crate::connect::{Cause, Connector, Origin};
 use crate::connection::Connection;
 use crate::connections::{Connections, Place};
 use crate::dialogues::{Dialogues, Watch};
-use crate::fate::{Fate, Handing, Tried, recorded};
+use crate::fate::{Fate, Handing, RelayNotice, Tried, recorded};
+use crate::fitness::{is_unfit, is_unsent, suitable, wants_seven_bits};
 use crate::metrics::Metrics;
 use crate::pace::Signal;
 use crate::pools;
 use crate::profile::{Profile, Profiles};
-use crate::route::{Hop, MailHosts, Owner, Protection, Routing, within_reach};
+use crate::route::{Hop, MailHosts, Owner, Routing, within_reach};
 use crate::sender;
 use crate::signing::signed;
 use crate::source::Source;
@@ -90,6 +91,7 @@ impl Engine {
             scope: &self.config.scope,
             own_names: std::slice::from_ref(&self.config.hostname),
             port: self.config.port,
+            tls: leased.message.content.tls,
             tally: &self.tally,
         };
         let hops = match routing.plan(home, &leased.delivery.destination, rand::random()).await {
@@ -109,7 +111,7 @@ impl Engine {
         let prefers = |hop: &Hop| receiver(hop).map_or(self.config.prefers, |profile| profile.prefers);
         let hops = within_reach(hops, from.address, prefers).map_err(NoWay::Family)?;
         let source = Source::queued(QueuedBody::of(&self.store, assignment, handed));
-        let source = match signed(&self.store, &self.config.keyring, &leased.message, source).await {
+        let source = match signed(&self.store, &self.config.keyring, leased, source).await {
             Ok(source) => source,
             Err(reply) => return Ok(Tried::all(count, &reply, Signal::None)),
         };
@@ -185,7 +187,7 @@ impl Attempt<'_> {
                 continue;
             }
             let worn = open.transactions >= self.transactions_max();
-            if wants_seven_bits(&outcome)
+            if is_unsent(&outcome, wants_seven_bits)
                 && let Some(source) = self.downgraded().await
             {
                 self.source = source;
@@ -193,13 +195,14 @@ impl Attempt<'_> {
                 continue;
             }
             let usable = outcome.connection == ConnectionState::Usable;
+            let unfit = is_unsent(&outcome, is_unfit);
             let more = self.note(&open, &asked, outcome);
             match (usable, more) {
                 // The rest goes over a new one.
-                (true, More::Yes) if worn => open.quit().await,
-                (true, More::Yes) => connection = Some(open),
-                (true, More::No) if self.watch.is_some() => return open.quit().await,
-                (true, More::No) => return self.engine.connections.put(place, open, self.transactions_max()),
+                (true, More::Yes) if worn && !unfit => open.quit().await,
+                (true, More::Yes) if !unfit => connection = Some(open),
+                (true, _) if self.watch.is_some() => return open.quit().await,
+                (true, _) => return self.engine.connections.put(place, open, self.transactions_max()),
                 (false, _) => return,
             }
         }
@@ -208,13 +211,13 @@ impl Attempt<'_> {
     /// The message in 7 bits, signed anew.
     async fn downgraded(&self) -> Option<Source> {
         let source = self.source.downgraded().await?;
-        signed(&self.engine.store, &self.engine.config.keyring, &self.leased.message, source).await.ok()
+        signed(&self.engine.store, &self.engine.config.keyring, self.leased, source).await.ok()
     }
 
     /// Where sessions are counted. Those that carry reports are not: a report must not be the reason for the next one.
     fn tally(&self) -> &TlsTally {
         match self.leased.message.source {
-            queue::QueueSource::Report(_) => &tls_tally::NOTHING,
+            QueueSource::Report(_) => &tls_tally::NOTHING,
             _ => &self.engine.tally,
         }
     }
@@ -267,10 +270,9 @@ impl Attempt<'_> {
                 DsnReturn::Headers => "HDRS",
             }),
             envid: message.dsn.envid.as_ref().map(|envid| String::from_utf8_lossy(envid).into_owned()),
-            tls_demand: match message.content.tls {
-                queue::TlsDemand::Required => TlsDemand::RequireTls,
-                queue::TlsDemand::None | queue::TlsDemand::Waived => TlsDemand::None,
-            },
+            tls_demand: message.content.tls,
+            priority: delivery.handling.priority,
+            deadline: delivery.handling.deadline,
         }
     }
 
@@ -279,8 +281,14 @@ impl Attempt<'_> {
         let host = format!("{}[{}]", connection.host, connection.address.ip());
         let delivered = outcome.recipients.iter().any(|recipient| recipient.verdict == Verdict::Delivered);
         let handing = match outcome.dsn {
-            DsnHanding::Handed => Handing::NextServer,
-            DsnHanding::NotOffered => Handing::Lost,
+            Handover::Handed => Handing::NextServer,
+            Handover::NotOffered => Handing::Lost,
+        };
+        let relay = match self.leased.delivery.handling.deadline {
+            Some(deadline) if deadline.trace == ByTrace::On || outcome.deadline == Handover::NotOffered => {
+                RelayNotice::Wanted
+            }
+            _ => RelayNotice::Unasked,
         };
         let mut more = if self.pending().len() > asked.len() { More::Yes } else { More::No };
         for (&index, recipient) in asked.iter().zip(outcome.recipients) {
@@ -291,7 +299,9 @@ impl Attempt<'_> {
             }
             self.signal = worse(self.signal, signal(&recipient));
             let RecipientOutcome { verdict, stage, reply } = recipient;
-            let fate = Fate { verdict, reply: recorded(&reply, &host), stage: Some(stage), handing };
+            // Another host of the destination may be fit for it (RFC 8689 §4.2.1).
+            let stage = (!is_unfit(&reply)).then_some(stage);
+            let fate = Fate { verdict, reply: recorded(&reply, &host), stage, handing, relay };
             if let Some(place) = self.fates.get_mut(index) {
                 *place = Some(fate);
             }
@@ -308,12 +318,7 @@ impl Attempt<'_> {
         self.signal = worse(self.signal, signal);
         let host = if failure.reply.speaker == Speaker::Peer { hop.name.as_str() } else { "" };
         // A server that greets with 5yz may be one of several: its word alone does not bounce mail.
-        let fate = Fate {
-            verdict: Verdict::Deferred,
-            reply: recorded(&failure.reply, host),
-            stage: None,
-            handing: Handing::Lost,
-        };
+        let fate = Fate::without_server(Verdict::Deferred, recorded(&failure.reply, host));
         for place in &mut self.fates {
             if !place.as_ref().is_some_and(Fate::is_final) {
                 *place = Some(fate.clone());
@@ -324,7 +329,7 @@ impl Attempt<'_> {
     fn finish(self) -> Tried {
         let unknown = || {
             let reply = Reply::conclusion(451, (4, 4, 1), "no host could be tried");
-            Fate { verdict: Verdict::Deferred, reply: recorded(&reply, ""), stage: None, handing: Handing::Lost }
+            Fate::without_server(Verdict::Deferred, recorded(&reply, ""))
         };
         let fates: Vec<Fate> = self.fates.into_iter().map(|fate| fate.unwrap_or_else(unknown)).collect();
         // Some host took or refused something: the destination works.
@@ -332,18 +337,6 @@ impl Attempt<'_> {
         let signal = if answered && self.signal == Signal::Unreachable { Signal::Fine } else { self.signal };
         Tried { fates, signal, receiver: self.receiver }
     }
-}
-
-/// The hosts that may have a message which demands verified TLS (RFC 8689 §4.2.1): those whose certificate is checked.
-fn suitable(mut hops: Vec<Hop>, demand: queue::TlsDemand) -> Result<Vec<Hop>, Reply> {
-    if demand == queue::TlsDemand::Required {
-        hops.retain(|hop| matches!(hop.protection, Protection::Verified { .. } | Protection::Implicit(_)));
-    }
-    if hops.is_empty() {
-        let text = "the sender demands verified TLS, and no host of the destination can be verified";
-        return Err(Reply::conclusion(550, (5, 7, 10), text));
-    }
-    Ok(hops)
 }
 
 /// Is there anybody left to send to over the same connection?
@@ -361,18 +354,15 @@ fn is_stale(outcome: &Outcome) -> bool {
     outcome.connection == ConnectionState::Over && outcome.recipients.iter().all(closed)
 }
 
-/// Was nothing sent, because the server takes no 8-bit content?
-fn wants_seven_bits(outcome: &Outcome) -> bool {
-    let unsent = |recipient: &RecipientOutcome| {
-        recipient.reply.speaker == Speaker::Client && recipient.reply.status == Some(EnhancedStatus::new(5, 6, 3))
-    };
-    outcome.connection == ConnectionState::Usable && outcome.recipients.iter().all(unsent)
-}
-
 fn nothing_came(count: usize) -> Outcome {
     let reply = Reply::conclusion(421, (4, 4, 2), "the connection ended");
     let recipient = RecipientOutcome { verdict: Verdict::Unknown, stage: Stage::EndOfData, reply };
-    Outcome { recipients: vec![recipient; count], connection: ConnectionState::Over, dsn: DsnHanding::NotOffered }
+    Outcome {
+        recipients: vec![recipient; count],
+        connection: ConnectionState::Over,
+        dsn: Handover::NotOffered,
+        deadline: Handover::NotOffered,
+    }
 }
 
 /// What a reply says about the destination.

@@ -36,14 +36,14 @@ mod tests {
     use yubin_types::{EnhancedStatus, Timestamp};
 
     use super::{block, go_on};
-    use crate::fate::{Fate, Handing, Tried};
+    use crate::fate::{Fate, Tried};
     use crate::pace::Signal;
 
     fn fate(verdict: Verdict, code: u16, text: &str, host: &str) -> Fate {
         let (host, text) = (host.to_owned(), text.to_owned());
         let enhanced = Some(EnhancedStatus::new(if code < 500 { 4 } else { 5 }, 7, 1));
         let reply = RemoteReply { code, enhanced, text, host, at: Timestamp(0) };
-        Fate { verdict, reply, stage: Some(Stage::Mail), handing: Handing::Lost }
+        Fate { stage: Some(Stage::Mail), ..Fate::without_server(verdict, reply) }
     }
 
     #[test]

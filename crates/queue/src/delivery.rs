@@ -109,16 +109,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
 async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed) -> Result<Tried, NoWay> {
     let leased = &assignment.leased;
     let (engine, count) = (&shared.engine, leased.delivery.recipients.len());
-    let expired = leased.delivery.expires <= now();
-    if expired && shared.board.lock().pauses(now(), &leased.delivery.destination, assignment.source) {
-        let reply =
-            Reply::conclusion(451, (4, 4, 7), "the destination can't be reached, and the message's time is over");
-        let mut tried = Tried::all(count, &reply, Signal::None);
-        // The last word that a server had is a better one.
-        for (fate, recipient) in tried.fates.iter_mut().zip(&leased.delivery.recipients) {
-            let last = recipient.last_reply.as_ref().or(leased.delivery.last_reply.as_ref());
-            fate.reply = last.cloned().unwrap_or_else(|| fate.reply.clone());
-        }
+    if let Some(tried) = out_of_time(shared, assignment) {
         return Ok(tried);
     }
     let hosted = match leased.delivery.destination.domain() {
@@ -130,6 +121,37 @@ async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed)
         Ok(None) => Box::pin(engine.attempt(assignment, handed)).await,
         Err(error) => Ok(Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None)),
     }
+}
+
+/// What comes of a delivery whose time is over, if nothing is tried any more, or not now.
+fn out_of_time(shared: &Shared, assignment: &Assignment) -> Option<Tried> {
+    let (now, Leased { delivery, .. }) = (now(), &assignment.leased);
+    let count = delivery.recipients.len();
+    if delivery.handling.deadline.is_some_and(|deadline| deadline.returns() && deadline.at <= now) {
+        // RFC 2852 §4.1.1: it goes back, and is not tried any more.
+        let reply = Reply::conclusion(554, (5, 4, 7), "it could not be delivered within the time that its sender set");
+        return Some(Tried::all(count, &reply, Signal::None));
+    }
+    let expired = delivery.expires <= now;
+    let waits = || {
+        shared.board.lock().pauses(now, &delivery.destination, assignment.source)
+            || (!expired && shared.suspensions.lock().until(&assignment.leased.key(), now).is_some())
+    };
+    if delivery.overdue() > now || !waits() {
+        return None;
+    }
+    let text = if expired {
+        "the destination can't be reached, and the message's time is over"
+    } else {
+        "the destination can't be reached in the time that the sender set"
+    };
+    let mut tried = Tried::all(count, &Reply::conclusion(451, (4, 4, 7), text), Signal::None);
+    // The last word that a server had is a better one.
+    for (fate, recipient) in tried.fates.iter_mut().zip(&delivery.recipients) {
+        let last = recipient.last_reply.as_ref().or(delivery.last_reply.as_ref());
+        fate.reply = last.cloned().unwrap_or_else(|| fate.reply.clone());
+    }
+    Some(tried)
 }
 
 /// What a watcher is told of each recipient.

@@ -95,7 +95,8 @@ impl Commission for Reserved {
 }
 
 fn grant(shared: &Arc<Shared>, assignment: Assignment, pool: PoolId, asked: Instant) {
-    let due = Due { group: assignment.group, key: assignment.leased.key(), age: Age::New };
+    let priority = assignment.leased.delivery.handling.priority;
+    let due = Due { group: assignment.group, key: assignment.leased.key(), age: Age::New, priority };
     shared.leases.add(assignment, asked);
     shared.granted(due, pool);
 }

@@ -1,7 +1,7 @@
 //! What the board holds and what it answers.
 
 use yubin_state::queue::DeliveryKey;
-use yubin_types::{GroupNumber, Timestamp};
+use yubin_types::{GroupNumber, Priority, Timestamp};
 
 use crate::pace::PaceLimits;
 use crate::profile::Family;
@@ -31,9 +31,11 @@ pub(crate) struct Due {
     pub(crate) group: GroupNumber,
     pub(crate) key: DeliveryKey,
     pub(crate) age: Age,
+    /// Before or after others of its tenant.
+    pub(crate) priority: Priority,
 }
 
-/// Has it been tried before, as far as its id and its due time tell?
+/// Has it been tried before?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Age {
     New,

@@ -28,6 +28,16 @@ pub(crate) struct Fate {
     /// At which command a server said so.
     pub(crate) stage: Option<Stage>,
     pub(crate) handing: Handing,
+    pub(crate) relay: RelayNotice,
+}
+
+/// Is the sender told that a server took the message over, without having asked for notices of success (RFC 2852 §4.1.4)?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RelayNotice {
+    #[default]
+    Unasked,
+    /// The server knows of no deadline, or the sender wants to follow the message.
+    Wanted,
 }
 
 /// Who answers for the sender's wish to hear of success from here on (RFC 3461 §5.2).
@@ -45,16 +55,23 @@ impl Tried {
     /// The same for all recipients, from ourselves.
     pub(crate) fn all(count: usize, reply: &Reply, signal: Signal) -> Tried {
         let verdict = if reply.is_permanent() { Verdict::Refused } else { Verdict::Deferred };
-        let fate = Fate { verdict, reply: recorded(reply, ""), stage: None, handing: Handing::Lost };
+        let fate = Fate::without_server(verdict, recorded(reply, ""));
         Tried { fates: vec![fate; count], signal, receiver: None }
     }
 }
 
 impl Fate {
-    /// Would another host have nothing else to say? A connection that ended before the end of the message, and 421, are worth another.
+    /// No server said it.
+    pub(crate) fn without_server(verdict: Verdict, reply: RemoteReply) -> Fate {
+        Fate { verdict, reply, stage: None, handing: Handing::Lost, relay: RelayNotice::Unasked }
+    }
+
+    /// Would another host have nothing else to say? A connection that ended before the end of the message, 421, and a server that does not
+    /// offer what the message needs (which is no stage of the dialogue) are worth another.
     pub(crate) fn is_final(&self) -> bool {
         match self.verdict {
-            Verdict::Delivered | Verdict::Refused | Verdict::Unknown => true,
+            Verdict::Delivered | Verdict::Unknown => true,
+            Verdict::Refused => self.stage.is_some(),
             Verdict::Deferred => self.stage.is_some() && self.reply.code != 421,
         }
     }

@@ -109,6 +109,7 @@ impl Engine {
             passage: Passage {
                 message_id: leased.message.message_id.clone(),
                 content: leased.message.content,
+                handling: Box::new(leased.delivery.handling),
                 hops: parcel.delivered_to.count,
                 visited: parcel.delivered_to.in_domain(&hosted.name),
                 answer: parcel.answerable(&leased.message.sender, &hosted.name),
@@ -217,7 +218,7 @@ fn own(code: u16, text: &str) -> RemoteReply {
 }
 
 fn fate(verdict: Verdict, reply: &RemoteReply) -> Fate {
-    Fate { verdict, reply: reply.clone(), stage: None, handing: Handing::Mailbox }
+    Fate { handing: Handing::Mailbox, ..Fate::without_server(verdict, reply.clone()) }
 }
 
 fn refused(refusal: &Refusal) -> Fate {

@@ -109,8 +109,8 @@ mod tests {
 
     use tokio::time::Instant;
     use yubin_state::queue::{
-        ContentFacts, DelayNotice, Delivery, DeliveryKey, DeliveryState, DestinationName, DsnEnvelope, Leased,
-        QueueSource, QueuedMessage, Tenant,
+        ContentFacts, DelayNotice, Delivery, DeliveryKey, DeliveryState, DestinationName, DsnEnvelope, Handling,
+        Leased, QueueSource, QueuedMessage, Tenant,
     };
     use yubin_types::{DomainId, DomainName, Epoch, GroupNumber, QueueId, ReversePath, Timestamp, TraceId};
 
@@ -143,6 +143,7 @@ mod tests {
             token: u64::from(number),
             last_reply: None,
             delay_notice: DelayNotice::NotSent,
+            handling: Handling::default(),
             recipients: Vec::new(),
         };
         let tenant = Tenant { name: DomainName::parse("one.example").unwrap(), plan: "basic".to_owned() };

@@ -8,7 +8,7 @@
 //!   with `due`, `lane`, `path`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
 //!   [`profile`], `shipped`, `site`: what receivers take.
 //! - [`pools`], `sources`, [`warm_up`], `ledger`, `ways`, `blocks`, `presence`: from which of our addresses mail leaves.
-//! - `attempt`: one try at one delivery; `fate`: what came of it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
+//! - `attempt`: one try at one delivery; `fate`: what came of it; `fitness`: who may take it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes; `signing`: what
 //!   nobody signed; `dialogues`: who watches; [`tls_tally`]: how TLS went.
 //! - `terms`: what a domain's plan says.
@@ -33,6 +33,7 @@ mod dispatch;
 pub mod dns;
 mod due;
 mod fate;
+mod fitness;
 mod flow;
 mod hosted;
 mod keep;

@@ -1,11 +1,12 @@
-//! A line of deliveries to one destination: tenants take turns, and within a tenant mail that is tried for the first time goes before
-//! mail that is tried again, but for every fourth. What has expired goes before all.
+//! A line of deliveries to one destination: tenants take turns, so that nobody's priorities are of any matter to others. Within a tenant
+//! the highest priority goes first (RFC 6710 §5), of the same mail that is tried for the first time before mail that is tried again, but for
+//! every fourth. What has expired goes before all.
 //!
 //! A pure value, and unbounded: whoever fills it counts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use yubin_types::DomainId;
+use yubin_types::{DomainId, Priority};
 
 use crate::board::{Age, Due};
 
@@ -27,9 +28,38 @@ pub(crate) enum Passage {
 #[derive(Debug, Default)]
 struct Waiting {
     over: VecDeque<Due>,
-    new: VecDeque<Due>,
-    again: VecDeque<Due>,
+    new: Ranked,
+    again: Ranked,
     taken: u32,
+}
+
+/// Deliveries by priority, those of each in the order in which they came.
+#[derive(Debug, Default)]
+struct Ranked(BTreeMap<Priority, VecDeque<Due>>);
+
+impl Ranked {
+    fn push(&mut self, due: Due) {
+        self.0.entry(due.priority).or_default().push_back(due);
+    }
+
+    /// The highest priority there is.
+    fn rank(&self) -> Option<Priority> {
+        self.0.last_key_value().map(|(priority, _)| *priority)
+    }
+
+    /// The first of the highest priority, if it is free.
+    fn pop_if(&mut self, free: &impl Fn(&Due) -> bool) -> Option<Due> {
+        let mut highest = self.0.last_entry()?;
+        let due = highest.get_mut().pop_front_if(|due| free(due));
+        if highest.get().is_empty() {
+            highest.remove();
+        }
+        due
+    }
+
+    fn into_all(self) -> impl Iterator<Item = Due> {
+        self.0.into_values().flatten()
+    }
 }
 
 impl Line {
@@ -47,8 +77,8 @@ impl Line {
         let Some((_, waiting)) = self.tenants.get_mut(index) else { return };
         match due.age {
             Age::Over => waiting.over.push_back(due),
-            Age::New => waiting.new.push_back(due),
-            Age::Again => waiting.again.push_back(due),
+            Age::New => waiting.new.push(due),
+            Age::Again => waiting.again.push(due),
         }
     }
 
@@ -75,10 +105,9 @@ impl Line {
 
     /// Takes out what `gone` says.
     pub(crate) fn extract(&mut self, gone: impl Fn(&Due) -> bool) -> Vec<Due> {
-        let all = self
-            .tenants
-            .drain(..)
-            .flat_map(|(_, waiting)| waiting.over.into_iter().chain(waiting.new).chain(waiting.again));
+        let all = self.tenants.drain(..).flat_map(|(_, waiting)| {
+            waiting.over.into_iter().chain(waiting.new.into_all()).chain(waiting.again.into_all())
+        });
         let (out, stay): (Vec<Due>, Vec<Due>) = all.partition(gone);
         self.count = 0;
         stay.into_iter().for_each(|due| self.add(due));
@@ -88,7 +117,7 @@ impl Line {
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        self.over.is_empty() && self.new.is_empty() && self.again.is_empty()
+        self.over.is_empty() && self.new.rank().is_none() && self.again.rank().is_none()
     }
 
     fn next(&mut self, passage: Passage, free: &impl Fn(&Due) -> bool) -> Option<Due> {
@@ -99,11 +128,10 @@ impl Waiting {
             return None;
         }
         self.taken = self.taken.wrapping_add(1);
-        let (first, second) = if self.taken.is_multiple_of(4) {
-            (&mut self.again, &mut self.new)
-        } else {
-            (&mut self.new, &mut self.again)
-        };
-        first.pop_front_if(|due| free(due)).or_else(|| second.pop_front_if(|due| free(due)))
+        let (new, again) = (self.new.rank(), self.again.rank());
+        let again_first = again > new || (again == new && self.taken.is_multiple_of(4));
+        let (first, second) =
+            if again_first { (&mut self.again, &mut self.new) } else { (&mut self.new, &mut self.again) };
+        first.pop_if(free).or_else(|| second.pop_if(free))
     }
 }

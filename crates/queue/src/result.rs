@@ -12,13 +12,13 @@ use yubin_policy::retry::{FailedAttempt, Retry, RetrySchedule};
 use yubin_policy::srs::SrsKey;
 use yubin_session::smtp::client::{Stage, Verdict};
 use yubin_state::queue::{
-    BodyKind, ContentFacts, DelayNotice, DeliveryResult, DsnEnvelope, Leased, NewDelivery, NewQueued,
+    BodyKind, ContentFacts, DelayNotice, DeliveryResult, DsnEnvelope, Handling, Leased, NewDelivery, NewQueued,
     NewQueuedRecipient, NoticeKind, NotifyOn, NotifySet, QueueId, QueueSource, QueuedRecipient, RecipientOutcome,
     Smtputf8,
 };
-use yubin_types::{EnhancedStatus, RecipientAddress, ReversePath, Timestamp, limits};
+use yubin_types::{Deadline, EnhancedStatus, RecipientAddress, ReversePath, Timestamp, limits};
 
-use crate::fate::{Fate, Handing, Tried};
+use crate::fate::{Fate, Handing, RelayNotice, Tried};
 use crate::sender;
 
 /// A result with the bodies of its notices, in their order.
@@ -47,6 +47,15 @@ pub(crate) enum Again {
     Scheduled,
     /// At once: from another address.
     AtOnce,
+}
+
+/// Why a recipient's sender is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// NOTIFY wants it.
+    AsNotified,
+    /// BY does.
+    ByDeadline,
 }
 
 /// What is told of a recipient.
@@ -91,7 +100,12 @@ impl Terms<'_> {
                 Retry::At(at) => Some(at),
                 Retry::Expired => None,
             },
-            delay_notice: if delayed { DelayNotice::Sent } else { leased.delivery.delay_notice },
+            // Whoever wants no notices has been told as well as can be.
+            delay_notice: if delayed || self.is_late(leased) {
+                DelayNotice::Sent
+            } else {
+                leased.delivery.delay_notice
+            },
             notices,
         };
         Settled { result, bodies }
@@ -119,28 +133,49 @@ impl Terms<'_> {
         if leased.message.sender == ReversePath::Null {
             return Vec::new();
         }
+        let begins = leased.delivery.handling.begins(leased.message.queued);
         let delay_due = leased.delivery.delay_notice == DelayNotice::NotSent
-            && self.schedule.delay_notice_due(leased.message.queued).is_some_and(|due| due <= self.ended);
+            && match leased.delivery.handling.deadline {
+                Some(deadline) if !deadline.returns() => self.is_late(leased),
+                _ => self.schedule.delay_notice_due(begins).is_some_and(|due| due <= self.ended),
+            };
         let news = |(recipient, fate): (&'a QueuedRecipient, &'a Fate)| {
+            let mut promise = Promise::AsNotified;
             let (kind, event, action) = match (fate.verdict, retry) {
                 (Verdict::Delivered, _) => {
+                    if fate.relay == RelayNotice::Wanted {
+                        promise = Promise::ByDeadline;
+                    }
                     let action = match fate.handing {
-                        Handing::NextServer => return None,
-                        Handing::Lost => Action::Relayed,
+                        Handing::NextServer if fate.relay == RelayNotice::Unasked => return None,
+                        Handing::NextServer | Handing::Lost => Action::Relayed,
                         Handing::Mailbox => Action::Delivered,
                     };
                     (NoticeKind::Success, NotifyOn::Success, action)
                 }
                 (Verdict::Refused, _) | (_, Retry::Expired) => (NoticeKind::Failure, NotifyOn::Failure, Action::Failed),
                 (Verdict::Deferred | Verdict::Unknown, Retry::At(_)) if delay_due => {
+                    if self.is_late(leased) {
+                        promise = Promise::ByDeadline;
+                    }
                     let will_retry_until = date(leased.delivery.expires);
                     (NoticeKind::Delay, NotifyOn::Delay, Action::Delayed { will_retry_until })
                 }
                 (Verdict::Deferred | Verdict::Unknown, Retry::At(_)) => return None,
             };
-            recipient.notify.wants(event).then_some(Told { kind, recipient, fate, action })
+            // RFC 2852 §4.1.3, §4.1.4: BY asks for these, unless nobody is to be told of anything.
+            let wanted = match promise {
+                Promise::AsNotified => recipient.notify.wants(event),
+                Promise::ByDeadline => recipient.notify != NotifySet::NEVER,
+            };
+            wanted.then_some(Told { kind, recipient, fate, action })
         };
         leased.delivery.recipients.iter().zip(&tried.fates).filter_map(news).collect()
+    }
+
+    /// Has the time passed by which the sender wants to be told that it is not delivered (RFC 2852, by-mode N)?
+    fn is_late(&self, leased: &Leased) -> bool {
+        leased.delivery.handling.deadline.is_some_and(|deadline| !deadline.returns() && deadline.at <= self.ended)
     }
 
     fn notice(
@@ -158,7 +193,7 @@ impl Terms<'_> {
         let addresses: Vec<RecipientAddress> =
             about.iter().map(|told| leased.delivery.address(told.recipient)).collect();
         let recipients: Vec<dsn::Recipient<'_>> =
-            about.iter().zip(&addresses).map(|(told, address)| self.recipient(told, address)).collect();
+            about.iter().zip(&addresses).map(|(told, address)| self.recipient(leased, told, address)).collect();
         let id = QueueId(uuid::Uuid::now_v7().into_bytes());
         let beginning: &[u8] = original.map(AsRef::as_ref).unwrap_or_default();
         let whole = beginning.len() as u64 >= leased.message.bytes;
@@ -170,6 +205,8 @@ impl Terms<'_> {
             date: date(self.ended),
             arrival: date(leased.message.queued),
             dsn: &leased.message.dsn,
+            tls: leased.message.content.tls,
+            handling: &leased.delivery.handling,
             original: if whole { Original::Whole(beginning) } else { Original::Beginning(beginning) },
             recipients: &recipients,
             profile: self.profile,
@@ -190,15 +227,16 @@ impl Terms<'_> {
             body_ordinal: 0,
             body_bytes: bytes.len() as u64,
             prefix: Bytes::new(),
-            content: ContentFacts { body, smtputf8, ..ContentFacts::default() },
+            content: ContentFacts { body, smtputf8, tls: leased.message.content.tls },
             dsn: DsnEnvelope::default(),
+            handling: Handling { priority: leased.delivery.handling.priority, ..Handling::default() },
             lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
             deliveries: vec![NewDelivery { destination: to.domain.clone().into(), recipients: vec![recipient] }],
         };
         Some((queued, bytes))
     }
 
-    fn recipient<'a>(&self, told: &'a Told<'a>, address: &'a RecipientAddress) -> dsn::Recipient<'a> {
+    fn recipient<'a>(&self, leased: &Leased, told: &'a Told<'a>, address: &'a RecipientAddress) -> dsn::Recipient<'a> {
         let reply = &told.fate.reply;
         let class = match told.fate.verdict {
             Verdict::Delivered => 2,
@@ -211,7 +249,14 @@ impl Terms<'_> {
             enhanced: reply.enhanced,
             text: &reply.text,
         });
+        let late = EnhancedStatus::new(if told.action == Action::Failed { 5 } else { 4 }, 4, 7);
+        let timed = |deadline: Deadline| match told.action {
+            Action::Failed => class == 4 && deadline.returns(),
+            Action::Delayed { .. } => !deadline.returns(),
+            Action::Delivered | Action::Relayed | Action::Expanded => false,
+        };
         let status = match reply.enhanced {
+            _ if leased.delivery.handling.deadline.is_some_and(timed) => late,
             Some(status) if status.class == class => status,
             _ if class == 2 => EnhancedStatus::new(2, 0, 0),
             _ => verdict.class.status(class),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use yubin_session::sasl::Credentials;
 use yubin_session::smtp::client::Reply;
 use yubin_types::report::{AppliedPolicy, TlsResultType};
-use yubin_types::{DestinationName, DomainName};
+use yubin_types::{DestinationName, DomainName, TlsDemand};
 
 use crate::profile::Family;
 use crate::scope::PermittedAddresses;
@@ -206,6 +206,8 @@ pub(crate) struct Routing<'a> {
     /// Our own names, as MX records may have them.
     pub(crate) own_names: &'a [DomainName],
     pub(crate) port: u16,
+    /// What the sender demands: nothing that a destination's policy says holds for mail that waives it (RFC 8689 §4.2.2).
+    pub(crate) tls: TlsDemand,
     /// Counts what does not come to a session.
     pub(crate) tally: &'a TlsTally,
 }
@@ -283,7 +285,11 @@ impl Routing<'_> {
             };
             return Err(Reply::conclusion(550, (5, 4, 4), &text));
         }
-        let HostTls { demand, counted } = self.hosts.tls_policy(domain, &host, self.port).await;
+        let HostTls { demand, counted } = match self.tls {
+            // What a policy says is set aside, and counts for nobody's report.
+            TlsDemand::Waived => HostTls { demand: TlsPolicy::Opportunistic, counted: None },
+            TlsDemand::None | TlsDemand::Required => self.hosts.tls_policy(domain, &host, self.port).await,
+        };
         if matches!(demand, TlsPolicy::Deferred(_) | TlsPolicy::Excluded(_)) {
             self.tally.unreached(counted.as_ref(), &host);
         }
@@ -345,7 +351,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::net::IpAddr;
 
-    use yubin_types::{DestinationName, DomainName};
+    use yubin_types::{DestinationName, DomainName, TlsDemand};
 
     use super::{
         HostTls, Hosts, LookupFailure, MailHosts, Routing, SmartHost, SmartHostName, SmartHostTls, TlsPolicy,
@@ -414,8 +420,8 @@ mod tests {
         let zone = zone();
         let scope = PermittedAddresses { allowed: vec![], own: vec!["9.9.9.9".parse().unwrap()] };
         let own_names = [name("us.example")];
-        let tally = &tls_tally::NOTHING;
-        let routing = Routing { hosts: &zone, smart_hosts, scope: &scope, own_names: &own_names, port: 25, tally };
+        let (tls, tally) = (TlsDemand::None, &tls_tally::NOTHING);
+        let routing = Routing { hosts: &zone, smart_hosts, scope: &scope, own_names: &own_names, port: 25, tls, tally };
         let destination = DestinationName::parse(destination).unwrap();
         let hops = routing.plan(Some(&name("sender.example")), &destination, 1).await;
         let shown = |hop: super::Hop| {

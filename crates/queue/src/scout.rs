@@ -13,10 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use yubin_policy::retry::RetrySchedule;
 use yubin_proto::Subscription;
 use yubin_state::Topic;
-use yubin_state::queue::{DeliveryKey, DueItem, Postponed};
+use yubin_state::queue::{DeliveryKey, DueItem, DueMark, Postponed, Trial};
 use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
 
 use crate::board::{Age, Due, Offer};
@@ -155,15 +154,20 @@ async fn look(
             continue;
         }
         let age = match put_off.history(&item, now) {
-            History::None => age(&item, now, shared.schedule()),
+            History::None => age(item.mark, now),
             History::CameBack => Age::Over,
             History::PutOff => {
                 look.after = Some(item);
                 continue;
             }
         };
-        let due = Due { group, age, key: item.delivery.clone() };
-        match shared.offer(now, due) {
+        let due = Due { group, age, key: item.delivery.clone(), priority: item.mark.priority };
+        let offer = match shared.offer(now, due.clone()) {
+            // Its sender is to be told that it is late, whatever its destination does.
+            Offer::PutOff(_) if item.mark.overdue <= now => shared.offer(now, Due { age: Age::Over, ..due }),
+            offer => offer,
+        };
+        match offer {
             Offer::Kept | Offer::Known => {}
             Offer::PutOff(until) => {
                 put_off.add(&item, until, now);
@@ -193,7 +197,7 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 fn before_its_equals(last: &DueItem) -> DueItem {
     let delivery =
         DeliveryKey { domain: DomainId(0), id: QueueId([0; 16]), destination: last.delivery.destination.clone() };
-    DueItem { due: last.due, delivery }
+    DueItem { due: last.due, delivery, mark: DueMark::default() }
 }
 
 /// What was put off: until when, and when it was due.
@@ -233,34 +237,25 @@ impl PutOff {
     }
 }
 
-/// Ids of queued messages begin with the time (UUIDv7): a message is new if it is due when it was made.
-fn age(item: &DueItem, now: Timestamp, schedule: &RetrySchedule) -> Age {
-    let made = made(item.delivery.id);
-    if schedule.expires(made) <= now {
-        Age::Over
-    } else if item.due.millis_since(made) < 10_000 {
-        Age::New
-    } else {
-        Age::Again
+fn age(mark: DueMark, now: Timestamp) -> Age {
+    match mark.trial {
+        _ if mark.expires <= now => Age::Over,
+        Trial::First => Age::New,
+        Trial::Another => Age::Again,
     }
-}
-
-fn made(id: QueueId) -> Timestamp {
-    Timestamp(id.0.iter().take(6).fold(0, |millis, &byte| millis << 8 | u64::from(byte)))
 }
 
 #[cfg(test)]
 mod tests {
-    use yubin_policy::retry::RetrySchedule;
-    use yubin_state::queue::{DeliveryKey, DestinationName, DueItem};
+    use yubin_state::queue::{DeliveryKey, DestinationName, DueItem, DueMark, Trial};
     use yubin_types::{DomainId, QueueId, Timestamp};
 
-    use super::{History, PutOff, age, made};
+    use super::{History, PutOff, age};
     use crate::board::Age;
 
     fn item(id: QueueId, due: Timestamp) -> DueItem {
         let destination = DestinationName::parse("a.example").unwrap();
-        DueItem { due, delivery: DeliveryKey { domain: DomainId(1), id, destination } }
+        DueItem { due, delivery: DeliveryKey { domain: DomainId(1), id, destination }, mark: DueMark::default() }
     }
 
     #[test]
@@ -279,14 +274,10 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_mail_follows_from_its_id() {
-        let id = QueueId(uuid::Uuid::now_v7().into_bytes());
-        let queued = made(id);
-        assert!(queued.millis_since(Timestamp(0)) > 1_700_000_000_000);
-        let item = |seconds| item(id, queued.plus_seconds(seconds));
-        let schedule = RetrySchedule::default();
-        assert_eq!(age(&item(0), queued, &schedule), Age::New);
-        assert_eq!(age(&item(60), queued.plus_seconds(60), &schedule), Age::Again);
-        assert_eq!(age(&item(60), queued.plus_seconds(5 * 86_400), &schedule), Age::Over);
+    fn the_age_of_mail_is_that_of_its_attempts_until_it_expires() {
+        let mark = |trial| DueMark { expires: Timestamp(1_000), overdue: Timestamp(500), trial, ..DueMark::default() };
+        assert_eq!(age(mark(Trial::First), Timestamp(999)), Age::New);
+        assert_eq!(age(mark(Trial::Another), Timestamp(999)), Age::Again);
+        assert_eq!(age(mark(Trial::First), Timestamp(1_000)), Age::Over);
     }
 }

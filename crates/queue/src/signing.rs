@@ -1,9 +1,10 @@
-//! Signs what nobody signed in the name of a hosted domain: automatic replies, forwarded mail and reports, right before it leaves (RFC 6376).
+//! Signs what nobody signed in the name of a hosted domain: automatic replies, forwarded mail, reports, and what its sender had held back,
+//! right before it leaves (RFC 6376).
 //!
-//! Submissions were signed when they were accepted; a notice is about somebody's mail and speaks for this host, which may not be hosted here;
-//! a bounce that goes back is another server's. A forwarded message keeps the signatures that it came with, and gets the forwarder's, whose
-//! domain its envelope sender is in. Each attempt signs anew: nothing is stored, and a rotated key is used at once. Mail into hosted
-//! domains is not signed.
+//! Other submissions were signed when they were accepted, with a key that is published for as long as they may wait; a notice is about
+//! somebody's mail and speaks for this host, which may not be hosted here; a bounce that goes back is another server's. A forwarded message
+//! keeps the signatures that it came with, and gets the forwarder's, whose domain its envelope sender is in. Each attempt signs anew: nothing
+//! is stored, and a rotated key is used at once. Mail into hosted domains is not signed.
 //!
 //! A forwarded message that can't be signed, having no From, goes on as it is. Whatever else fails puts the attempt off: a reply that
 //! should be signed and isn't looks forged.
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_message};
 use yubin_proto::{StoreClient, StoreError};
 use yubin_session::smtp::client::Reply;
-use yubin_state::queue::{QueueSource, QueuedMessage};
+use yubin_state::queue::{Leased, QueueSource};
 use yubin_types::DomainName;
 
 use crate::connection::now;
@@ -39,24 +40,25 @@ enum SigningError {
 pub(crate) async fn signed(
     store: &StoreClient,
     keyring: &Keyring,
-    message: &QueuedMessage,
+    leased: &Leased,
     source: Source,
 ) -> Result<Source, Reply> {
-    let Some(domain) = domain_of(&message.source) else { return Ok(source) };
+    let Some(domain) = domain_of(leased) else { return Ok(source) };
     match sign(store, keyring, domain, &source).await {
         Ok(signatures) => Ok(source.signed(signatures)),
         Err(error) => {
-            tracing::error!(id = %message.id, domain = %domain, %error, "a message can't be signed");
+            tracing::error!(id = %leased.message.id, domain = %domain, %error, "a message can't be signed");
             Err(Reply::conclusion(451, (4, 7, 0), "the message can't be signed"))
         }
     }
 }
 
 /// In whose name it is signed here.
-fn domain_of(source: &QueueSource) -> Option<&DomainName> {
-    match source {
+fn domain_of(leased: &Leased) -> Option<&DomainName> {
+    match &leased.message.source {
         QueueSource::AutoReply { by, .. } | QueueSource::Report(by) => Some(by),
         QueueSource::Forward { by, .. } => Some(&by.domain),
+        QueueSource::Submission { .. } if leased.delivery.handling.release.is_some() => Some(&leased.tenant.name),
         QueueSource::Submission { .. } | QueueSource::Notice(_) | QueueSource::Returned => None,
     }
 }

@@ -116,7 +116,8 @@ impl Shared {
         let (now, leased) = (now(), &assignment.leased);
         let pool = self.outer_pool(leased);
         let age = if leased.delivery.expires <= now { Age::Over } else { Age::Again };
-        let due = Due { group: assignment.group, key: leased.key(), age };
+        let priority = leased.delivery.handling.priority;
+        let due = Due { group: assignment.group, key: leased.key(), age, priority };
         // Before it may begin again.
         self.leases.put_back(assignment.clone());
         let rerouted = self.board.lock().reroute(now, due, (pool, assignment.source), why);

@@ -13,7 +13,9 @@ use yubin_state::queue::{
 };
 use yubin_state::{Command, DedupeClass};
 use yubin_types::report::ReportKind;
-use yubin_types::{Address, DestinationName, DomainName, DsnEnvelope, QueueId, RequestId, ReversePath, limits};
+use yubin_types::{
+    Address, DestinationName, DomainName, DsnEnvelope, Handling, QueueId, RequestId, ReversePath, limits,
+};
 
 use crate::progress::name;
 
@@ -67,6 +69,7 @@ impl Identity {
             prefix: Bytes::new(),
             content: ContentFacts { tls, ..ContentFacts::default() },
             dsn: DsnEnvelope::default(),
+            handling: Handling::default(),
             lifetime_seconds: limits::REPORT_LIFETIME_SECONDS,
             deliveries: deliveries.into_iter().map(delivery).collect(),
         };

@@ -31,6 +31,12 @@ impl Security {
         matches!((self, plaintext), (Security::Encrypted(_), _) | (_, PlaintextLogin::Allow))
     }
 
+    /// Does TLS protect it?
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self, Security::Encrypted(_))
+    }
+
     /// What logins can be bound to, if the connection has it.
     #[must_use]
     pub const fn channel_binding(&self) -> Option<&ChannelBinding> {

@@ -12,9 +12,9 @@ use smallvec::smallvec;
 use yubin_state::command::DomainCommand;
 use yubin_state::memory::Memory;
 use yubin_state::queue::{
-    ContentFacts, DelayNotice, DeliveryKey, DeliveryResult, DestinationName, DsnEnvelope, Leased, NewDelivery,
-    NewQueued, NewQueuedRecipient, NotifySet, QueueCommand, QueueId, QueueReply, QueueSource, RecipientOutcome,
-    RemoteReply,
+    ContentFacts, DelayNotice, DeliveryKey, DeliveryResult, DestinationName, DsnEnvelope, Handling, Leased,
+    NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueCommand, QueueId, QueueReply, QueueSource,
+    RecipientOutcome, RemoteReply,
 };
 use yubin_state::record::Plan;
 use yubin_state::{
@@ -108,6 +108,7 @@ fn message(id: QueueId, destination: DestinationName, local: LocalPart) -> NewQu
         prefix: Bytes::from_static(&[b'x'; 800]),
         content: ContentFacts::default(),
         dsn: DsnEnvelope::default(),
+        handling: Handling::default(),
         lifetime_seconds: 5 * 86_400,
         deliveries: vec![NewDelivery { destination, recipients }],
     }

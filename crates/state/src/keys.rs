@@ -305,7 +305,7 @@ mod tests {
 
     use super::*;
     use crate::greylist::{Stranger, StrangerKind};
-    use crate::queue::{DeliveryKey, DueItem};
+    use crate::queue::{DeliveryKey, DueItem, DueMark};
 
     #[test]
     fn keys_keep_the_order_of_what_they_name_and_can_be_read_back() {
@@ -328,7 +328,8 @@ mod tests {
             let (id, destination) = (QueueId([3; 16]), DestinationName::parse(text).unwrap());
             let due = queue_due(Timestamp(5), d, id, &destination);
             let delivery = DeliveryKey { domain: d, id, destination };
-            assert_eq!(parse_queue_due(due.bytes()), Some(DueItem { due: Timestamp(5), delivery }));
+            let mark = DueMark::default();
+            assert_eq!(parse_queue_due(due.bytes(), mark), Some(DueItem { due: Timestamp(5), delivery, mark }));
         }
         let place = parse_event(event(d, Timestamp(5), 6).bytes());
         assert_eq!((place.domain, place.at, place.sequence), (d, Timestamp(5), 6));

@@ -5,7 +5,7 @@
 //! of its command, fences whoever comes late. Every recipient ends in exactly one final state, which becomes an *event*; a delivery
 //! without recipients goes, and a message without deliveries lets its body go.
 //!
-//! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked; [`newcomer`]:
+//! - [`command`]: what can be proposed, and what comes back; [`record`]: what rows hold; [`query`]: what can be asked; [`due`]: when it needs a look; [`newcomer`]:
 //!   what a new message becomes; [`dead`]: recipients that don't exist.
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
@@ -15,6 +15,7 @@
 
 pub mod command;
 pub mod dead;
+pub mod due;
 pub mod newcomer;
 pub mod query;
 pub mod record;
@@ -32,11 +33,14 @@ pub use command::{
     ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, EnqueuedLease, Leased, NewDelivery,
     NewQueued, NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome, Tenant,
 };
+pub use due::{DueMark, Trial};
 pub use newcomer::Lessee;
 pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SummaryLine};
 pub use record::{
     AfterLease, BodyKind, ContentFacts, DelayNotice, Delivery, DeliveryState, DeliveryStatus, Event, EventRecord,
     FinalOutcome, NoticeKind, QueueSource, QueueSuspension, QueueTotals, QueuedMessage, QueuedRecipient, RemoteReply,
-    Smtputf8, SuspensionScope, TlsDemand,
+    Smtputf8, SuspensionScope,
 };
-pub use yubin_types::{DestinationName, DsnEnvelope, DsnReturn, NotifyOn, NotifySet, QueueId, RecipientAddress};
+pub use yubin_types::{
+    DestinationName, DsnEnvelope, DsnReturn, Handling, NotifyOn, NotifySet, QueueId, RecipientAddress, TlsDemand,
+};

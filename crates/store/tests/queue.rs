@@ -15,8 +15,8 @@ use yubin_proto::queue::{QueueError, scope_of, whole_group};
 use yubin_proto::{Body, BodyStream, Caller, ClientSettings, LargeBody, Scope, StoreClient, StoreNode};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::queue::{
-    ContentFacts, DelayNotice, DeliveryResult, DestinationName, DsnEnvelope, EventFilter, FinalOutcome, Leased,
-    NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet, QueueId, QueueSource, QueueSuspension,
+    ContentFacts, DelayNotice, DeliveryResult, DestinationName, DsnEnvelope, EventFilter, FinalOutcome, Handling,
+    Leased, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet, QueueId, QueueSource, QueueSuspension,
     RecipientOutcome, RemoteReply, SuspensionScope,
 };
 use yubin_state::record::Plan;
@@ -97,6 +97,7 @@ fn message(number: u8, to: &str, body_bytes: u64) -> NewQueued {
         prefix: Bytes::from_static(PREFIX),
         content: ContentFacts::default(),
         dsn: DsnEnvelope::default(),
+        handling: Handling::default(),
         lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
         deliveries: vec![NewDelivery {
             destination: DestinationName::parse(domain).unwrap(),

@@ -21,6 +21,7 @@ pub mod destination;
 pub mod dsn;
 pub mod filtering;
 pub mod flags;
+pub mod handling;
 pub mod ids;
 pub mod limits;
 pub mod mailbox;
@@ -47,6 +48,7 @@ pub use filtering::{
     DmarcHandling, Filtering, FilteringRules, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamRulesError,
 };
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
+pub use handling::{ByMode, ByTrace, Deadline, Handling, Priority, Release, TlsDemand};
 pub use ids::{
     AccountId, DomainId, EmailId, Epoch, GroupNumber, IdError, MailboxId, Placement, QueueId, RequestId, TraceId,
 };

@@ -1,14 +1,17 @@
 //! Every bound of the system in one place, each with its reason or the minimum its RFC asks for.
 //!
 //! A name ends in its unit. Relations between bounds are asserted at compile time at the bottom.
-//! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`. Those of the DNS, and of what mail proves with it,
-//! stand in `limits/proof.rs`, of what is found in messages in `limits/content.rs`, of reports in `limits/reports.rs`; all are named alike.
+//! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`. Those of the DNS, and of what mail proves with it, stand
+//! in `limits/proof.rs`, of what is found in messages in `limits/content.rs`, of what senders wish in `limits/handling.rs`, of reports in
+//! `limits/reports.rs`; all are named alike.
 
 mod content;
+mod handling;
 mod proof;
 mod reports;
 
 pub use content::*;
+pub use handling::*;
 pub use proof::*;
 pub use reports::*;
 
@@ -304,10 +307,6 @@ pub const QUEUE_TENANTS_REMEMBERED_MAX: usize = 10_000;
 pub const REMOTE_REPLY_BYTES_MAX: usize = 512;
 /// Longest Message-ID that mail on its way out can be found by, bytes; longer ones are cut (RFC 5322 sets no bound but the line's).
 pub const MESSAGE_ID_BYTES_MAX: usize = 255;
-/// Longest ENVID, octets of its xtext (RFC 3461 §4.4).
-pub const ENVID_BYTES_MAX: usize = 100;
-/// Longest ORCPT, octets with its address type (RFC 3461 §4.2).
-pub const ORCPT_BYTES_MAX: usize = 500;
 /// How long final outcomes can be looked up, days.
 pub const EVENT_DAYS: u64 = 30;
 /// Events are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.

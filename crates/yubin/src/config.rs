@@ -425,6 +425,7 @@ mod tests {
                 "smtp.greylisting: needs smtp.inbound.verification",
             ),
             ("[smtp.countries]\npermitted = ['JP']", "smtp.countries.database"),
+            ("[smtp]\npriority_max = 10", "a priority is -9 to 9"),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),

@@ -1116,6 +1116,18 @@ pub struct Delivery {
     /// The sender was told of the delay.
     #[prost(bool, tag = "17")]
     pub delay_notice_sent: bool,
+    /// Its sender has it held back until then (RFC 4865).
+    #[prost(uint64, optional, tag = "18")]
+    pub release_time_ms: ::core::option::Option<u64>,
+    /// -9, the least, to 9 (RFC 6710).
+    #[prost(sint32, tag = "19")]
+    pub priority: i32,
+    /// Its sender wants it delivered by then (RFC 2852).
+    #[prost(uint64, optional, tag = "20")]
+    pub deadline_time_ms: ::core::option::Option<u64>,
+    /// It comes back then; else its sender is told, and it is tried further.
+    #[prost(bool, tag = "21")]
+    pub returns_at_deadline: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListQueueRequest {
@@ -1164,6 +1176,9 @@ pub struct QueuedMessage {
     /// Where it still has to go.
     #[prost(message, repeated, tag = "10")]
     pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
+    /// What its sender demands of TLS (RFC 8689): required, waived, or nothing.
+    #[prost(string, tag = "11")]
+    pub tls: ::prost::alloc::string::String,
 }
 /// Deals with one page of the selection; call again with the token until it is empty.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

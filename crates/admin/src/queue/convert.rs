@@ -4,7 +4,7 @@ use yubin_policy::remote_reply::{Reply, classify};
 use yubin_proto::r#gen::admin as api;
 use yubin_state::queue::{
     DelayNotice, Delivery, DeliveryState, DeliveryStatus, EventRecord, FinalOutcome, NoticeKind, QueueSource,
-    QueuedMessage, RemoteReply, SummaryLine,
+    QueuedMessage, RemoteReply, SummaryLine, TlsDemand,
 };
 use yubin_types::{DsnReturn, Timestamp};
 
@@ -14,6 +14,7 @@ pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, now: Tim
         DeliveryState::InFlight { worker, .. } => (String::new(), worker.clone()),
         DeliveryState::Held { reason } => (reason.clone(), String::new()),
     };
+    let handling = &delivery.handling;
     let held = matches!(delivery.state, DeliveryState::Held { .. });
     let recipient = |recipient: &yubin_state::queue::QueuedRecipient| api::QueuedRecipient {
         address: delivery.address(recipient).to_string(),
@@ -38,6 +39,10 @@ pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, now: Tim
         bytes: message.bytes,
         message_id: message.message_id.clone().unwrap_or_default(),
         delay_notice_sent: delivery.delay_notice == DelayNotice::Sent,
+        release_time_ms: handling.release.map(|release| release.at.millis()),
+        priority: i8::from(handling.priority).into(),
+        deadline_time_ms: handling.deadline.map(|deadline| deadline.at.millis()),
+        returns_at_deadline: handling.deadline.is_some_and(|deadline| deadline.returns()),
     }
 }
 
@@ -58,6 +63,12 @@ pub(super) fn message_to(message: &QueuedMessage, deliveries: &[Delivery], now: 
         envid: envid.unwrap_or_default(),
         ret: ret.to_owned(),
         trace: message.trace.to_string(),
+        tls: match message.content.tls {
+            TlsDemand::None => "",
+            TlsDemand::Required => "required",
+            TlsDemand::Waived => "waived",
+        }
+        .to_owned(),
         deliveries: deliveries.iter().map(|delivery| delivery_to(message, delivery, now)).collect(),
     }
 }

@@ -21,7 +21,7 @@ use yubin_proto::{
 };
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::memory::Memory;
-use yubin_state::queue::{NewDelivery, NewQueued, NewQueuedRecipient, QueueSource};
+use yubin_state::queue::{Handling, NewDelivery, NewQueued, NewQueuedRecipient, QueueSource};
 use yubin_state::record::Plan;
 use yubin_state::{Answer, BodyRef, Command, Decode as _, Encode as _, Position, Query, Reply, answer, apply};
 use yubin_types::report::ReportFact;
@@ -126,6 +126,7 @@ pub(crate) fn message(number: u8, sender: &str, recipients: &[&str]) -> NewQueue
         prefix: Bytes::new(),
         content: Default::default(),
         dsn: Default::default(),
+        handling: Handling::default(),
         lifetime_seconds: 86_400,
         deliveries,
     }

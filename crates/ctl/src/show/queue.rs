@@ -53,6 +53,10 @@ impl Row for api::Delivery {
             "bytes": self.bytes,
             "message_id": self.message_id,
             "delay_notice_sent": self.delay_notice_sent,
+            "release_time_ms": self.release_time_ms,
+            "priority": self.priority,
+            "deadline_time_ms": self.deadline_time_ms,
+            "returns_at_deadline": self.returns_at_deadline,
         })
     }
 }
@@ -69,6 +73,9 @@ impl Shown for api::QueuedMessage {
             self.source,
             self.trace,
         );
+        if !self.tls.is_empty() {
+            text.push_str(&format!("TLS         {}\n", self.tls));
+        }
         let now = now_ms();
         for delivery in &self.deliveries {
             let next = delivery.next_attempt_time_ms.map_or_else(|| "-".to_owned(), |next| until(next, now));
@@ -79,6 +86,7 @@ impl Shown for api::QueuedMessage {
                 delivery.attempts,
                 date(delivery.expire_time_ms),
             ));
+            text.push_str(&handling(delivery));
             for recipient in &delivery.recipients {
                 text.push_str(&format!("  <{}>\n", recipient.address));
                 text.push_str(&explained(recipient.last_reply.as_ref(), "    "));
@@ -98,6 +106,7 @@ impl Shown for api::QueuedMessage {
             "source": self.source,
             "envid": self.envid,
             "ret": self.ret,
+            "tls": self.tls,
             "trace": self.trace,
             "deliveries": self.deliveries.iter().map(Row::object).collect::<Vec<_>>(),
         })
@@ -241,8 +250,27 @@ pub(super) fn path(sender: &str) -> String {
     format!("<{sender}>")
 }
 
+/// What its sender wants of the time, a line each.
+fn handling(delivery: &api::Delivery) -> String {
+    let mut text = String::new();
+    if let Some(at) = delivery.release_time_ms {
+        text.push_str(&format!("  held back by its sender until {}\n", date(at)));
+    }
+    if delivery.priority != 0 {
+        text.push_str(&format!("  priority {}\n", delivery.priority));
+    }
+    if let Some(at) = delivery.deadline_time_ms {
+        let then = if delivery.returns_at_deadline { "returned" } else { "its sender told" };
+        text.push_str(&format!("  to be delivered by {}, else {then}\n", date(at)));
+    }
+    text
+}
+
 fn state(delivery: &api::Delivery) -> String {
     match delivery.state() {
+        api::DeliveryState::Scheduled if delivery.release_time_ms.is_some_and(|at| at > now_ms()) => {
+            "held back".to_owned()
+        }
         api::DeliveryState::Held => format!("held: {}", delivery.held_reason),
         _ => state_word(delivery.state).to_owned(),
     }

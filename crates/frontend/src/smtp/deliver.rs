@@ -70,7 +70,7 @@ impl SmtpRim {
             log(transaction, complete, &answer);
             return Ok(Taken::Each(answer));
         }
-        let outcome = match (transaction.hosted(), deliverable(&transaction.recipients)) {
+        let outcome = match (transaction.hosted(), deliverable(transaction)) {
             (Some(hosted), Some(permits)) => {
                 let command = self.delivery(transaction, hosted, &permits, complete);
                 self.propose(hosted, &command, &complete.spooled).await
@@ -247,7 +247,8 @@ impl Complete {
         let spam = self.assessed.as_ref().is_some_and(Assessment::is_spam_to_all);
         Passage {
             message_id: self.message_id(),
-            content: ContentFacts { body, smtputf8, tls: TlsDemand::None },
+            content: ContentFacts { body, smtputf8, tls: self.tls_demand(transaction) },
+            handling: Box::new(transaction.handling),
             hops: if spam { limits::FORWARD_HOPS_MAX } else { delivered_to.count },
             visited: delivered_to.in_domain(&hosted.name),
             answer: transaction
@@ -265,6 +266,11 @@ impl Complete {
             Some(String::from_utf8_lossy(kept).into_owned())
         };
         self.header.message_id.clone().or_else(sent)
+    }
+
+    /// What its sender demands of TLS on its way (RFC 8689 §4.1).
+    pub(super) fn tls_demand(&self, transaction: &Transaction) -> TlsDemand {
+        transaction.tls.with_field(self.spooled.origin_fields.first("TLS-Required"))
     }
 
     pub(super) fn body_kind(&self) -> BodyKind {
@@ -293,13 +299,17 @@ impl Incoming {
     }
 }
 
-/// The permits, if all recipients are delivered to at once. Who is to be told of success is told by the queue.
-fn deliverable(recipients: &[Invited]) -> Option<Vec<&DeliverPermit>> {
+/// The permits, if all recipients are delivered to at once. Who is to be told of success is told by the queue, and what is held back waits
+/// there for everybody.
+fn deliverable(transaction: &Transaction) -> Option<Vec<&DeliverPermit>> {
+    if transaction.handling.release.is_some() {
+        return None;
+    }
     let permit = |invited| match invited {
         &Invited { admission: Admission::Deliver(ref permit), notify, .. } if !notify.wants(NotifyOn::Success) => {
             Some(permit)
         }
         _ => None,
     };
-    recipients.iter().map(permit).collect()
+    transaction.recipients.iter().map(permit).collect()
 }

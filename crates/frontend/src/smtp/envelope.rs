@@ -52,6 +52,8 @@ impl SmtpRim {
             size: mail.size,
             encoding: mail.encoding,
             dsn: mail.dsn,
+            tls: mail.tls,
+            handling: mail.handling,
             recipients: Vec::new(),
             accepted: Vec::new(),
             incoming: None,

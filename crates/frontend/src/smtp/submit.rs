@@ -9,10 +9,10 @@ use bytes::Bytes;
 use yubin_proto::StoreError;
 use yubin_session::smtp::AddressEncoding;
 use yubin_state::queue::{
-    ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8, TlsDemand,
+    ContentFacts, NewDelivery, NewQueued, NewQueuedRecipient, QueueCommand, QueueSource, Smtputf8,
 };
 use yubin_state::{Command, Reply};
-use yubin_types::{DestinationName, DomainName, Refusal, ReversePath, limits};
+use yubin_types::{DestinationName, DomainName, Priority, Refusal, ReversePath, limits};
 
 use super::deliver::{Complete, has_moved};
 use super::{Invited, SmtpRim, Transaction};
@@ -36,8 +36,16 @@ impl SmtpRim {
             }
         };
         let source = QueueSource::Submission { account: identity.login.account };
-        let queued = self.queued(transaction, complete, source, prefix);
-        if let Some(courier) = &self.connection.shared.courier
+        let mut queued = self.queued(transaction, complete, source, prefix);
+        // A header may ask for what MAIL did not (RFC 6758 §4.1): nobody but a user is believed.
+        if queued.handling.priority == Priority::NORMAL
+            && let Some(told) = complete.spooled.origin_fields.first("MT-Priority")
+            && let Some(asked) = Priority::parse(told.trim().as_bytes())
+        {
+            queued.handling.priority = asked.min(self.connection.shared.config.priority_max);
+        }
+        if transaction.handling.release.is_none()
+            && let Some(courier) = &self.connection.shared.courier
             && let Some(commission) = courier.take_on(home.scope(), &queued)
         {
             let (store, login) = (&self.connection.shared.store, Some(identity.login));
@@ -68,6 +76,8 @@ impl SmtpRim {
             Err(_) => SignatureResult::Failed,
         });
         Ok(match signed? {
+            // The worker signs when it is released, with a key that is in use then.
+            Signatures::Fields(_) if transaction.handling.release.is_some() => received.into(),
             Signatures::Fields(fields) => [fields, received].concat().into(),
             Signatures::NoKey => received.into(),
         })
@@ -91,6 +101,7 @@ impl SmtpRim {
             prefix,
             content: content(transaction, complete),
             dsn: transaction.dsn.clone(),
+            handling: transaction.handling,
             lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
             deliveries: deliveries(transaction),
         }
@@ -131,6 +142,6 @@ fn content(transaction: &Transaction, complete: &Complete) -> ContentFacts {
     ContentFacts {
         body: complete.body_kind(),
         smtputf8: if needs_utf8 { Smtputf8::Needed } else { Smtputf8::NotNeeded },
-        tls: TlsDemand::None,
+        tls: complete.tls_demand(transaction),
     }
 }

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use yubin_state::command::DomainCommand;
 use yubin_state::queue::{BodyKind, Delivery, QueueAnswer, QueueFilter, QueueQuery, QueuedMessage};
 use yubin_state::{Answer, Query};
-use yubin_types::{DomainName, DsnEnvelope, DsnReturn, LocalPart};
+use yubin_types::{DomainName, DsnEnvelope, DsnReturn, LocalPart, TlsDemand};
 
 use crate::world::{Client, PASSWORD, World};
 
@@ -113,6 +113,22 @@ async fn mail_beyond_the_own_domain_is_queued_as_a_whole() {
     assert_eq!(last.recipients[0].orcpt.as_deref(), Some(&b"rfc822;carol@example.org"[..]));
     let mut bob = world.imap("bob@example.jp").await;
     assert!(bob.imap("STATUS INBOX (MESSAGES)").await.contains("(MESSAGES 0)"), "delivered when the queue gets to it");
+}
+
+/// RFC 8689 §3.
+#[tokio::test]
+async fn a_header_may_waive_what_policies_ask_of_its_way() {
+    let world = World::new().await;
+    let mut client = submitter(&world, "alice@example.jp").await;
+    assert!(client.smtp("MAIL FROM:<alice@example.jp> REQUIRETLS").await.starts_with("555 5.5.4"), "not under TLS");
+    for (field, demand) in [("TLS-Required: No", TlsDemand::Waived), ("X-TLS-Required: No", TlsDemand::None)] {
+        client.smtp("MAIL FROM:<alice@example.jp>").await;
+        client.smtp("RCPT TO:<someone@elsewhere.test>").await;
+        client.smtp("DATA").await;
+        client.send(&format!("{field}\r\n\r\nbody\r\n.")).await;
+        assert!(client.reply().await.starts_with("250 2.0.0"));
+        assert_eq!(queued(&world).await.last().unwrap().0.content.tls, demand, "{field}");
+    }
 }
 
 #[tokio::test]

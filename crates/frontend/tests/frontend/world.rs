@@ -18,7 +18,7 @@ use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::record::{Plan, Verifiers};
 use yubin_state::{Command, Reply};
-use yubin_types::{DomainName, GroupNumber, Limit, LocalPart, Quota, Secret};
+use yubin_types::{DomainName, GroupNumber, Limit, LocalPart, Priority, Quota, Secret};
 
 use crate::node::MemoryNode;
 
@@ -123,6 +123,7 @@ impl World {
             proxies: Vec::new(),
             lmtp: vec!["127.0.0.0/8".parse().unwrap()],
             xclient: Vec::new(),
+            priority_max: Priority::new(4).unwrap(),
             networks: NetworksConfig {
                 width: NetworkWidth { ipv4_bits: 32, ipv6_bits: 64 },
                 limits: NetworkLimits::default(),

@@ -3,6 +3,7 @@
 //! One block of fields for the message, then one for each recipient, parted by empty lines. Values come from peers; the header writer
 //! keeps each on its own field.
 
+use crate::date::DateTime;
 use crate::header_writer::HeaderWriter;
 
 use super::{Action, Cause, Notification, Recipient, xtext};
@@ -77,6 +78,16 @@ pub(super) fn fields(notification: &Notification<'_>, script: Script) -> Vec<u8>
     }
     out.field("X-Yubin-Queue-Id", &ascii(notification.queue_id));
     out.field("Arrival-Date", &notification.arrival.to_rfc5322());
+    if let Some(release) = notification.handling.release {
+        let asked = match release.held_for_seconds {
+            Some(seconds) => format!("for;{seconds}"),
+            None => format!("until;{}", DateTime::from(release.at).to_rfc3339()),
+        };
+        out.field("Future-Release-Request", &asked);
+    }
+    if let Some(deadline) = notification.handling.deadline {
+        out.field("Deliver-By-Date", &DateTime::from(deadline.at).to_rfc5322());
+    }
     let mut bytes = out.into_bytes();
     for recipient in notification.recipients {
         bytes.extend_from_slice(b"\r\n");

@@ -1,11 +1,11 @@
 //! What comes back of the message: all of it or its header (RFC 3461 §4.3, RFC 6522 §3, RFC 6533 §5).
 //!
-//! All of it only if something failed, the sender did not ask for the header alone, it is within its bound, and its lines may stand in a
+//! All of it only if something failed, the sender did not ask for the header alone nor for TLS all the way, it is within its bound, and its lines may stand in a
 //! message as they are (RFC 5322 §2.1.1: at most 998 octets, no NUL). A header beyond its bound loses its longest fields.
 
 use std::borrow::Cow;
 
-use yubin_types::{DsnReturn, limits};
+use yubin_types::{DsnReturn, TlsDemand, limits};
 
 use crate::envelope::message_ids;
 use crate::header::HeaderFields;
@@ -36,6 +36,7 @@ pub(super) fn part<'a>(notification: &Notification<'a>) -> Part<'a> {
         Original::Whole(message)
             if failed
                 && notification.dsn.ret != Some(DsnReturn::Headers)
+                && notification.tls != TlsDemand::Required
                 && message.len() <= limits::NOTICE_ORIGINAL_BYTES_MAX
                 && fits_lines(message) =>
         {

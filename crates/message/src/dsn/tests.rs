@@ -1,6 +1,9 @@
 //! Notifications are read back with this crate's scanner, field by field.
 
-use yubin_types::{Address, DsnEnvelope, DsnReturn, EnhancedStatus, RecipientAddress, limits};
+use yubin_types::{
+    Address, ByMode, ByTrace, Deadline, DsnEnvelope, DsnReturn, EnhancedStatus, Handling, RecipientAddress, Release,
+    Timestamp, TlsDemand, limits,
+};
 
 use super::{Action, Advice, Cause, Notice, Notification, Original, Profile, Recipient, Stage, Transport};
 use crate::{DateTime, Defects, HeaderFields, PartKind, PartTree, TransferDecoder, TransferEncoding, scan};
@@ -52,6 +55,8 @@ fn notification<'a>(recipients: &'a [Recipient<'a>], profile: Profile) -> Notifi
         date: date(120),
         arrival: date(0),
         dsn: dsn(None, None),
+        tls: TlsDemand::None,
+        handling: Box::leak(Box::default()),
         original: Original::Whole(MESSAGE),
         recipients,
         profile,
@@ -134,6 +139,44 @@ fn a_failure_is_a_report_with_fields_and_the_message() {
     assert!(
         read.text.contains("    Ask the recipient.\n") && read.text.contains("    受信者に問い合わせてください。\n")
     );
+}
+
+/// RFC 8689 §5.
+#[test]
+fn what_was_to_travel_under_tls_comes_back_as_its_header_and_a_waiver_is_repeated() {
+    let recipients = [recipient("bob@example.net", Action::Failed, (5, 7, 30), reply())];
+    let written = |tls| {
+        let mut it = notification(&recipients, Profile::Plain);
+        it.dsn = dsn(None, Some(DsnReturn::Full));
+        it.tls = tls;
+        read(it.write())
+    };
+    let required = written(TlsDemand::Required);
+    assert_eq!(media_type(&required.tree, 3), "text/rfc822-headers");
+    assert!(!required.returned.windows(5).any(|bytes| bytes == b"Hello"));
+    let waived = written(TlsDemand::Waived);
+    assert_eq!((field(&waived.bytes, "TLS-Required"), waived.returned.as_slice()), ("No".into(), MESSAGE));
+}
+
+/// RFC 4865 §5, RFC 2852 §5.
+#[test]
+fn what_was_asked_of_the_time_is_repeated() {
+    let recipients = [recipient("bob@example.net", Action::Failed, (5, 4, 7), reply())];
+    let at = Timestamp::from_seconds(1_795_003_600);
+    let status = |held_for_seconds| {
+        let mut it = notification(&recipients, Profile::Plain);
+        let deadline = Some(Deadline { at, mode: ByMode::Return, trace: ByTrace::Off });
+        let release = Some(Release { at, held_for_seconds });
+        let handling = Handling { release, deadline, ..Handling::default() };
+        it.handling = &handling;
+        read(it.write()).status
+    };
+    let (held, until) = (status(Some(3_600)), status(None));
+    assert!(
+        held.contains("\nFuture-Release-Request: for;3600\nDeliver-By-Date: Wed, 18 Nov 2026 12:06:40 +0000\n"),
+        "{held}"
+    );
+    assert!(until.contains("\nFuture-Release-Request: until;2026-11-18T12:06:40Z\n"), "{until}");
 }
 
 /// NEWC-10 to NEWC-14.

@@ -1,4 +1,5 @@
-//! The fields by which mail that no person sent to its recipient alone is known: whoever answers by itself looks at them (RFC 3834 §2).
+//! The fields by which mail that no person sent to its recipient alone is known: whoever answers by itself looks at them (RFC 3834 §2). And
+//! `TLS-Required` and `MT-Priority`, which say how it is to be handled on its way (RFC 8689 §3, RFC 6758).
 //!
 //! What they mean is for others to say; here they are noted as they come, each by its first line: no program folds before the word that
 //! counts. Bounded: a header full of them keeps the first [`limits::ORIGIN_FIELDS_MAX`].
@@ -24,6 +25,11 @@ impl OriginFields {
         self.0.push((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(body).into_owned()));
     }
 
+    /// The first line of the first field of this name, if it is one of them.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, body)| body)
+    }
+
     /// Them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, body)| (name.as_str(), body.as_str()))
@@ -37,8 +43,10 @@ fn is_wanted(name: &[u8]) -> bool {
         Some(b'c') => is("Content-Type"),
         Some(b'f') => is("Feedback-ID"),
         Some(b'l') => name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"List-")),
+        Some(b'm') => is("MT-Priority"),
         Some(b'p') => is("Precedence"),
         Some(b'r') => is("Resent-To") || is("Resent-Cc"),
+        Some(b't') => is("TLS-Required"),
         Some(b'x') => ["X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Mailing-List", "X-ML-Name"]
             .into_iter()
             .any(is),
@@ -56,7 +64,7 @@ mod tests {
     fn what_programs_and_lists_write_is_noted() {
         let mut scanner = Scanner::new(ScanLimits::default());
         let message = "Subject: x\r\nauto-submitted: auto-replied; x=y\r\nPrecedence:bulk\r\nLIST-ID: <l.example>\r\nListen: y\r\n\
-                       Resent-To: a@b.example,\r\n c@d.example\r\nX-ML-Name: ml\r\n\r\nAuto-Submitted: body\r\n";
+                       Resent-To: a@b.example,\r\n c@d.example\r\ntls-required: No\r\nX-ML-Name: ml\r\n\r\nAuto-Submitted: body\r\n";
         for piece in message.as_bytes().chunks(5) {
             scanner.feed(piece);
         }
@@ -68,9 +76,12 @@ mod tests {
                 ("Precedence", "bulk"),
                 ("LIST-ID", "<l.example>"),
                 ("Resent-To", "a@b.example,"),
+                ("tls-required", "No"),
                 ("X-ML-Name", "ml")
             ]
         );
+        let first = |name: &str| scanner.origin_fields().first(name);
+        assert_eq!((first("TLS-Required"), first("list-id"), first("X")), (Some("No"), Some("<l.example>"), None));
     }
 
     #[test]

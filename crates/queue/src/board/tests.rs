@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use yubin_state::queue::{DeliveryKey, DestinationName};
-use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
+use yubin_types::{DomainId, GroupNumber, Priority, QueueId, Timestamp};
 
 use super::{Age, Back, Board, BoardLimits, Due, Offer};
 use crate::pace::{PaceLimits, Signal};
@@ -35,7 +35,7 @@ pub(super) fn board_with(pools: &[Pool], waiting_max: usize, in_flight_max: usiz
 pub(super) fn due(tenant: u64, number: u8, destination: &str) -> Due {
     let destination = DestinationName::parse(destination).unwrap();
     let key = DeliveryKey { domain: DomainId(tenant), id: QueueId([number; 16]), destination };
-    Due { group: GroupNumber(1), key, age: Age::New }
+    Due { group: GroupNumber(1), key, age: Age::New, priority: Priority::NORMAL }
 }
 
 fn begin(board: &mut Board) -> Option<Due> {
@@ -88,6 +88,26 @@ fn new_mail_goes_first_and_old_mail_is_not_starved() {
     assert_eq!(ages.len(), 20);
     let early = |age| ages[..12].iter().filter(|&&found| found == age).count();
     assert_eq!((early(Age::New), early(Age::Again)), (9, 3));
+}
+
+#[test]
+fn within_a_tenant_the_highest_priority_goes_first_whenever_it_came() {
+    let mut board = board(1_000, 100);
+    for (number, (priority, age)) in
+        (0..).zip([(0, Age::New), (-9, Age::New), (4, Age::Again), (9, Age::New), (4, Age::New), (0, Age::Again)])
+    {
+        keep(&mut board, Due { priority: Priority::new(priority).unwrap(), age, ..due(1, number, "a.example") });
+    }
+    keep(&mut board, due(2, 100, "a.example"));
+    let mut order = Vec::new();
+    while let Some(due) = take(&mut board, 1, |_| true).pop() {
+        order.push((due.key.domain.0, i8::from(due.priority)));
+        board.ended(NOW, &due.key, SourceId::SYSTEM, Signal::None);
+    }
+    let others = order.iter().position(|(tenant, _)| *tenant == 2).unwrap();
+    assert!(others <= 3, "no tenant's priorities hold up another: {order:?}");
+    order.remove(others);
+    assert_eq!(order.iter().map(|(_, priority)| *priority).collect::<Vec<_>>(), [9, 4, 4, 0, 0, -9]);
 }
 
 /// A hundred thousand messages to a dead destination: one pause, nothing held, nobody else delayed.
@@ -190,7 +210,8 @@ fn room_is_made_for_all_deliveries_of_a_message_or_for_none() {
     board.refused(&key(2, "a.example"));
     assert!(board.reserve(NOW, &[key(3, "a.example")]), "the room is there again");
     for key in [key(1, "a.example"), key(3, "a.example")] {
-        assert_eq!(board.granted(NOW, Due { group: GroupNumber(1), key, age: Age::New }, PoolId::SYSTEM), None);
+        let due = Due { group: GroupNumber(1), key, age: Age::New, priority: Priority::NORMAL };
+        assert_eq!(board.granted(NOW, due, PoolId::SYSTEM), None);
     }
     let begun = [begin(&mut board).unwrap(), begin(&mut board).unwrap()];
     deliver(&mut board, &begun[0]);

@@ -19,7 +19,8 @@ use yubin_state::command::{DirectoryCommand, DomainCommand, MaintenanceCommand};
 use yubin_state::query::RowDetail;
 use yubin_state::queue::{
     ContentFacts, ControlAction, ControlItem, Delivery, DestinationName, DsnEnvelope, EventFilter, EventRecord,
-    NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueFilter, QueueId, QueueSource, QueueSuspension,
+    Handling, NewDelivery, NewQueued, NewQueuedRecipient, NotifySet, QueueFilter, QueueId, QueueSource,
+    QueueSuspension,
 };
 use yubin_state::record::{Plan, RetryTerms, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, Query, Reply};
@@ -155,6 +156,7 @@ impl Lab {
             prefix: Bytes::from_static(b"Received: by mta.one.example\r\n"),
             content: ContentFacts::default(),
             dsn: DsnEnvelope::default(),
+            handling: Handling::default(),
             lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
             deliveries: by_domain
                 .into_iter()

@@ -10,6 +10,7 @@
 )]
 
 mod delivering;
+mod extensions;
 mod failing;
 mod lab;
 mod many;

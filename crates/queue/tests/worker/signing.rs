@@ -9,7 +9,7 @@ use yubin_state::command::DomainCommand;
 use yubin_state::queue::{BodyKind, QueueSource};
 use yubin_state::record::NewDkimKey;
 use yubin_state::{Command, Reply};
-use yubin_types::{AccountId, Address, DomainName, ReversePath, Secret, Timestamp};
+use yubin_types::{AccountId, Address, DomainName, Release, ReversePath, Secret, Timestamp};
 
 use crate::lab::{Lab, cluster_secret};
 use crate::sink::{Sink, Tls};
@@ -77,12 +77,21 @@ async fn forwards_and_replies_are_signed_and_nothing_else_is() {
         assert!(is_right(&signer, &message).await, "{message}");
         assert!(signature(&message).1.starts_with("Received: by mta.one.example\r\nFrom: bob"), "{message}");
     }
+    // What its sender had held back is signed when it is released.
+    lab.send_body(&["a@two.example"], body, |new| {
+        new.source = QueueSource::Submission { account: AccountId(1) };
+        new.handling.release = Some(Release { at: Timestamp(1), held_for_seconds: Some(60) });
+    })
+    .await;
+    sink.wait_for(3).await;
+    let message = sink.received()[2].message.clone();
+    assert!(is_right(&signer, &message).await, "{message}");
     // What nobody can sign, and what is not ours to sign, leaves as it is.
     lab.send_body(&["a@two.example"], "Subject: nobody's\r\n\r\nbody\r\n", |new| new.source = forward()).await;
-    sink.wait_for(3).await;
-    lab.send_body(&["a@two.example"], body, |_| {}).await;
     sink.wait_for(4).await;
-    for received in &sink.received()[2..] {
+    lab.send_body(&["a@two.example"], body, |_| {}).await;
+    sink.wait_for(5).await;
+    for received in &sink.received()[3..] {
         assert!(received.message.starts_with("Received: by mta.one.example\r\n"), "{}", received.message);
     }
     lab.stop(worker).await;

@@ -40,6 +40,8 @@ pub enum Tls {
 #[derive(Clone, Debug)]
 pub struct Received {
     pub sender: String,
+    /// What MAIL said behind the sender.
+    pub parameters: String,
     pub recipients: Vec<String>,
     pub message: String,
     pub over_tls: bool,
@@ -59,6 +61,8 @@ struct Link {
 #[derive(Default)]
 struct State {
     fates: VecDeque<Fate>,
+    /// What EHLO offers beside the usual.
+    offers: Vec<&'static str>,
     greeting: Option<&'static str>,
     /// Whose mail is refused with what.
     blocked: BTreeMap<IpAddr, &'static str>,
@@ -102,6 +106,11 @@ impl Sink {
     /// The fates of the next messages.
     pub fn then(&self, fates: impl IntoIterator<Item = Fate>) {
         self.state.lock().fates.extend(fates);
+    }
+
+    /// From now on EHLO offers this too.
+    pub fn offer(&self, keyword: &'static str) {
+        self.state.lock().offers.push(keyword);
     }
 
     /// From now on this is the greeting.
@@ -174,6 +183,7 @@ impl Sink {
         link: Link,
     ) -> Then {
         let (mut sender, mut recipients, mut hello) = (String::new(), Vec::new(), String::new());
+        let mut parameters = String::new();
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
@@ -186,10 +196,7 @@ impl Sink {
             }
             let blocked = self.state.lock().blocked.get(&link.peer).copied();
             let reply = match verb.as_str() {
-                "EHLO" if matches!(tls, Tls::None) => {
-                    "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000".to_owned()
-                }
-                "EHLO" => "250-sink\r\n250-STARTTLS\r\n250 PIPELINING".to_owned(),
+                "EHLO" => self.hello(tls),
                 "STARTTLS" => {
                     let _ = stream.write_all(b"220 go\r\n").await;
                     return Then::StartTls;
@@ -197,6 +204,7 @@ impl Sink {
                 "MAIL" | "RCPT" if blocked.is_some() => blocked.unwrap_or_default().to_owned(),
                 "MAIL" => {
                     sender = between(line);
+                    parameters = line.split_once('>').map(|(_, rest)| rest.trim().to_owned()).unwrap_or_default();
                     recipients.clear();
                     "250 2.1.0 ok".to_owned()
                 }
@@ -218,6 +226,7 @@ impl Sink {
                     let _ = stream.write_all(b"354 go on\r\n").await;
                     let mail = Received {
                         sender: std::mem::take(&mut sender),
+                        parameters: std::mem::take(&mut parameters),
                         recipients: std::mem::take(&mut recipients),
                         message: String::new(),
                         over_tls: link.over_tls,
@@ -239,6 +248,15 @@ impl Sink {
                 return Then::Close;
             }
         }
+    }
+
+    /// The reply to EHLO.
+    fn hello(&self, tls: &Tls) -> String {
+        if !matches!(tls, Tls::None) {
+            return "250-sink\r\n250-STARTTLS\r\n250 PIPELINING".to_owned();
+        }
+        let more: String = self.state.lock().offers.iter().map(|offer| format!("250-{offer}\r\n")).collect();
+        format!("250-sink\r\n250-PIPELINING\r\n{more}250-8BITMIME\r\n250 SIZE 1000000")
     }
 
     async fn message<T: AsyncRead + Unpin>(&self, stream: &mut BufReader<T>, mail: Received) -> Option<&'static str> {

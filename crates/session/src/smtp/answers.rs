@@ -11,6 +11,7 @@ use super::contract::{Answer, Mail, Recipient, Verdict};
 use super::receive::{Message, Reason};
 use super::session::{Afterwards, Envelope, Phase, Replies, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
+use super::wishes::Wishes;
 use super::xclient::Claimed;
 use crate::sasl::{Exchange, Progress};
 
@@ -46,11 +47,17 @@ impl SmtpSession {
         }
     }
 
-    pub(super) fn opened(&mut self, mail: Mail, answer: Answer) {
+    pub(super) fn opened(&mut self, mail: Mail, wishes: Wishes, answer: Answer) {
         match answer {
             Answer::Accepted => {
                 self.tally.transactions += 1;
-                self.say("250 2.1.0 Sender OK");
+                match wishes.priority.filter(|asked| *asked != mail.handling.priority) {
+                    // RFC 6710 §4.1: the new one is told.
+                    Some(_) => {
+                        self.say(&format!("250 2.3.6 {} is the new priority of the message", mail.handling.priority))
+                    }
+                    None => self.say("250 2.1.0 Sender OK"),
+                }
                 self.phase = Phase::Command(Envelope::Open(Transaction { mail, recipients: 0, admitted: 0, tried: 0 }));
             }
             Answer::Refused(reply) => self.back_to_commands(&reply),

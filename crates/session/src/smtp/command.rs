@@ -4,11 +4,12 @@
 //! are not. Addresses are in [`super::path`]. Nothing here depends on the session's state.
 
 use bytes::Bytes;
-use yubin_types::{DsnEnvelope, DsnReturn, NotifySet, is_xtext, limits};
+use yubin_types::{DsnEnvelope, DsnReturn, Handling, NotifySet, Priority, TlsDemand, is_xtext, limits};
 
 use super::contract::{AddressEncoding, BodyType, Mail, Recipient};
 use super::path::{self, Path};
 use super::violation::Violation;
+use super::wishes::{By, Hold, Wishes};
 use crate::sasl::Mechanism;
 
 /// A command that was understood.
@@ -19,7 +20,7 @@ pub(crate) enum Command {
     Lhlo(String),
     /// Its arguments, which are read only if it is offered.
     Xclient(Bytes),
-    Mail(Mail),
+    Mail(Mail, Wishes),
     /// Who, and what its address is written in; MAIL has declared SMTPUTF8 or not.
     Recipient(Recipient, AddressEncoding),
     Data,
@@ -74,7 +75,7 @@ pub(crate) fn parse(line: &Bytes) -> Result<Command, Violation> {
         b"HELO" => helo(arguments).map(Command::Helo),
         b"LHLO" => helo(arguments).map(Command::Lhlo),
         b"XCLIENT" => Ok(Command::Xclient(Bytes::copy_from_slice(arguments))),
-        b"MAIL" => mail(arguments).map(Command::Mail),
+        b"MAIL" => mail(arguments).map(|(mail, wishes)| Command::Mail(mail, wishes)),
         b"RCPT" => recipient(arguments),
         b"DATA" => bare(arguments, Command::Data),
         b"BDAT" => chunk(arguments).map(Command::Chunk),
@@ -116,11 +117,12 @@ pub(super) fn harmless_name(name: &[u8]) -> String {
     name.iter().take(HELO_BYTES_MAX).map(harmless).collect()
 }
 
-fn mail(arguments: &[u8]) -> Result<Mail, Violation> {
+/// MAIL; its handling follows from the wishes and the time.
+fn mail(arguments: &[u8]) -> Result<(Mail, Wishes), Violation> {
     let rest = path::after_keyword(arguments, b"FROM:").ok_or(Violation::Arguments)?;
     let (path, parameters) = path::split(rest).ok_or(Violation::SenderSyntax)?;
     let (mut size, mut body, mut encoding) = (None, None, None);
-    let mut dsn = DsnEnvelope::default();
+    let (mut dsn, mut tls, mut wishes) = (DsnEnvelope::default(), None, Wishes::default());
     for (keyword, value) in parameters_of(parameters) {
         match (keyword.to_ascii_uppercase().as_slice(), value) {
             (b"SIZE", Some(value)) => set(&mut size, number(value).ok_or(Violation::Arguments)?)?,
@@ -128,20 +130,29 @@ fn mail(arguments: &[u8]) -> Result<Mail, Violation> {
             (b"BODY", Some(value)) if value.eq_ignore_ascii_case(b"8BITMIME") => {
                 set(&mut body, BodyType::EightBitMime)?
             }
+            (b"BODY", Some(value)) if value.eq_ignore_ascii_case(b"BINARYMIME") => return Err(Violation::BinaryMime),
             (b"SMTPUTF8", None) => set(&mut encoding, AddressEncoding::Utf8)?,
             (b"RET", Some(value)) => set(&mut dsn.ret, dsn_return(value)?)?,
             (b"ENVID", Some(value)) => set(&mut dsn.envid, xtext(value, limits::ENVID_BYTES_MAX)?)?,
+            (b"REQUIRETLS", None) => set(&mut tls, TlsDemand::Required)?,
+            (b"HOLDFOR", Some(value)) => set_read(&mut wishes.hold, Hold::parse_for(value))?,
+            (b"HOLDUNTIL", Some(value)) => set_read(&mut wishes.hold, Hold::parse_until(value))?,
+            (b"MT-PRIORITY", Some(value)) => set_read(&mut wishes.priority, Priority::parse(value))?,
+            (b"BY", Some(value)) => set_read(&mut wishes.by, By::parse(value))?,
             // RFC 4954 §5: understood, and not believed.
             (b"AUTH", Some(_)) => {}
-            (b"SIZE" | b"BODY" | b"AUTH" | b"RET" | b"ENVID", None) | (b"SMTPUTF8", Some(_)) => {
-                return Err(Violation::Arguments);
-            }
+            (
+                b"SIZE" | b"BODY" | b"AUTH" | b"RET" | b"ENVID" | b"HOLDFOR" | b"HOLDUNTIL" | b"MT-PRIORITY" | b"BY",
+                None,
+            )
+            | (b"SMTPUTF8" | b"REQUIRETLS", Some(_)) => return Err(Violation::Arguments),
             _ => return Err(Violation::UnknownParameter),
         }
     }
     let encoding = encoding.unwrap_or_default();
     let sender = path::reverse(path, encoding)?;
-    Ok(Mail { sender, size, body: body.unwrap_or_default(), encoding, dsn })
+    let (body, tls) = (body.unwrap_or_default(), tls.unwrap_or_default());
+    Ok((Mail { sender, size, body, encoding, dsn, tls, handling: Handling::default() }, wishes))
 }
 
 fn recipient(arguments: &[u8]) -> Result<Command, Violation> {
@@ -199,6 +210,11 @@ fn set<T>(place: &mut Option<T>, value: T) -> Result<(), Violation> {
         None => Ok(()),
         Some(_) => Err(Violation::Arguments),
     }
+}
+
+/// The same for a value that may make no sense.
+fn set_read<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), Violation> {
+    set(place, value.ok_or(Violation::Arguments)?)
 }
 
 /// A decimal number; one that doesn't fit is as large as it gets.

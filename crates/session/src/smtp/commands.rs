@@ -5,13 +5,14 @@
 //! Consecutive RCPT commands that are at hand become one question.
 
 use bytes::Bytes;
-use yubin_types::{DsnEnvelope, Timestamp, limits};
+use yubin_types::{DsnEnvelope, Timestamp, TlsDemand, limits};
 
 use super::command::{self, Chunk, Command};
 use super::contract::{AddressEncoding, Ask, Listener, Mail, Recipient};
 use super::receive::{Message, Reason};
 use super::session::{Afterwards, Envelope, Hello, Phase, Replies, SmtpSession, Transaction, Transfer};
 use super::violation::Violation;
+use super::wishes::Wishes;
 use crate::line::Line;
 use crate::sasl::{Exchange, Mechanism, Progress, SaslError};
 use crate::security::Security;
@@ -40,7 +41,7 @@ impl SmtpSession {
             Line::Malformed | Line::Partial => Err(Violation::LineEnd),
         };
         match parsed {
-            Ok(command) => self.obey(command, envelope).map(Step::Ask),
+            Ok(command) => self.obey(command, envelope, now).map(Step::Ask),
             Err(violation) => {
                 self.phase = Phase::Command(envelope);
                 self.violated(violation);
@@ -49,7 +50,7 @@ impl SmtpSession {
         }
     }
 
-    fn obey(&mut self, command: Command, envelope: Envelope) -> Option<Ask> {
+    fn obey(&mut self, command: Command, envelope: Envelope, now: Timestamp) -> Option<Ask> {
         match command {
             // RFC 2033 §4.1: each protocol has its own greeting.
             Command::Ehlo(_) | Command::Helo(_) if self.config.listener == Listener::Lmtp => {
@@ -58,10 +59,10 @@ impl SmtpSession {
             Command::Lhlo(_) if self.config.listener != Listener::Lmtp => {
                 self.misplaced(envelope, Violation::UnknownCommand)
             }
-            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Hello::Ehlo(name), envelope),
-            Command::Helo(name) => self.hello(Hello::Helo(name), envelope),
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Hello::Ehlo(name), envelope, now),
+            Command::Helo(name) => self.hello(Hello::Helo(name), envelope, now),
             Command::Xclient(arguments) => self.xclient(&arguments, envelope),
-            Command::Mail(mail) => self.mail(mail, envelope),
+            Command::Mail(mail, wishes) => self.mail(mail, wishes, envelope, now),
             Command::Recipient(recipient, encoding) => self.recipients(recipient, encoding, envelope),
             Command::Data => self.data(envelope),
             Command::Chunk(chunk) => self.chunk(chunk, envelope),
@@ -125,12 +126,12 @@ impl SmtpSession {
         }
     }
 
-    fn hello(&mut self, hello: Hello, envelope: Envelope) -> Option<Ask> {
+    fn hello(&mut self, hello: Hello, envelope: Envelope, now: Timestamp) -> Option<Ask> {
         if !self.input.is_empty() {
             return self.misplaced(envelope, Violation::Unsynchronized);
         }
         match &hello {
-            Hello::Ehlo(_) => self.write_extensions(),
+            Hello::Ehlo(_) => self.write_extensions(now),
             Hello::Helo(_) | Hello::Not => self.write_hostname(),
         }
         self.client.hello = hello;
@@ -217,7 +218,7 @@ impl SmtpSession {
         self.phase = Phase::Sasl(exchange);
     }
 
-    fn mail(&mut self, mail: Mail, envelope: Envelope) -> Option<Ask> {
+    fn mail(&mut self, mut mail: Mail, wishes: Wishes, envelope: Envelope, now: Timestamp) -> Option<Ask> {
         if self.tally.transactions >= limits::SMTP_TRANSACTIONS_MAX {
             self.close("421 4.7.0 Enough for one connection; please connect again");
             return None;
@@ -233,15 +234,28 @@ impl SmtpSession {
             }
         } else if !matches!(envelope, Envelope::None) {
             Violation::InTransaction
-        } else if !submission && mail.dsn != DsnEnvelope::default() {
+        } else if !self.offers(&mail, wishes) {
             Violation::UnknownParameter
         } else if mail.size.is_some_and(|bytes| bytes > self.config.message_bytes_max) {
             Violation::DeclaredSize
         } else {
-            self.phase = Phase::Opening(mail.clone());
-            return Some(Ask::Mail(mail));
+            match wishes.handling(now, self.config.priority_max) {
+                Ok(handling) => {
+                    mail.handling = handling;
+                    self.phase = Phase::Opening(mail.clone(), wishes);
+                    return Some(Ask::Mail(mail));
+                }
+                Err(violation) => violation,
+            }
         };
         self.misplaced(envelope, violation)
+    }
+
+    /// Is everything offered that MAIL asks for?
+    fn offers(&self, mail: &Mail, wishes: Wishes) -> bool {
+        let users = self.config.listener == Listener::Submission;
+        let of_users = mail.dsn != DsnEnvelope::default() || wishes != Wishes::default();
+        (users || !of_users) && (mail.tls == TlsDemand::None || self.client.security.is_encrypted())
     }
 
     /// This RCPT and those that follow it at hand.

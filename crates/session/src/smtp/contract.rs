@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use yubin_types::{Address, DsnEnvelope, NotifySet, ReversePath, SmtpReply, TraceId};
+use yubin_types::{Address, DsnEnvelope, Handling, NotifySet, Priority, ReversePath, SmtpReply, TlsDemand, TraceId};
 
 use crate::sasl::{self, Claim, TokenLogin};
 use crate::security::{PlaintextLogin, Security};
@@ -50,6 +50,8 @@ pub struct Config {
     pub tokens: TokenLogin,
     /// XCLIENT.
     pub xclient: Xclient,
+    /// Highest priority that a user may ask for (RFC 6710); more is lowered.
+    pub priority_max: Priority,
     /// Largest message that this listener takes, bytes; the SIZE of EHLO (RFC 1870).
     pub message_bytes_max: u64,
 }
@@ -107,6 +109,10 @@ pub struct Mail {
     pub encoding: AddressEncoding,
     /// RET and ENVID (RFC 3461 §4.3, §4.4).
     pub dsn: DsnEnvelope,
+    /// REQUIRETLS (RFC 8689 §2); never waived, which is the header's to say.
+    pub tls: TlsDemand,
+    /// When and how urgently it is to be sent.
+    pub handling: Handling,
 }
 
 /// RFC 6152 BODY.

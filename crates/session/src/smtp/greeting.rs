@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use yubin_types::limits;
+use yubin_message::DateTime;
+use yubin_types::{Timestamp, limits};
 
 use super::contract::{AddressEncoding, Listener, Mail, Origin, Xclient};
 use super::session::{Envelope, Hello, Phase, SmtpSession};
@@ -25,17 +26,24 @@ impl SmtpSession {
     }
 
     /// The lines of EHLO: exactly what works, here and now.
-    pub(super) fn write_extensions(&mut self) {
+    pub(super) fn write_extensions(&mut self, now: Timestamp) {
         let _ = write!(self.output, "250-{}\r\n250-PIPELINING\r\n", self.config.hostname);
         let _ = write!(self.output, "250-SIZE {}\r\n", self.config.message_bytes_max);
         if self.client.security == Security::Upgradable {
             self.say("250-STARTTLS");
+        }
+        if self.client.security.is_encrypted() {
+            self.say("250-REQUIRETLS");
         }
         if self.config.listener == Listener::Submission {
             if self.client.user.is_none() && self.client.security.admits_login(self.config.plaintext_login) {
                 let _ = write!(self.output, "250-AUTH {}\r\n", self.offer().names());
             }
             self.say("250-DSN");
+            let seconds = limits::FUTURE_RELEASE_SECONDS_MAX;
+            let until = DateTime::from(now.plus_seconds(seconds)).to_rfc3339();
+            let _ = write!(self.output, "250-FUTURERELEASE {seconds} {until}\r\n");
+            let _ = write!(self.output, "250-MT-PRIORITY\r\n250-DELIVERBY {}\r\n", limits::DELIVER_BY_SECONDS_MIN);
         }
         if self.config.xclient == Xclient::Offered && self.client.user.is_none() {
             self.say(xclient::OFFER);

@@ -16,6 +16,7 @@ use super::command::Chunk;
 use super::contract::{Answer, Ask, Config, Mail, Recipient};
 use super::receive::Message;
 use super::violation::{Then, Violation};
+use super::wishes::Wishes;
 use super::xclient::Claimed;
 use crate::line::Input;
 use crate::sasl::{Claim, Exchange, Offer};
@@ -74,7 +75,7 @@ pub(super) enum Phase {
     /// Asked: Authenticate.
     Authenticating,
     /// Asked: Mail.
-    Opening(Mail),
+    Opening(Mail, Wishes),
     /// Asked: Recipients.
     Inviting(Transaction, Vec<Result<Recipient, Violation>>),
     /// Asked: Client.
@@ -282,7 +283,7 @@ impl SmtpSession {
             // A question is open: the driver owes the answer.
             Phase::Consulting(_)
             | Phase::Authenticating
-            | Phase::Opening(_)
+            | Phase::Opening(..)
             | Phase::Inviting(..)
             | Phase::Claiming(_)
             | Phase::Beginning(..)
@@ -338,7 +339,7 @@ impl Session for SmtpSession {
         match std::mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Consulting(exchange) => self.consulted(exchange, answer),
             Phase::Authenticating => self.authenticated(answer),
-            Phase::Opening(mail) => self.opened(mail, answer),
+            Phase::Opening(mail, wishes) => self.opened(mail, wishes, answer),
             Phase::Inviting(transaction, pending) => self.invited(transaction, pending, answer),
             Phase::Claiming(claimed) => self.client_named(claimed, &answer),
             Phase::Beginning(transfer, replies) => self.begun(transfer, replies, answer),
@@ -374,7 +375,7 @@ impl Session for SmtpSession {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use yubin_types::{Timestamp, TraceId};
+    use yubin_types::{Priority, Timestamp, TraceId};
 
     use super::{Envelope, Phase, SmtpSession};
     use crate::sasl::{Question, Reply, ScramParameters, TokenLogin};
@@ -393,6 +394,7 @@ mod tests {
             plaintext_login: PlaintextLogin::Allow,
             tokens: TokenLogin::Allow,
             xclient: Xclient::Off,
+            priority_max: Priority::MAX,
             message_bytes_max: 1_000_000,
         })
     }

@@ -38,6 +38,12 @@ pub(crate) enum Violation {
     UnknownParameter,
     /// A SIZE beyond the listener's limit.
     DeclaredSize,
+    /// HOLDFOR or HOLDUNTIL beyond what FUTURERELEASE names.
+    LongHold,
+    /// BY that is to return the message within less than DELIVERBY names.
+    ShortDeadline,
+    /// BODY=BINARYMIME.
+    BinaryMime,
     /// MAIL or AUTH before EHLO.
     NeedEhlo,
     /// RCPT, DATA or BDAT before MAIL.
@@ -96,6 +102,9 @@ impl Violation {
             Violation::Utf8Address => "553 5.6.7 Address needs SMTPUTF8",
             Violation::UnknownParameter => "555 5.5.4 Unsupported parameter",
             Violation::DeclaredSize => "552 5.3.4 Message size exceeds fixed limit",
+            Violation::LongHold => "501 5.5.4 Messages are held back no longer than FUTURERELEASE says",
+            Violation::ShortDeadline => "555 5.5.4 Less time than DELIVERBY says",
+            Violation::BinaryMime => "555 5.5.4 BINARYMIME is not offered; encode the parts and send BODY=8BITMIME",
             Violation::NeedEhlo => "503 5.5.1 Send EHLO first",
             Violation::NeedMail => "503 5.5.1 Send MAIL first",
             Violation::NeedRecipient => "503 5.5.1 Send RCPT first",

@@ -147,7 +147,7 @@ fn names_reach_the_rim_as_they_were_sent() {
         connection.say(&format!("MAIL FROM:<{local}@b.example>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n"));
         connection.say(".\r\n");
         let Some(stored) = connection.rim.stored.first() else { continue };
-        let sender = format!("{:?}", stored.sender);
+        let sender = format!("{:?}", stored.mail.sender);
         assert!(sender.contains(local), "{local}: {sender}");
     }
 }

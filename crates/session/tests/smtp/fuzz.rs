@@ -164,7 +164,7 @@ fn told(stored: &crate::rim::Stored) -> Stored {
         ForwardPath::Address(address) => address.to_string(),
         ForwardPath::Postmaster => "postmaster".to_owned(),
     };
-    let sender = match &stored.sender {
+    let sender = match &stored.mail.sender {
         ReversePath::Null => String::new(),
         ReversePath::Address(address) => address.to_string(),
     };

@@ -13,6 +13,7 @@ mod attacks;
 mod chunks;
 mod edge;
 mod end_of_data;
+mod extensions;
 mod fuzz;
 #[path = "../harness/mod.rs"]
 mod harness;

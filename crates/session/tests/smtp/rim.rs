@@ -7,7 +7,7 @@ use yubin_session::smtp::{
     Verdict, Xclient,
 };
 use yubin_session::{PlaintextLogin, Security};
-use yubin_types::{ReversePath, SmtpReply, TraceId};
+use yubin_types::{Priority, SmtpReply, TraceId};
 
 use crate::harness::{Connection, Rim};
 use crate::scram;
@@ -15,7 +15,7 @@ use crate::scram;
 /// A message that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    pub sender: ReversePath,
+    pub mail: Mail,
     pub recipients: Vec<Recipient>,
     pub text: Vec<u8>,
     pub facts: MessageFacts,
@@ -173,7 +173,7 @@ impl Rim<SmtpSession> for SmtpRim {
                 let text = self.receiving.take().expect("Finish after Begin");
                 assert_eq!(facts.bytes, text.len() as u64);
                 let mut verdicts = vec![Verdict::Accepted; recipients.len()];
-                self.stored.push(Stored { sender: mail.sender, recipients, text, facts });
+                self.stored.push(Stored { mail, recipients, text, facts });
                 if self.picky {
                     verdicts[1] = Verdict::Refused(SmtpReply::new(552, (5, 2, 2), "Over quota"));
                     return Answer::Outcomes { id: TraceId([7; 16]), verdicts };
@@ -203,6 +203,7 @@ pub fn config(listener: Listener, security: Security) -> Config {
         plaintext_login: PlaintextLogin::Refuse,
         tokens: TokenLogin::Refuse,
         xclient: Xclient::Off,
+        priority_max: Priority::new(4).unwrap(),
         message_bytes_max: 1_000_000,
     }
 }

@@ -5,7 +5,7 @@ use yubin_session::sasl::TokenLogin;
 use yubin_session::smtp::client::{Outcome, Verdict};
 use yubin_session::smtp::{self, Config, Listener, SmtpSession, Xclient};
 use yubin_session::{PlaintextLogin, Security, Session as _, Step};
-use yubin_types::{Timestamp, TraceId};
+use yubin_types::{Priority, Timestamp, TraceId};
 
 use crate::script::{Letter, Message, Running, Waits, config, letter, tls_facts};
 
@@ -19,6 +19,7 @@ fn converse(letters: Vec<Letter>, segment: usize) -> (Vec<Outcome>, Vec<Vec<u8>>
         plaintext_login: PlaintextLogin::Refuse,
         tokens: TokenLogin::Refuse,
         xclient: Xclient::Off,
+        priority_max: Priority::MAX,
         message_bytes_max: 1_000_000,
     });
     let (mut arrived, mut current) = (Vec::new(), Vec::new());

@@ -1,9 +1,9 @@
 //! Transactions as they go with servers of all kinds.
 
 use yubin_session::Session as _;
-use yubin_session::smtp::client::{ConnectionState, DsnHanding, Stage, TlsDemand, Verdict};
+use yubin_session::smtp::client::{ConnectionState, Handover, Stage, Verdict};
 use yubin_session::smtp::{AddressEncoding, BodyType};
-use yubin_types::{Address, ReversePath};
+use yubin_types::{Address, ReversePath, TlsDemand};
 
 use crate::script::{Running, config, letter, play_all};
 
@@ -168,7 +168,7 @@ fn what_extensions_need_is_said_and_the_rest_is_not() {
         X:"
     );
     let reports = play_all(&script, &config(), &[wishes]);
-    assert_eq!(reports.outcomes[0].dsn, DsnHanding::Handed);
+    assert_eq!(reports.outcomes[0].dsn, Handover::Handed);
     assert_eq!(reports.outcomes[0].connection, ConnectionState::Over);
     let deferred = (Verdict::Deferred, "421 4.3.2 closing".to_owned());
     assert_eq!(reports.of(0), [deferred.clone(), deferred]);
@@ -191,14 +191,14 @@ fn what_a_server_can_not_take_is_known_before_it_is_sent() {
     let mut sender = letter(&["a@example.com"]);
     sender.mail.sender = ReversePath::Address(Address::parse("用户@example.jp").unwrap());
     let mut tls = letter(&["a@example.com"]);
-    tls.mail.tls_demand = TlsDemand::RequireTls;
+    tls.mail.tls_demand = TlsDemand::Required;
     for (letter, status) in
         [(big, "5.3.4"), (eight_bit, "5.6.3"), (header, "5.6.7"), (sender, "5.6.7"), (tls, "5.7.30")]
     {
         let reports = play_all(&format!("{greet}\nC: QUIT\nX:"), &config(), &[letter]);
         let (verdict, reply) = &reports.of(0)[0];
         assert_eq!((*verdict, reply.split(' ').nth(1)), (Verdict::Refused, Some(status)), "{reply}");
-        assert_eq!(reports.outcomes[0].dsn, DsnHanding::NotOffered);
+        assert_eq!(reports.outcomes[0].dsn, Handover::NotOffered);
     }
 
     // A recipient beyond ASCII concerns nobody else.

@@ -7,11 +7,11 @@
 use bytes::Bytes;
 use yubin_session::smtp::client::{
     Answer, Ask, ClientConfig, Failure, Outcome, OutgoingMail, OutgoingRecipient, SmtpClient, StartTls, TimeLimits,
-    TlsDemand, TranscriptKeeping, Verdict,
+    TranscriptKeeping, Verdict,
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
 use yubin_session::{PlaintextLogin, Session as _, Step, TlsFacts};
-use yubin_types::{Address, RecipientAddress, ReversePath, Timestamp};
+use yubin_types::{Address, Priority, RecipientAddress, ReversePath, Timestamp, TlsDemand};
 
 /// A mail and how its message comes.
 #[derive(Clone)]
@@ -67,6 +67,8 @@ pub fn mail(recipients: &[&str]) -> OutgoingMail {
         ret: None,
         envid: None,
         tls_demand: TlsDemand::None,
+        priority: Priority::NORMAL,
+        deadline: None,
     }
 }
 

@@ -50,11 +50,11 @@ fn page_size(limit: u32) -> usize {
 
 fn due<V: View>(view: &V, until: Timestamp, after: Option<&DueItem>, limit: usize) -> Outcome<QueueAnswer, V::Error> {
     let mut span = keys::queue_dues_until(until);
-    if let Some(DueItem { due, delivery }) = after {
+    if let Some(DueItem { due, delivery, .. }) = after {
         span = span.after(keys::queue_due(*due, delivery.domain, delivery.id, &delivery.destination).bytes());
     }
-    let keys = view.first_keys(&span, limit)?;
-    Ok(QueueAnswer::Due(keys.iter().filter_map(|key| keys::parse_queue_due(key)).collect()))
+    let rows = view.first_rows(&span, limit)?;
+    Ok(QueueAnswer::Due(rows.into_iter().filter_map(|(key, mark)| keys::parse_queue_due(&key, mark)).collect()))
 }
 
 fn next_due<V: View>(view: &V, then: Timestamp) -> Outcome<QueueAnswer, V::Error> {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use yubin_types::{
-    AccountId, Address, DsnEnvelope, LocalPart, NotifySet, QueueId, ReversePath, SpecialUse, Timestamp, limits,
+    AccountId, Address, DsnEnvelope, Handling, LocalPart, NotifySet, QueueId, ReversePath, SpecialUse, Timestamp,
+    TlsDemand, limits,
 };
 
 use super::record::{Answerable, Answered, AutoReply, AutoReplyRow, ReplyTo};
@@ -132,12 +133,14 @@ pub(crate) fn queue<T: Txn>(
     if replies.is_empty() {
         return Ok(());
     }
+    // It quotes what it answers.
+    let tls = onward.passage.content.tls.of_answer();
     let mut tray = Tray::open(work)?;
     for (account, reply) in replies.into_iter().take(limits::AUTO_REPLIES_PER_DELIVERY_MAX) {
         let Some(recipient) = recipients.get(reply.recipient) else { continue };
         let id = queue_id(tray.work.now.millis(), recipient, account, Purpose::Answer);
         let Reply { answered, row, .. } = &reply;
-        let new = queued(id, account, &reply, answerable);
+        let new = queued(id, account, &reply, (answerable, tls));
         let room = tray.has_room(1, new.bytes());
         if !room || tray.work.txn.row(&keys::queued(tray.work.id, id))?.is_some() {
             continue;
@@ -149,7 +152,7 @@ pub(crate) fn queue<T: Txn>(
     tray.close()
 }
 
-fn queued(id: QueueId, account: AccountId, reply: &Reply, answerable: &Answerable) -> NewQueued {
+fn queued(id: QueueId, account: AccountId, reply: &Reply, (answerable, tls): (&Answerable, TlsDemand)) -> NewQueued {
     let Reply { by, row, to, .. } = reply;
     let message_id = format!("<{id}@{}>", by.domain);
     let mut prefix =
@@ -159,9 +162,9 @@ fn queued(id: QueueId, account: AccountId, reply: &Reply, answerable: &Answerabl
         prefix.extend_from_slice(&answerable.subject);
     }
     let content = if prefix.is_ascii() {
-        ContentFacts::default()
+        ContentFacts { tls, ..ContentFacts::default() }
     } else {
-        ContentFacts { body: BodyKind::EightBit, smtputf8: Smtputf8::Needed, ..ContentFacts::default() }
+        ContentFacts { body: BodyKind::EightBit, smtputf8: Smtputf8::Needed, tls }
     };
     let recipient = NewQueuedRecipient { local: to.local.clone(), notify: NotifySet::NEVER, orcpt: None };
     NewQueued {
@@ -174,6 +177,7 @@ fn queued(id: QueueId, account: AccountId, reply: &Reply, answerable: &Answerabl
         prefix: Bytes::from(prefix),
         content,
         dsn: DsnEnvelope::default(),
+        handling: Handling::default(),
         lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
         deliveries: vec![NewDelivery { destination: to.domain.clone().into(), recipients: vec![recipient] }],
     }

@@ -151,6 +151,7 @@ fn queued(
         prefix: prefix(&by, &recipient.prefix),
         content,
         dsn: DsnEnvelope::default(),
+        handling: onward.passage.handling.onward(),
         lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
         deliveries: forwarded.destinations().into_iter().map(delivery).collect(),
         source: QueueSource::Forward { account, by: forwarded.by },

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use yubin_types::{AccountId, Address, DomainId, DomainName, Epoch, LocalPart, Timestamp};
 
 use crate::auto_reply::Answerable;
-use crate::queue::ContentFacts;
+use crate::queue::{ContentFacts, Handling};
 
 /// Where an account's mail goes on to. Most accounts have none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,8 @@ pub struct Passage {
     pub message_id: Option<String>,
     /// What it asks of the servers on its way.
     pub content: ContentFacts,
+    /// When and how urgently it was to be sent.
+    pub handling: Box<Handling>,
     /// Delivered-To fields that it came with: how often it was forwarded.
     pub hops: u32,
     /// Local parts in those that name the recipients' domain; at most [`yubin_types::limits::FORWARD_HOPS_MAX`].

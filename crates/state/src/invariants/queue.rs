@@ -17,13 +17,14 @@ pub(super) fn due_index<V: View>(view: &V, found: &mut Findings) -> Outcome<(), 
     let mut filed = BTreeSet::new();
     view.each(&keys::deliveries(DomainId(0)), |key, delivery| {
         let (domain, id) = (keys::parse_domain(key), keys::parse_queued(key));
-        let due = delivery.due();
-        filed.insert(DueItem { due, delivery: DeliveryKey { domain, id, destination: delivery.destination } });
+        let (due, mark) = (delivery.due(), delivery.mark());
+        filed.insert(DueItem { due, delivery: DeliveryKey { domain, id, destination: delivery.destination }, mark });
         go_on_while(true)
     })?;
-    let keys = view.first_keys(&keys::queue_dues(), usize::MAX)?;
-    let indexed: BTreeSet<_> = keys.iter().filter_map(|key| keys::parse_queue_due(key)).collect();
-    found.equal("due times of the queue can be read", "group", &keys.len(), &indexed.len());
+    let rows = view.first_rows(&keys::queue_dues(), usize::MAX)?;
+    let count = rows.len();
+    let indexed: BTreeSet<_> = rows.into_iter().filter_map(|(key, mark)| keys::parse_queue_due(&key, mark)).collect();
+    found.equal("due times of the queue can be read", "group", &count, &indexed.len());
     found.equal("due times of the queue", "group", &indexed, &filed);
     Ok(())
 }

@@ -9,7 +9,7 @@ use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 use super::{Key, Span, Table, b8, between, id_at, key, prefix, u64_at};
 use crate::queue::dead::DeadRecipients;
 use crate::queue::rows::{QueueCounters, Queued};
-use crate::queue::{Delivery, DeliveryKey, DueItem, Event, EventCursor, QueueSuspension, SuspensionScope};
+use crate::queue::{Delivery, DeliveryKey, DueItem, DueMark, Event, EventCursor, QueueSuspension, SuspensionScope};
 
 /// A queued message.
 #[must_use]
@@ -71,25 +71,25 @@ pub fn deliveries_left_of(domain: DomainId) -> Span<u32> {
 
 /// A delivery among the group's due times.
 #[must_use]
-pub fn queue_due(due: Timestamp, domain: DomainId, id: QueueId, destination: &DestinationName) -> Key<()> {
+pub fn queue_due(due: Timestamp, domain: DomainId, id: QueueId, destination: &DestinationName) -> Key<DueMark> {
     key(Table::QueueDue, &[&b8(due.0), &b8(domain.0), &id.0, destination.to_string().as_bytes()])
 }
 
 /// All of them, in the order of time.
 #[must_use]
-pub fn queue_dues() -> Span<()> {
+pub fn queue_dues() -> Span<DueMark> {
     prefix(Table::QueueDue, &[])
 }
 
 /// Those that are due by then. Nothing behind is touched: leases that ended early have left their marks there.
 #[must_use]
-pub fn queue_dues_until(until: Timestamp) -> Span<()> {
+pub fn queue_dues_until(until: Timestamp) -> Span<DueMark> {
     between(key(Table::QueueDue, &[]), key(Table::QueueDue, &[&b8(until.0.saturating_add(1))]))
 }
 
 /// Those that are due after then.
 #[must_use]
-pub fn queue_dues_after(then: Timestamp) -> Span<()> {
+pub fn queue_dues_after(then: Timestamp) -> Span<DueMark> {
     Span { from: queue_dues_until(then).to, ..queue_dues() }
 }
 
@@ -99,12 +99,12 @@ pub fn parse_queue_due_time(key: &[u8]) -> Timestamp {
     Timestamp(u64_at(key, 1))
 }
 
-/// What a key of [`queue_dues`] says; `None` if it isn't one.
+/// What a row of [`queue_dues`] says; `None` if its key isn't one.
 #[must_use]
-pub fn parse_queue_due(key: &[u8]) -> Option<DueItem> {
+pub fn parse_queue_due(key: &[u8], mark: DueMark) -> Option<DueItem> {
     let destination = destination_at(key, 33)?;
     let delivery = DeliveryKey { domain: DomainId(u64_at(key, 9)), id: QueueId(id_at(key, 17)), destination };
-    Some(DueItem { due: parse_queue_due_time(key), delivery })
+    Some(DueItem { due: parse_queue_due_time(key), delivery, mark })
 }
 
 /// A domain's counters of the queue.

@@ -10,7 +10,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    DestinationName, DomainId, DomainName, DsnEnvelope, Epoch, LocalPart, NotifySet, QueueId, ReversePath, Timestamp,
+    DestinationName, DomainId, DomainName, DsnEnvelope, Epoch, Handling, LocalPart, NotifySet, QueueId, ReversePath,
+    Timestamp,
 };
 
 use super::record::{ContentFacts, DelayNotice, Delivery, QueueSource, QueuedMessage, RemoteReply};
@@ -101,7 +102,10 @@ pub struct NewQueued {
     pub content: ContentFacts,
     /// What MAIL asked for.
     pub dsn: DsnEnvelope,
-    /// How long delivery is tried where the domain's plan does not say it, seconds; 1 to
+    /// When and how urgently it is to be sent; released at most [`yubin_types::limits::FUTURE_RELEASE_SECONDS_MAX`] from now. It can't be
+    /// leased as it is queued while it is held back.
+    pub handling: Handling,
+    /// How long delivery is tried from its release on where the domain's plan does not say it, seconds; 1 to
     /// [`yubin_types::limits::QUEUE_LIFETIME_SECONDS_MAX`].
     pub lifetime_seconds: u64,
     /// One for each destination; at least one. Recipients of all of them together: at most
@@ -203,9 +207,9 @@ pub enum ControlAction {
         /// The operator's words, at most [`yubin_types::limits::REASON_BYTES_MAX`] bytes.
         reason: String,
     },
-    /// Ends a hold: due now.
+    /// Ends a hold: due now, or when its sender wants it released.
     Release,
-    /// Due now, unless it is held.
+    /// Due now, unless it is held, be it for its sender.
     Retry,
     /// Given up without a notice; each recipient becomes an event.
     Cancel,

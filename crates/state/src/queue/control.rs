@@ -53,6 +53,7 @@ fn act<T: Txn>(
 ) -> Outcome<ControlOutcome, T::Error> {
     let (now, filed) = (tray.work.now, delivery.due());
     let lapsed = delivery.in_flight() && filed <= now;
+    let (held_back, begins) = (delivery.is_held_back(now), delivery.handling.begins(now));
     let outcome = match (&mut delivery.state, action) {
         (DeliveryState::InFlight { after, .. }, action) if !lapsed || *action == ControlAction::Release => {
             match wish(after, action) {
@@ -67,9 +68,13 @@ fn act<T: Txn>(
             tray.cancel(item.id, filed, delivery)?;
             return Ok(ControlOutcome::Done);
         }
+        // Its sender's wish is not an operator's to hurry.
+        (DeliveryState::Scheduled, ControlAction::Retry) if held_back => {
+            return Ok(ControlOutcome::Unchanged);
+        }
         (DeliveryState::Held { .. }, ControlAction::Release) | (DeliveryState::Scheduled, ControlAction::Retry) => {
             delivery.state = DeliveryState::Scheduled;
-            delivery.next_attempt = delivery.next_attempt.min(now);
+            delivery.next_attempt = delivery.next_attempt.min(begins);
             ControlOutcome::Done
         }
         // A cancellation stands, also while it waits for the next look at a lease that ran out.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use yubin_types::{Refusal, TraceId, limits};
+use yubin_types::{Refusal, Timestamp, TraceId, limits};
 
 use super::command::{NewQueued, QueueReply};
 use super::newcomer::Lease;
@@ -41,6 +41,10 @@ pub(crate) fn enqueue<T: Txn>(
         (None, Standing::Active) => {}
     }
     check(work, &messages)?;
+    let held_back = |message: &NewQueued| message.handling.begins(work.now) > work.now;
+    if lease.is_some() && messages.iter().any(held_back) {
+        return Err(invalid("what is held back can't be leased").into());
+    }
     for message in &messages {
         if work.txn.row(&keys::queued(work.id, message.id))?.is_some() {
             return Ok(Reply::Done);
@@ -84,7 +88,7 @@ fn check<T: Txn>(work: &Work<'_, T>, messages: &[NewQueued]) -> Result<(), Refus
     let limit_bytes = work.domain.plan.message_bytes_max;
     let mut ids = BTreeSet::new();
     for message in messages {
-        message.check()?;
+        message.check(work.now)?;
         work.body(message.body_ordinal)?;
         if message.bytes() > limit_bytes {
             return Err(Refusal::MessageTooBig { limit_bytes });
@@ -108,7 +112,12 @@ impl NewQueued {
     }
 
     /// Refuses what is malformed in itself.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, now: Timestamp) -> Result<(), Refusal> {
+        // A day more, for clocks that differ.
+        if self.handling.begins(now) > now.plus_seconds(limits::FUTURE_RELEASE_SECONDS_MAX + 86_400) {
+            let days = limits::FUTURE_RELEASE_SECONDS_MAX / 86_400;
+            return Err(invalid(&format!("a message is held back for at most {days} days")));
+        }
         if self.prefix.len() > limits::MESSAGE_PREFIX_BYTES_MAX {
             return Err(invalid(&format!("a prefix has at most {} bytes", limits::MESSAGE_PREFIX_BYTES_MAX)));
         }

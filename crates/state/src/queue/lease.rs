@@ -310,8 +310,9 @@ impl Delivery {
     /// Ends a lease with recipients left: scheduled again, held, or to be given up by the caller.
     pub(crate) fn give_back(&mut self, next: Timestamp, now: Timestamp) -> AfterLease {
         self.token = 0;
-        // A delivery whose time is over is looked at then, so that its bounce is not late.
-        self.next_attempt = if self.expires > now { next.min(self.expires) } else { next };
+        // A delivery whose time is over is looked at then, so that its bounce, or word of its delay, is not late.
+        let looks = [self.overdue(), self.expires].into_iter().filter(|at| *at > now);
+        self.next_attempt = looks.chain([next]).min().unwrap_or(next);
         let after = match &mut self.state {
             DeliveryState::InFlight { after, .. } => std::mem::take(after),
             DeliveryState::Scheduled => AfterLease::Schedule,

@@ -30,7 +30,7 @@ pub(crate) fn record<T: Txn>(
     bodies: &[BodyRef],
     topics: &mut Topics,
 ) -> Outcome<Reply, T::Error> {
-    check(txn, &results, bodies)?;
+    check(txn, now, &results, bodies)?;
     let mut by_domain: BTreeMap<DomainId, Vec<(u32, DeliveryResult)>> = BTreeMap::new();
     for (place, result) in (0u32..).zip(results) {
         by_domain.entry(result.delivery.domain).or_default().push((place, result));
@@ -62,7 +62,7 @@ pub(crate) fn record<T: Txn>(
 }
 
 /// Refuses what is malformed in itself.
-fn check<T: Txn>(txn: &T, results: &[DeliveryResult], bodies: &[BodyRef]) -> Outcome<(), T::Error> {
+fn check<T: Txn>(txn: &T, now: Timestamp, results: &[DeliveryResult], bodies: &[BodyRef]) -> Outcome<(), T::Error> {
     check_count(results.len())?;
     let most = limits::QUEUE_RECIPIENTS_PER_COMMAND_MAX;
     let notices = || results.iter().flat_map(|result| &result.notices);
@@ -80,7 +80,7 @@ fn check<T: Txn>(txn: &T, results: &[DeliveryResult], bodies: &[BodyRef]) -> Out
             return Err(too_many("notices of a result", limits::QUEUE_NOTICES_PER_RESULT_MAX as u64).into());
         }
         for notice in &result.notices {
-            notice.check()?;
+            notice.check(now)?;
             let known = txn.row(&keys::queued(result.delivery.domain, notice.id))?;
             let body = bodies.get(usize::from(notice.body_ordinal));
             if known.is_some() || !ids.insert(notice.id) || body.is_none() || !ordinals.insert(notice.body_ordinal) {

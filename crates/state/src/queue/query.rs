@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use yubin_types::{DestinationName, DomainId, QueueId, RecipientAddress, Timestamp};
 
 use super::command::DeliveryKey;
+use super::due::DueMark;
 use super::record::{Delivery, DeliveryStatus, EventRecord, FinalOutcome, QueueTotals, QueuedMessage};
 use crate::record::ColdRow;
 
@@ -66,6 +67,8 @@ pub struct DueItem {
     pub due: Timestamp,
     /// Which.
     pub delivery: DeliveryKey,
+    /// What is known of it without reading it; of no matter where this says where to go on.
+    pub mark: DueMark,
 }
 
 /// Which deliveries; all that is `Some` must hold.

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, Address, DestinationName, DomainId, DomainName, DsnEnvelope, EnhancedStatus, LocalPart, NotifySet,
-    QueueId, RecipientAddress, RequestId, ReversePath, Timestamp, TraceId, limits,
+    AccountId, Address, Deadline, DestinationName, DomainId, DomainName, DsnEnvelope, EnhancedStatus, Handling,
+    LocalPart, NotifySet, QueueId, RecipientAddress, RequestId, ReversePath, Timestamp, TlsDemand, TraceId, limits,
 };
 
 /// A message on its way out. What changes while it is tried is in its deliveries.
@@ -107,18 +107,6 @@ pub enum Smtputf8 {
     Needed,
 }
 
-/// What the sender demands of TLS (RFC 8689).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TlsDemand {
-    /// Nothing: policies decide.
-    #[default]
-    None,
-    /// REQUIRETLS: verified TLS at every hop, or not at all.
-    Required,
-    /// `TLS-Required: No`: deliver even where a policy asks for TLS.
-    Waived,
-}
-
 /// A message and one destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -145,41 +133,37 @@ pub struct Delivery {
     pub last_reply: Option<RemoteReply>,
     /// Was the sender told of a delay?
     pub delay_notice: DelayNotice,
+    /// When and how urgently the sender wants it sent; the same for all deliveries of a message.
+    pub handling: Handling,
     /// Who is still to be reached; never nobody.
     pub recipients: Vec<QueuedRecipient>,
 }
 
 impl Delivery {
-    /// A delivery that is due now.
+    /// A delivery that is due when it may be sent, and given up so long after; or by its deadline, if it is to come back then.
     pub(crate) fn new(
         destination: DestinationName,
         recipients: Vec<QueuedRecipient>,
-        now: Timestamp,
-        expires: Timestamp,
+        handling: Handling,
+        (now, lifetime_seconds): (Timestamp, u64),
     ) -> Self {
+        let begins = handling.begins(now);
+        let expires = begins.plus_seconds(lifetime_seconds);
+        let deadline = handling.deadline.filter(Deadline::returns).map(|deadline| deadline.at);
         Delivery {
             destination,
             state: DeliveryState::Scheduled,
-            next_attempt: now,
+            next_attempt: begins,
             attempts: 0,
             lapsed: 0,
             first_attempt: None,
             last_attempt: None,
-            expires,
+            expires: deadline.map_or(expires, |deadline| deadline.min(expires)),
             token: 0,
             last_reply: None,
             delay_notice: DelayNotice::NotSent,
+            handling,
             recipients,
-        }
-    }
-
-    /// Under which time it stands in the index of due times: when it needs a look.
-    #[must_use]
-    pub fn due(&self) -> Timestamp {
-        match &self.state {
-            DeliveryState::Scheduled => self.next_attempt,
-            DeliveryState::InFlight { until, .. } => *until,
-            DeliveryState::Held { .. } => Timestamp(u64::MAX),
         }
     }
 

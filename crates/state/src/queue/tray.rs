@@ -99,7 +99,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         let (bytes, deliveries) = (message.bytes, message.deliveries);
         for delivery in new.take_deliveries(self.work.now, self.work.domain.plan.retry.as_deref(), lease) {
             self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
-            self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
+            self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &delivery.mark());
         }
         let row = Queued { message, prefix: new.prefix, body, body_bytes: new.body_bytes };
         self.work.txn.set(&keys::queued(domain, id), &row);
@@ -209,8 +209,8 @@ pub(crate) fn write<T: Txn>(txn: &mut T, (domain, id): (DomainId, QueueId), file
     txn.set(&keys::delivery(domain, id, &delivery.destination), delivery);
     if delivery.due() != filed {
         txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
-        txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &());
     }
+    txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &delivery.mark());
 }
 
 /// Below zero is a broken counter: stop this replica rather than go on with a wrong number.

@@ -16,6 +16,7 @@ mod filtering;
 mod flags;
 mod forwards;
 mod greylist;
+mod handling;
 mod lab;
 mod mailboxes;
 mod messages;

@@ -5,9 +5,9 @@ use yubin_state::command::{DirectoryCommand, DomainCommand, Login, MaintenanceCo
 use yubin_state::keys::{self, Table};
 use yubin_state::queue::{
     ContentFacts, DelayNotice, Delivery, DeliveryKey, DeliveryResult, DeliveryState, DestinationName, DsnEnvelope,
-    EnqueuedLease, EventRecord, FinalOutcome, Leased, Lessee, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind,
-    NotifySet, Postponed, QueueAnswer, QueueCommand, QueueId, QueueQuery, QueueReply, QueueSource, QueueTotals,
-    RecipientOutcome, RemoteReply, Tenant,
+    EnqueuedLease, EventRecord, FinalOutcome, Handling, Leased, Lessee, NewDelivery, NewQueued, NewQueuedRecipient,
+    NoticeKind, NotifySet, Postponed, QueueAnswer, QueueCommand, QueueId, QueueQuery, QueueReply, QueueSource,
+    QueueTotals, RecipientOutcome, RemoteReply, Tenant,
 };
 use yubin_state::record::{NoticeProfile, Plan, RetryTerms};
 use yubin_state::reply::More;
@@ -51,6 +51,7 @@ pub(crate) fn message(number: u8, to: &[&str]) -> NewQueued {
         prefix: Bytes::from_static(b"Received: x\r\n"),
         content: ContentFacts::default(),
         dsn: DsnEnvelope::default(),
+        handling: Handling::default(),
         lifetime_seconds: 5 * DAY,
         deliveries,
     }

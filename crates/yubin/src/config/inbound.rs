@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use yubin_frontend::{ContentConfig, Tarpit};
-use yubin_types::{DomainName, Network, limits};
+use yubin_types::{DomainName, Network, Priority, limits};
 
 use super::countries::Countries;
 use super::edge::networks;
@@ -22,6 +22,8 @@ pub(crate) struct Smtp {
     pub(crate) lmtp_networks: Vec<String>,
     /// Own machines that may say by XCLIENT whose client they speak for.
     pub(crate) xclient_networks: Vec<String>,
+    /// Highest priority that users may give their mail; -9 to 9.
+    pub(crate) priority_max: Priority,
     /// How long each failure of a stranger waits for its reply, seconds; 0: not at all.
     pub(crate) tarpit_seconds: u64,
     /// Failures of a connection that are answered at once.
@@ -123,6 +125,7 @@ impl Default for Smtp {
         Smtp {
             lmtp_networks: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
             xclient_networks: Vec::new(),
+            priority_max: Priority::new(4).unwrap_or_default(),
             tarpit_seconds: 0,
             tarpit_after: 5,
             inbound: Inbound::default(),

@@ -9,7 +9,7 @@
 //! runs the client decides.
 
 use bytes::Bytes;
-use yubin_types::{RecipientAddress, ReversePath};
+use yubin_types::{Deadline, Priority, RecipientAddress, ReversePath, TlsDemand};
 
 use super::extensions::Extensions;
 use super::reply::Reply;
@@ -124,18 +124,12 @@ pub struct OutgoingMail {
     pub ret: Option<&'static str>,
     /// ENVID as xtext (RFC 3461 §4.4).
     pub envid: Option<String>,
-    /// Does the sender demand TLS all the way (RFC 8689)?
+    /// Does the sender demand TLS all the way (RFC 8689)? That the server is who it should be is for the caller to know.
     pub tls_demand: TlsDemand,
-}
-
-/// RFC 8689.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsDemand {
-    /// No.
-    #[default]
-    None,
-    /// REQUIRETLS. That the server is who it should be is for the caller to know.
-    RequireTls,
+    /// MT-PRIORITY (RFC 6710).
+    pub priority: Priority,
+    /// BY (RFC 2852), passed on with the time that is left.
+    pub deadline: Option<Deadline>,
 }
 
 /// A recipient.
@@ -157,7 +151,9 @@ pub struct Outcome {
     /// Can the connection be used again?
     pub connection: ConnectionState,
     /// Did the server take over the sender's wishes about notices?
-    pub dsn: DsnHanding,
+    pub dsn: Handover,
+    /// And the deadline, if there is one (RFC 2852 §4.1.4)?
+    pub deadline: Handover,
 }
 
 /// What came of a recipient.
@@ -193,12 +189,12 @@ pub enum ConnectionState {
     Over,
 }
 
-/// RFC 3461 §5.2.2: what a server does not take over, the one before it answers for.
+/// What a server does not take over, the one before it answers for (RFC 3461 §5.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DsnHanding {
-    /// NOTIFY, RET, ENVID and ORCPT were handed over.
+pub enum Handover {
+    /// It was handed over: NOTIFY, RET, ENVID and ORCPT, or BY.
     Handed,
-    /// The server does not offer DSN.
+    /// The server does not offer DSN, or DELIVERBY.
     NotOffered,
 }
 

@@ -119,7 +119,7 @@ impl SmtpClient {
                     self.command("RSET");
                     envelope.expected.push_back(Expected::Rset);
                 }
-                let line = envelope.transaction.mail_command();
+                let line = envelope.transaction.mail_command(self.now);
                 self.command(&line);
                 envelope.expected.push_back(Expected::Mail);
                 envelope.next = Next::Rcpt(0);

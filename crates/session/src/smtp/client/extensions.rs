@@ -26,9 +26,13 @@ pub enum Extension {
     Size,
     /// RFC 4954.
     Auth,
+    /// RFC 6710.
+    MtPriority,
+    /// RFC 2852.
+    DeliverBy,
 }
 
-const KEYWORDS: [(&str, Extension); 9] = [
+const KEYWORDS: [(&str, Extension); 11] = [
     ("PIPELINING", Extension::Pipelining),
     ("8BITMIME", Extension::EightBitMime),
     ("SMTPUTF8", Extension::SmtpUtf8),
@@ -38,6 +42,8 @@ const KEYWORDS: [(&str, Extension); 9] = [
     ("REQUIRETLS", Extension::RequireTls),
     ("SIZE", Extension::Size),
     ("AUTH", Extension::Auth),
+    ("MT-PRIORITY", Extension::MtPriority),
+    ("DELIVERBY", Extension::DeliverBy),
 ];
 
 /// What this client logs in with, the best first.
@@ -49,6 +55,7 @@ pub struct Extensions {
     offered: u16,
     mechanisms: u8,
     size_bytes_max: Option<u64>,
+    deliver_by_seconds_min: Option<u32>,
 }
 
 impl Extensions {
@@ -62,6 +69,12 @@ impl Extensions {
     #[must_use]
     pub const fn size_bytes_max(&self) -> Option<u64> {
         self.size_bytes_max
+    }
+
+    /// The shortest time in which the server promises to deliver or return, seconds, if it says so (RFC 2852 §3).
+    #[must_use]
+    pub const fn deliver_by_seconds_min(&self) -> Option<u32> {
+        self.deliver_by_seconds_min
     }
 
     /// A mechanism of ours that the server offers, the best first.
@@ -89,6 +102,11 @@ impl Extensions {
             Extension::Size => {
                 let size = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
                 self.size_bytes_max = size.filter(|&size| size > 0);
+            }
+            Extension::DeliverBy => {
+                // The first of a list, of which the others are not known yet.
+                let seconds = words.next().and_then(|word| word.split(|&byte| byte == b',').next());
+                self.deliver_by_seconds_min = seconds.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
             }
             Extension::Auth => {
                 for mechanism in words.filter_map(Mechanism::parse) {
@@ -123,6 +141,10 @@ mod tests {
         assert!(!offered.has(Extension::StartTls) && !offered.has(Extension::Dsn));
         assert_eq!(offered.size_bytes_max(), Some(35_882_577));
         assert_eq!(offered.mechanism(), Some(Mechanism::Login));
+        let timed = parse("x\ndeliverby 240,later\nMT-PRIORITY STANAG4406");
+        assert!(timed.has(Extension::DeliverBy) && timed.has(Extension::MtPriority));
+        assert_eq!(timed.deliver_by_seconds_min(), Some(240));
+        assert_eq!(parse("x\nDELIVERBY").deliver_by_seconds_min(), None);
         assert_eq!(parse("x\nAUTH=LOGIN PLAIN").mechanism(), Some(Mechanism::Plain));
     }
 

@@ -233,7 +233,7 @@ impl SmtpClient {
     fn begin(&mut self, state: ConnectionState, answer: Answer) {
         match (state, answer) {
             (ConnectionState::Usable, Answer::Transaction(mail)) => {
-                match Transaction::new(*mail, self.server.extensions, self.server.tls.as_ref()) {
+                match Transaction::new(*mail, self.server.extensions, self.server.tls.as_ref(), self.now) {
                     Ok(transaction) => self.phase = Phase::Envelope(Envelope::new(transaction)),
                     Err(outcome) => self.phase = Phase::Asking(Ask::Outcome(outcome)),
                 }

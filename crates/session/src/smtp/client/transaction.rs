@@ -1,15 +1,16 @@
 //! A transaction from the answer that brought it to the outcome: what each recipient has come to, and the parameters of MAIL and RCPT.
 //!
 //! What a server can't take because of what it does not offer is known before anything is sent: a message beyond its SIZE (5.3.4), 8-bit
-//! content without 8BITMIME (5.6.3), UTF-8 in addresses or header without SMTPUTF8 (5.6.7, RFC 6531 §3.5), REQUIRETLS (5.7.30). All are
-//! permanent: another server of the same domain, or a downgraded body, is for the caller to try.
+//! content without 8BITMIME (5.6.3), UTF-8 in addresses or header without SMTPUTF8 (5.6.7, RFC 6531 §3.5), REQUIRETLS (5.7.30), a deadline
+//! by which the message is to come back without DELIVERBY (5.3.3) or with less time than the server asks for (5.4.7). All are permanent:
+//! another server of the same domain, or a downgraded body, is for the caller to try.
 
 use std::fmt::Write as _;
 
-use yubin_types::{LocalPart, ReversePath};
+use yubin_types::{Deadline, LocalPart, Priority, ReversePath, Timestamp, TlsDemand};
 
 use super::contract::{
-    ConnectionState, DsnHanding, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Stage, TlsDemand, Verdict,
+    ConnectionState, Handover, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Stage, Verdict,
 };
 use super::extensions::{Extension, Extensions};
 use super::reply::Reply;
@@ -42,9 +43,10 @@ impl Transaction {
         mail: OutgoingMail,
         extensions: Extensions,
         tls: Option<&TlsFacts>,
+        now: Timestamp,
     ) -> Result<Transaction, Outcome> {
         let mut fates: Vec<Fate> = mail.recipients.iter().map(|_| Fate::Open).collect();
-        let hindrance = hindrance(&mail, extensions, tls);
+        let hindrance = hindrance(&mail, extensions, tls).or_else(|| lateness(&mail, extensions, now));
         let utf8_offered = extensions.has(Extension::SmtpUtf8);
         for (fate, recipient) in fates.iter_mut().zip(&mail.recipients) {
             let reply = match &hindrance {
@@ -121,13 +123,14 @@ impl Transaction {
             Fate::Final(outcome) => outcome,
             Fate::Open | Fate::Accepted => undecided(),
         });
-        let handed = self.extensions.has(Extension::Dsn);
-        let dsn = if handed { DsnHanding::Handed } else { DsnHanding::NotOffered };
-        Outcome { recipients: recipients.collect(), connection, dsn }
+        let extensions = self.extensions;
+        let handover = |extension| if extensions.has(extension) { Handover::Handed } else { Handover::NotOffered };
+        let (dsn, deadline) = (handover(Extension::Dsn), handover(Extension::DeliverBy));
+        Outcome { recipients: recipients.collect(), connection, dsn, deadline }
     }
 
     /// MAIL with its parameters.
-    pub(super) fn mail_command(&self) -> String {
+    pub(super) fn mail_command(&self, now: Timestamp) -> String {
         let mut line = match &self.mail.sender {
             ReversePath::Null => "MAIL FROM:<>".to_owned(),
             ReversePath::Address(address) => format!("MAIL FROM:<{}@{}>", wire_local(&address.local), address.domain),
@@ -149,8 +152,14 @@ impl Transaction {
                 let _ = write!(line, " ENVID={envid}");
             }
         }
-        if self.mail.tls_demand == TlsDemand::RequireTls {
+        if self.mail.tls_demand == TlsDemand::Required {
             line.push_str(" REQUIRETLS");
+        }
+        if self.mail.priority != Priority::NORMAL && self.extensions.has(Extension::MtPriority) {
+            let _ = write!(line, " MT-PRIORITY={}", self.mail.priority);
+        }
+        if let Some(deadline) = self.mail.deadline.filter(|_| self.extensions.has(Extension::DeliverBy)) {
+            let _ = write!(line, " BY={}", deadline.value(now));
         }
         line
     }
@@ -177,7 +186,7 @@ fn hindrance(mail: &OutgoingMail, extensions: Extensions, tls: Option<&TlsFacts>
         let text = format!("the message has {} bytes, the server takes {bytes_max}", mail.bytes);
         return Some(Reply::conclusion(552, (5, 3, 4), &text));
     }
-    if mail.tls_demand == TlsDemand::RequireTls && (tls.is_none() || !extensions.has(Extension::RequireTls)) {
+    if mail.tls_demand == TlsDemand::Required && (tls.is_none() || !extensions.has(Extension::RequireTls)) {
         return Some(Reply::conclusion(550, (5, 7, 30), "the sender demands TLS, which the server does not offer"));
     }
     let utf8 = mail.encoding == AddressEncoding::Utf8 || !sender_is_ascii(&mail.sender);
@@ -189,6 +198,18 @@ fn hindrance(mail: &OutgoingMail, extensions: Extensions, tls: Option<&TlsFacts>
         return Some(Reply::conclusion(554, (5, 6, 3), text));
     }
     None
+}
+
+/// What keeps a message that is to come back if it is late from this server (RFC 2852 §4.1.4).
+fn lateness(mail: &OutgoingMail, extensions: Extensions, now: Timestamp) -> Option<Reply> {
+    let deadline = mail.deadline.filter(Deadline::returns)?;
+    if !extensions.has(Extension::DeliverBy) {
+        let text = "the sender wants it delivered within a time or returned, which the server does not offer";
+        return Some(Reply::conclusion(550, (5, 3, 3), text));
+    }
+    let (left, least) = (deadline.seconds_left(now), i64::from(extensions.deliver_by_seconds_min().unwrap_or(1)));
+    let text = format!("the server asks for {least} seconds at least, of which {left} are left");
+    (left < least).then(|| Reply::conclusion(550, (5, 4, 7), &text))
 }
 
 fn no_utf8() -> Reply {

@@ -385,6 +385,7 @@ impl Model {
             (Service::Submission, None, _) => self.wrong(530),
             (_, _, Envelope::Open { .. } | Envelope::Chunked { .. }) => self.wrong(503),
             (Service::Mx | Service::Lmtp, ..) if mail.parameters == Parameters::Users => self.wrong(555),
+            _ if mail.parameters == Parameters::OverTls && self.tls != Tls::Active => self.wrong(555),
             _ if mail.size > self.bytes_max => self.say(552),
             _ if self.failing == Failing::Mail => self.say(451),
             _ => {

@@ -102,6 +102,8 @@ pub enum Parameters {
     Anybody,
     /// Those of RFC 3461.
     Users,
+    /// Whoever is protected by TLS (RFC 8689).
+    OverTls,
 }
 
 const fn from(sender: &'static str, size: usize) -> Result<Mail, u16> {
@@ -112,8 +114,12 @@ const fn by_users(sender: &'static str) -> Result<Mail, u16> {
     Ok(Mail { sender, size: 0, parameters: Parameters::Users })
 }
 
+const fn over_tls(sender: &'static str) -> Result<Mail, u16> {
+    Ok(Mail { sender, size: 0, parameters: Parameters::OverTls })
+}
+
 /// What follows `MAIL `.
-pub const MAILS: [(&str, Result<Mail, u16>); 29] = [
+pub const MAILS: [(&str, Result<Mail, u16>); 42] = [
     ("FROM:<>", from("", 0)),
     ("FROM:<tim@example.jp>", from("tim@example.jp", 0)),
     ("from: <tim@EXAMPLE.jp>", from("tim@example.jp", 0)),
@@ -124,6 +130,19 @@ pub const MAILS: [(&str, Result<Mail, u16>); 29] = [
     ("FROM:<tim@example.jp> SIZE=10000000", from("tim@example.jp", 10_000_000)),
     ("FROM:<tim@example.jp> RET=HDRS", by_users("tim@example.jp")),
     ("FROM:<> ENVID=ab+2Bc RET=FULL", by_users("")),
+    ("FROM:<tim@example.jp> REQUIRETLS", over_tls("tim@example.jp")),
+    ("FROM:<> requiretls BODY=8BITMIME", over_tls("")),
+    ("FROM:<> REQUIRETLS=1", Err(501)),
+    ("FROM:<tim@example.jp> HOLDFOR=60 MT-PRIORITY=-9", by_users("tim@example.jp")),
+    ("FROM:<> HOLDUNTIL=1970-01-01T00:00:00Z BY=120;RT", by_users("")),
+    ("FROM:<tim@example.jp> mt-priority=9 by=-5;n", by_users("tim@example.jp")),
+    ("FROM:<> HOLDFOR=60 HOLDUNTIL=1970-01-01T00:00:00Z", Err(501)),
+    ("FROM:<> HOLDFOR=0", Err(501)),
+    ("FROM:<> HOLDUNTIL=tomorrow", Err(501)),
+    ("FROM:<> MT-PRIORITY=10", Err(501)),
+    ("FROM:<> MT-PRIORITY", Err(501)),
+    ("FROM:<> BY=0;R", Err(501)),
+    ("FROM:<> BY=60", Err(501)),
     ("FROM:<> SIZE=1 SIZE=1", Err(501)),
     ("FROM:<> SIZE=x", Err(501)),
     ("FROM:<> SIZE", Err(501)),
