@@ -11,6 +11,9 @@ use yubin_types::{DomainName, Timestamp, limits};
 use crate::client::StoreClient;
 use crate::mail_log::{LogEntry, NODE_TIMEOUT};
 
+/// Facts on one page of reports that came in, which are long.
+const PAGE: usize = 100;
+
 /// Where a fact stands among those of its day and kind: hash of the domain ‖ its id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FactPlace(pub [u8; 8], pub [u8; 16]);
@@ -44,6 +47,18 @@ impl FactPlace {
 pub fn domain_hash(domain: &DomainName) -> u64 {
     let hash = blake3::hash(domain.as_str().as_bytes());
     hash.as_bytes().iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+/// An id for a fact that is one whoever says it, made of what tells it from others.
+#[must_use]
+pub fn fact_id(parts: &[&str]) -> [u8; 16] {
+    let mut hash = blake3::Hasher::new();
+    for part in parts {
+        hash.update(part.as_bytes()).update(&[0]);
+    }
+    let mut id = [0; 16];
+    hash.finalize_xof().fill(&mut id);
+    id
 }
 
 /// The day of a time: since the epoch, in UTC.
@@ -82,6 +97,25 @@ impl StoreClient {
     /// Says something that is to be reported. Never waits, as [`StoreClient::note`].
     pub fn note_fact(&self, fact: ReportFact) {
         self.log(LogEntry::Fact(fact));
+    }
+
+    /// What others have reported on a hosted domain in the last days, today among them; at most [`limits::REPORTS_SHOWN_MAX`] reports, the oldest first.
+    pub async fn received_reports(&self, domain: &DomainName, now: Timestamp, days: u32) -> FactsFound {
+        let (hash, today) = (domain_hash(domain), day_of(now));
+        let mut found = FactsFound::default();
+        for day in today.saturating_sub(days.clamp(1, limits::REPORT_DAYS_MAX) - 1)..=today {
+            let mut from = Some(FactPlace::before(hash));
+            while let Some(place) = from.filter(|_| found.facts.len() < limits::REPORTS_SHOWN_MAX) {
+                let query = FactsQuery { kind: ReportKind::Received, day, from: place, last_hash: hash, limit: PAGE };
+                let page = self.report_facts(&query).await;
+                found.facts.extend(page.facts.into_iter().filter(|fact| fact.domain == *domain));
+                found.silent_nodes.extend(page.silent_nodes);
+                from = page.next;
+            }
+        }
+        found.silent_nodes.sort_unstable();
+        found.silent_nodes.dedup();
+        found
     }
 
     /// A page of facts from all nodes.

@@ -15,7 +15,10 @@ use yubin_tests::receiver::{Receiver, Taken};
 use yubin_tests::smtp::Smtp;
 use yubin_tests::system::{System, Transport};
 
-over_both_transports!(domains_hear_how_their_mail_and_their_tls_fared);
+over_both_transports! {
+    domains_hear_how_their_mail_and_their_tls_fared,
+    what_others_report_is_read_and_shown,
+}
 
 const HOST: &str = "host.example";
 const PASSWORD: &str = "correct horse battery";
@@ -206,4 +209,90 @@ fn domains_hear_how_their_mail_and_their_tls_fared(transport: Transport) {
     let good = world.report_to("good@reports.example");
     assert_eq!(*at(&good["records"][0], &["row", "count"]), json!("1"), "{good}");
     assert_eq!(world.reports().len(), 4, "{:?}", world.reports());
+}
+
+/// A report of another organization on the hosted domain, as Python packs it; `name` tells the kind by its end.
+fn packed(name: &str, report: &str) -> String {
+    const PACK: &str = "
+import gzip, sys, zipfile, io, email.message
+name, text = sys.argv[1], sys.stdin.buffer.read()
+packed = io.BytesIO()
+if name.endswith('.zip'):
+    with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('report.xml', text)
+else:
+    packed.write(gzip.compress(text))
+message = email.message.EmailMessage()
+message['From'], message['Subject'] = 'reports@good.example', 'Report domain: host.example Submitter: good.example'
+message.set_content('Here it is.')
+message.add_attachment(packed.getvalue(), maintype='application', subtype='octet-stream', filename=name)
+sys.stdout.write(message.as_bytes().replace(b'\\n', b'\\r\\n').decode())
+";
+    python(PACK, &[name], report.as_bytes()).unwrap()
+}
+
+fn what_others_report_is_read_and_shown(transport: Transport) {
+    let world = World::start(transport);
+    let deliver = |author: &str, message: &str| {
+        let message = message.replace("reports@good.example", author);
+        let mut session = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
+        session.send(author, &format!("u0@{HOST}"), message.as_bytes()).unwrap()
+    };
+    let row = |address: &str, count: u32, result: &str| {
+        format!(
+            "<record><row><source_ip>{address}</source_ip><count>{count}</count><policy_evaluated><disposition>none\
+             </disposition><dkim>fail</dkim><spf>{result}</spf></policy_evaluated></row></record>"
+        )
+    };
+    let xml = |id: &str, rows: &str| {
+        format!(
+            "<?xml version=\"1.0\"?><feedback><report_metadata><org_name>Good Mail</org_name><email>x@good.example</email>\
+             <report_id>{id}</report_id><date_range><begin>86400</begin><end>172799</end></date_range></report_metadata>\
+             <policy_published><domain>{HOST}</domain><p>none</p></policy_published>{rows}</feedback>"
+        )
+    };
+    let json = format!(
+        r#"{{"organization-name":"Good Mail","report-id":"t","date-range":{{"start-datetime":"1970-01-02T00:00:00Z",
+        "end-datetime":"1970-01-02T23:59:59Z"}},"policies":[{{"policy":{{"policy-type":"sts","policy-domain":"{HOST}"}},
+        "summary":{{"total-successful-session-count":9,"total-failure-session-count":2}},
+        "failure-details":[{{"result-type":"certificate-expired","failed-session-count":2}}]}}]}}"#
+    );
+    let one = packed("good.xml.gz", &xml("1", &[row("192.0.2.1", 5, "pass"), row("198.51.100.9", 2, "fail")].concat()));
+    let two = packed("good.zip", &xml("2", &row("198.51.100.9", 1, "fail")));
+    // The same one again, one that nobody vouches for, and one that is none: all are delivered, and no more.
+    let forged = packed("shy.xml.gz", &xml("3", &row("192.0.2.66", 99, "pass")));
+    let broken = packed("good.xml.gz", "<feedback><record>");
+    for (author, message) in [
+        ("reports@good.example", &one),
+        ("reports@good.example", &two),
+        ("reports@good.example", &packed("good.json.gz", &json)),
+        ("reports@good.example", &one),
+        ("reports@nobody.example", &forged),
+        ("reports@good.example", &broken),
+    ] {
+        let taken = deliver(author, message);
+        assert!(taken.starts_with("250"), "{taken}");
+    }
+    let read = || -> Value {
+        let told = world.system.admin.ctl(&["domain", "reports", HOST, "--json"], PASSWORD).unwrap();
+        serde_json::from_str(&told).unwrap()
+    };
+    wait_until(REPORTED_WITHIN, || read()["reports"].as_array().unwrap().len() >= 3).unwrap();
+    let told = read();
+    let reports = told["reports"].as_array().unwrap();
+    assert_eq!(reports.len(), 3, "{told}");
+    let of = |id: &str| reports.iter().find(|report| report["id"] == id).unwrap_or_else(|| panic!("no {id} in {told}"));
+    assert_eq!((&of("1")["reporter"], &of("1")["organization"]), (&json!("good.example"), &json!("Good Mail")));
+    assert_eq!(of("1")["from_time_ms"], 86_400_000);
+    let expected = json!([
+        { "address": "198.51.100.9", "passed": 0, "failed": 2 },
+        { "address": "192.0.2.1", "passed": 5, "failed": 0 },
+    ]);
+    assert_eq!(of("1")["sources"], expected);
+    let failures = json!([{ "result": "certificate-expired", "sessions": 2 }]);
+    assert_eq!(of("t")["sessions"], json!({ "passed": 9, "failures": failures }));
+    let table = world.system.admin.ctl(&["domain", "reports", HOST], PASSWORD).unwrap();
+    let sums = table.lines().find(|line| line.starts_with("198.51.100.9")).unwrap();
+    assert_eq!(sums.split_whitespace().collect::<Vec<_>>(), ["198.51.100.9", "0", "3"], "{table}");
+    assert_eq!(world.system.admin.usage(&format!("u0@{HOST}")).unwrap().messages, 6);
 }

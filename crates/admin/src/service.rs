@@ -328,6 +328,14 @@ impl Admin for AdminService {
         mail_log::search(&self.client, request).await.map(Response::new)
     }
 
+    async fn list_received_reports(
+        &self,
+        request: Request<api::ListReceivedReportsRequest>,
+    ) -> Reply<api::ListReceivedReportsResponse> {
+        let (request, _) = self.open(request).await?;
+        reports::received(&self.client, &request).await.map(Response::new)
+    }
+
     async fn send_reports(&self, request: Request<api::SendReportsRequest>) -> Reply<api::SendReportsResponse> {
         let (_, caller) = self.open(request).await?;
         reports::send(&self.client, &caller).await.map(Response::new)

@@ -146,6 +146,15 @@ pub(crate) enum DomainVerb {
         #[arg(long)]
         expected: bool,
     },
+    /// What others have reported on it: who sends in its name and how that fares with DMARC, and how TLS with its hosts goes. For that its DMARC
+    /// record (`rua`) and its TLSRPT record name an address that is hosted here.
+    Reports {
+        /// Its name.
+        name: String,
+        /// Reports of so many days, today among them.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=30))]
+        days: u32,
+    },
     /// The keys that sign its mail.
     #[command(subcommand)]
     Dkim(DkimVerb),

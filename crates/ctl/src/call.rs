@@ -105,6 +105,10 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
             let check = api.check_domain_dns(api::CheckDomainDnsRequest { name }).await?.into_inner();
             return Ok(Printed { text: check.shown(form), status: dns_status(&check) });
         }
+        DomainVerb::Reports { name, days } => {
+            let request = api::ListReceivedReportsRequest { name, days };
+            return Ok(api.list_received_reports(request).await?.into_inner().shown(form).into());
+        }
         DomainVerb::Dkim(verb) => return dkim(api, verb, form).await.map(Printed::from),
         DomainVerb::Delete { name, confirm } => {
             confirmed(&name, &confirm)?;

@@ -24,6 +24,7 @@ mod envelope;
 mod failures;
 mod greylist;
 mod lmtp;
+mod received;
 mod record;
 mod stranger;
 mod submit;

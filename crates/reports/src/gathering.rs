@@ -78,6 +78,8 @@ impl Gathering {
                     sessions.count(*counted);
                 }
             }
+            // What others report is not reported on.
+            Seen::Report { .. } => {}
         }
     }
 }

@@ -56,8 +56,8 @@ impl Identity {
             NewDelivery { destination, recipients }
         };
         let tls = match kind {
-            ReportKind::Dmarc => TlsDemand::None,
             ReportKind::Tls => TlsDemand::Waived,
+            ReportKind::Dmarc | ReportKind::Received => TlsDemand::None,
         };
         let queued = NewQueued {
             id: QueueId(self.0),

@@ -85,6 +85,7 @@ pub(crate) const fn name(kind: ReportKind) -> &'static str {
     match kind {
         ReportKind::Dmarc => "dmarc",
         ReportKind::Tls => "tls",
+        ReportKind::Received => "received",
     }
 }
 

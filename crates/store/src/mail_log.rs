@@ -128,6 +128,7 @@ fn fact_key(kind: ReportKind, day: u32, FactPlace(hash, id): FactPlace) -> Vec<u
     let kind = match kind {
         ReportKind::Dmarc => 1,
         ReportKind::Tls => 2,
+        ReportKind::Received => 3,
     };
     [&[2, kind, 0, 0][..], &day.to_be_bytes(), &hash, &id].concat()
 }

@@ -17,6 +17,8 @@ pub enum ReportKind {
     Dmarc,
     /// TLS reports, to whom `rua` of `_smtp._tls` names.
     Tls,
+    /// Reports of others that came in, on hosted domains.
+    Received,
 }
 
 /// One thing to report.
@@ -39,6 +41,13 @@ pub enum Seen {
     Mail(Box<VerifiedMail>),
     /// Sessions with the domain's mail hosts.
     Sessions(Box<TlsSessions>),
+    /// What somebody else has seen of the domain.
+    Report {
+        /// Who, proven by DMARC.
+        reporter: DomainName,
+        /// What.
+        report: Box<ReceivedReport>,
+    },
 }
 
 impl ReportFact {
@@ -48,8 +57,49 @@ impl ReportFact {
         match self.seen {
             Seen::Mail(_) => ReportKind::Dmarc,
             Seen::Sessions(_) => ReportKind::Tls,
+            Seen::Report { .. } => ReportKind::Received,
         }
     }
+}
+
+/// A report that came in, as far as it is kept. Its texts are strangers'.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedReport {
+    /// The organization's name for itself, one line.
+    pub organization: String,
+    /// Its id for the report.
+    pub id: String,
+    /// The first second that it is about.
+    pub begin_seconds: u64,
+    /// The last one.
+    pub end_seconds: u64,
+    /// What it says.
+    pub about: ReceivedAbout,
+}
+
+/// What a report that came in says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReceivedAbout {
+    /// Of mail in the domain's name, by its source; those that failed most come first.
+    Mail(Vec<ReceivedSource>),
+    /// Of TLS with the domain's hosts.
+    Sessions {
+        /// Sessions that went well.
+        passed: u64,
+        /// Those that did not, by result type (RFC 8460 §4.3).
+        failures: Vec<(String, u64)>,
+    },
+}
+
+/// A source of mail in a domain's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedSource {
+    /// Its address; none: all others together.
+    pub address: Option<IpAddr>,
+    /// Messages that passed DMARC.
+    pub passed: u64,
+    /// Messages that failed.
+    pub failed: u64,
 }
 
 /// A message as a row of an aggregate report tells of it. Messages that are alike in all of this are one row.

@@ -1328,6 +1328,75 @@ pub struct Event {
     #[prost(string, tag = "12")]
     pub trace: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReceivedReportsRequest {
+    /// The domain.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Reports that came within so many days, today among them; 0: seven; at most 30.
+    #[prost(uint32, tag = "2")]
+    pub days: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReceivedReportsResponse {
+    /// The oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<ReceivedReport>,
+    /// Store nodes that did not answer: what they keep is missing.
+    #[prost(uint64, repeated, tag = "2")]
+    pub silent_nodes: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReceivedReport {
+    /// The domain that sent it, proven by DMARC.
+    #[prost(string, tag = "1")]
+    pub reporter: ::prost::alloc::string::String,
+    /// What it calls itself.
+    #[prost(string, tag = "2")]
+    pub organization: ::prost::alloc::string::String,
+    /// Its id for the report.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub received_time_ms: u64,
+    /// What time it is about.
+    #[prost(uint64, tag = "5")]
+    pub from_time_ms: u64,
+    #[prost(uint64, tag = "6")]
+    pub to_time_ms: u64,
+    /// Of a report on mail: who sent in the domain's name; those that failed most come first.
+    #[prost(message, repeated, tag = "7")]
+    pub sources: ::prost::alloc::vec::Vec<ReportedSource>,
+    /// Of a report on TLS.
+    #[prost(message, optional, tag = "8")]
+    pub sessions: ::core::option::Option<ReportedSessions>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportedSource {
+    /// Its address; empty: all others together.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Messages that passed DMARC, and that failed.
+    #[prost(uint64, tag = "2")]
+    pub passed: u64,
+    #[prost(uint64, tag = "3")]
+    pub failed: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportedSessions {
+    #[prost(uint64, tag = "1")]
+    pub passed: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub failures: ::prost::alloc::vec::Vec<ReportedFailure>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportedFailure {
+    /// As RFC 8460 names it, such as certificate-expired.
+    #[prost(string, tag = "1")]
+    pub result: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub sessions: u64,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SendReportsRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2208,6 +2277,31 @@ pub mod admin_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "CheckDomainDns"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What other organizations have reported on the domain: mail in its name (DMARC), and TLS with its hosts.
+        pub async fn list_received_reports(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReceivedReportsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReceivedReportsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ListReceivedReports",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListReceivedReports"));
             self.inner.unary(req, path, codec).await
         }
         /// Makes new DKIM keys, which wait until their records are published.
@@ -3511,6 +3605,14 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::CheckDomainDnsRequest>,
         ) -> std::result::Result<tonic::Response<super::DomainDnsCheck>, tonic::Status>;
+        /// What other organizations have reported on the domain: mail in its name (DMARC), and TLS with its hosts.
+        async fn list_received_reports(
+            &self,
+            request: tonic::Request<super::ListReceivedReportsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReceivedReportsResponse>,
+            tonic::Status,
+        >;
         /// Makes new DKIM keys, which wait until their records are published.
         async fn rotate_dkim(
             &self,
@@ -4286,6 +4388,51 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckDomainDnsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ListReceivedReports" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReceivedReportsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ListReceivedReportsRequest>
+                    for ListReceivedReportsSvc<T> {
+                        type Response = super::ListReceivedReportsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReceivedReportsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_received_reports(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReceivedReportsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

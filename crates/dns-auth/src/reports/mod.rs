@@ -1,7 +1,8 @@
-//! What other domains want to hear of us: written as their RFCs say, and to whom.
+//! What other domains want to hear of us: written as their RFCs say, and to whom. And what they say of hosted domains.
 //!
 //! - [`addressees`]: where a domain wants its reports, and whether whoever gets them agrees.
 //! - [`dmarc`]: an aggregate report (RFC 7489 §7.2 in the format of RFC 9990). [`tls`]: a TLS report (RFC 8460).
+//! - [`received`]: reports of others on hosted domains, read.
 //!
 //! The library of mail authentication writes the XML, the JSON and the message around them; what is counted, when and how often it is sent is for
 //! whoever calls. All text that came from a stranger stands in a report as a domain name or an address that was parsed, but for the lines
@@ -9,6 +10,7 @@
 
 pub mod addressees;
 pub mod dmarc;
+pub mod received;
 pub mod tls;
 
 use std::io::{self, Write as _};

@@ -40,6 +40,9 @@ impl SmtpRim {
         let mut complete = incoming.complete(last, &hostname).await.map_err(|error| spool_failed(&error))?;
         let outcome = self.take(&transaction, &mut complete, facts).await;
         self.record_message(&transaction, &complete, &outcome);
+        if matches!(outcome, Ok(Taken::Delivered(_) | Taken::Queued)) {
+            self.note_report(&complete);
+        }
         match outcome? {
             Taken::Each(answer) => Ok(answer),
             Taken::Delivered(_) | Taken::Queued | Taken::Discarded => Ok(Answer::Stored { id: self.connection.trace }),

@@ -31,6 +31,7 @@ use yubin_types::{AuthResult, DomainName, ReversePath, SmtpReply, limits};
 use self::reported::Judged;
 use super::deliver::Complete;
 use super::edit::{self, Edit, NewBody};
+use super::received::is_report;
 use super::stranger::PeerFacts;
 use super::{SmtpRim, Transaction, spool_failed};
 use crate::config::InboundConfig;
@@ -48,6 +49,8 @@ pub(super) struct Verified {
     pub(super) peer_name: Option<DomainName>,
     /// What was found.
     pub(super) authentication: Authentication,
+    /// Whose report it is, if it says that it is one and its author is proven.
+    pub(super) reporter: Option<DomainName>,
 }
 
 /// What was found about a message.
@@ -128,6 +131,10 @@ impl SmtpRim {
             message: Some(&found.checks),
             dmarc: &found.dmarc,
         };
+        let reporter = match found.dmarc.as_slice() {
+            [check] if check.result == AuthResult::Pass && is_report(&header) => Some(check.author.clone()),
+            _ => None,
+        };
         let mut writer = HeaderWriter::new();
         writer.field("Authentication-Results", &results.body());
         if !read.forged.is_empty() {
@@ -136,7 +143,7 @@ impl SmtpRim {
                 edit::edited(&complete.spooled, &shared.spooler, &header, &mut edits, NewBody::Same).await?;
         }
         let (field, peer_name) = (writer.into_bytes(), facts.iprev.confirmed().cloned());
-        Ok(Some(Verified { field, disposition, peer_name, authentication }))
+        Ok(Some(Verified { field, disposition, peer_name, authentication, reporter }))
     }
 }
 

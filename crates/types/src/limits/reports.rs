@@ -39,6 +39,20 @@ pub const TLS_RPT_STRINGS_MAX: usize = 20;
 pub const TLS_RPT_STRING_BYTES_MAX: usize = 256;
 /// Longest name of the organization, or contact, in a report, bytes.
 pub const REPORT_NAME_BYTES_MAX: usize = 200;
+/// Largest message that is looked at as a report of others, bytes.
+pub const REPORT_MESSAGE_BYTES_MAX: u64 = 5 * 1024 * 1024;
+/// Reports of others that a front end reads at a time.
+pub const REPORT_READERS_MAX: usize = 2;
+/// What a report of others may have when it is unpacked, bytes.
+pub const REPORT_UNPACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Elements of its XML, or objects of its JSON: a row has about seventy tags.
+pub const REPORT_ELEMENTS_MAX: usize = 1_000_000;
+/// Sources of one report of others that are kept, those that failed most; the others are summed up.
+pub const REPORT_SOURCES_KEPT_MAX: usize = 100;
+/// Days of reports of others that can be looked at: as long as the mail log is kept.
+pub const REPORT_DAYS_MAX: u32 = 30;
+/// Reports of others that are shown of one domain.
+pub const REPORTS_SHOWN_MAX: usize = 1_000;
 /// How long a report is tried to be delivered, seconds (RFC 8460 §5.3: a day).
 pub const REPORT_LIFETIME_SECONDS: u64 = 86_400;
 

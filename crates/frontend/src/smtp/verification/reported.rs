@@ -7,7 +7,6 @@
 use std::net::IpAddr;
 
 use yubin_dns_auth::verify::{AskedReport, DkimCheck, DmarcCheck};
-use yubin_message::HeaderFields;
 use yubin_policy::inbound::{Disposition, InboundDenial, JunkReason};
 use yubin_policy::spam::Proof;
 use yubin_types::report::{DkimFinding, PolicyForce, PolicyOverride, ReportFact, Seen, SpfFinding, VerifiedMail};
@@ -16,6 +15,7 @@ use yubin_types::{Address, AuthResult, DmarcPolicy, ReversePath, limits};
 use super::Findings;
 use crate::driver::now;
 use crate::smtp::Transaction;
+use crate::smtp::received::is_report;
 
 /// A message that was judged.
 pub(super) struct Judged<'a> {
@@ -107,18 +107,6 @@ fn signatures(checks: &[DkimCheck]) -> Vec<DkimFinding> {
     found
 }
 
-/// Is it a report itself (RFC 7489 §7.2.1.1, RFC 8460 §5.3)?
-fn is_report(header: &[u8]) -> bool {
-    HeaderFields::new(header).any(|field| {
-        let subject = || field.is("Subject") && begins_with(&field.unfolded(), b"Report Domain:");
-        field.is("TLS-Report-Domain") || subject()
-    })
-}
-
-fn begins_with(text: &[u8], start: &[u8]) -> bool {
-    text.trim_ascii_start().get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
-}
-
 #[cfg(test)]
 mod tests {
     use yubin_dns_auth::verify::{AskedReport, DmarcCheck};
@@ -127,7 +115,7 @@ mod tests {
     use yubin_types::report::{Alignment, AlignmentMode, PolicyForce, PolicyOverride, PublishedPolicy};
     use yubin_types::{AuthResult, DmarcPolicy, DomainName};
 
-    use super::{done, is_report, overridden};
+    use super::{done, overridden};
 
     fn asked(force: PolicyForce) -> AskedReport {
         let policy = PublishedPolicy {
@@ -178,12 +166,5 @@ mod tests {
         let trial = check(AuthResult::Fail, Quarantine);
         let why = overridden(&trial, &asked(PolicyForce::Testing), Quarantine, Proof::Unproven);
         assert_eq!(why, Some(PolicyOverride::TestMode));
-    }
-
-    #[test]
-    fn reports_are_known_by_their_header() {
-        assert!(is_report(b"From: a@b.example\r\nSubject: report domain: a.example Submitter: b\r\n\r\n"));
-        assert!(is_report(b"TLS-Report-Domain: a.example\r\n\r\n"));
-        assert!(!is_report(b"Subject: Re: Report Domain: a.example\r\n\r\nSubject: Report Domain: x\r\n"));
     }
 }
