@@ -70,8 +70,6 @@ enum SendError {
     Store(#[from] StoreError),
     #[error("the domain that reports is not hosted here: {0}")]
     NotHosted(DomainName),
-    #[error("the report is refused: {0}")]
-    Refused(Refusal),
 }
 
 impl Reporter {
@@ -199,47 +197,63 @@ impl Reporter {
         gathered: Gathered,
     ) -> Result<u64, SendError> {
         let Part { kind, period, .. } = part;
-        let by = &self.config.organization.from.domain;
-        let identity = Identity::new(by, &domain, kind, period);
-        let written = match gathered {
-            Gathered::Mail { rows, policy, .. } => {
-                let wishes = addressees::of_dmarc(&self.verifier, &domain).await.map_err(|error| error.to_string());
-                wishes.and_then(|wishes| {
-                    let report =
-                        DmarcReport::new(&self.config.organization, (&domain, &policy), period, &identity.text(), rows);
-                    let report = report.map_err(|error| error.to_string())?;
-                    let fits = |bound: &Option<usize>| bound.is_none_or(|bound| report.packed_bytes() <= bound);
-                    let to = wishes.into_iter().filter(|wish| fits(&wish.bytes_max)).map(|wish| wish.address);
-                    let to: Vec<Address> = to.collect();
-                    let message = report.message(&to).map_err(|error| error.to_string())?;
-                    Ok((message, to))
-                })
-            }
-            Gathered::Sessions(sessions) => {
-                let wishes = report_targets(self.verifier.resolver(), &domain).await.map_err(|error| error.to_string());
-                wishes.and_then(|wishes| {
-                    let to: Vec<Address> = wishes.into_iter().filter_map(by_mail).collect();
-                    let organization = &self.config.organization;
-                    let message = tls::message(organization, &domain, period, &identity.text(), sessions, &to);
-                    Ok((message.map_err(|error| error.to_string())?, to))
-                })
-            }
-        };
-        match written {
+        let identity = Identity::new(&hosted.name, &domain, kind, period);
+        let (result, sent) = match self.written(&domain, period, &identity, gathered).await {
             Err(error) => {
                 tracing::info!(domain.name = %domain, error, "a domain can't be reported to");
-                self.metrics.done(kind, "failed");
-                Ok(0)
+                ("failed", 0)
             }
-            Ok((_, to)) if to.is_empty() => {
-                self.metrics.done(kind, "unwanted");
-                Ok(0)
+            Ok(None) => ("unwanted", 0),
+            Ok(Some((message, to))) => match self.queue(hosted, &identity, kind, (message, &to)).await? {
+                Err(refusal) => {
+                    tracing::warn!(domain.name = %domain, %refusal, "a report can't be queued");
+                    ("refused", 0)
+                }
+                Ok(()) => {
+                    tracing::info!(domain.name = %domain, report.id = identity.text(), kind = ?kind, "reported");
+                    ("sent", 1)
+                }
+            },
+        };
+        self.metrics.done(kind, result);
+        Ok(sent)
+    }
+
+    /// The message and whom it goes to; none if nobody wants it.
+    async fn written(
+        &self,
+        domain: &DomainName,
+        period: Period,
+        identity: &Identity,
+        gathered: Gathered,
+    ) -> Result<Option<(Vec<u8>, Vec<Address>)>, String> {
+        let (organization, id) = (&self.config.organization, identity.text());
+        match gathered {
+            Gathered::Mail { rows, policy, .. } => {
+                let wishes = addressees::of_dmarc(&self.verifier, domain).await.map_err(|error| error.to_string())?;
+                if wishes.is_empty() {
+                    return Ok(None);
+                }
+                let report = DmarcReport::new(organization, (domain, &policy), period, &id, rows);
+                let report = report.map_err(|error| error.to_string())?;
+                let fits = |bound: Option<usize>| bound.is_none_or(|bound| report.packed_bytes() <= bound);
+                let to = wishes.into_iter().filter(|wish| fits(wish.bytes_max)).map(|wish| wish.address);
+                let to: Vec<Address> = to.collect();
+                if to.is_empty() {
+                    return Err(format!("it has {} bytes, more than is wanted", report.packed_bytes()));
+                }
+                let message = report.message(&to).map_err(|error| error.to_string())?;
+                Ok(Some((message, to)))
             }
-            Ok((message, to)) => {
-                self.queue(hosted, &identity, kind, (message, &to)).await?;
-                tracing::info!(domain.name = %domain, report.id = identity.text(), kind = ?kind, "reported");
-                self.metrics.done(kind, "sent");
-                Ok(1)
+            Gathered::Sessions(sessions) => {
+                let wishes =
+                    report_targets(self.verifier.resolver(), domain).await.map_err(|error| error.to_string())?;
+                let to: Vec<Address> = wishes.into_iter().filter_map(by_mail).collect();
+                if to.is_empty() {
+                    return Ok(None);
+                }
+                let message = tls::message(organization, domain, period, &id, sessions, &to);
+                Ok(Some((message.map_err(|error| error.to_string())?, to)))
             }
         }
     }
@@ -250,16 +264,18 @@ impl Reporter {
         identity: &Identity,
         kind: ReportKind,
         (message, to): (Vec<u8>, &[Address]),
-    ) -> Result<(), SendError> {
+    ) -> Result<Result<(), Refusal>, SendError> {
         let command = identity.command(&hosted.name, kind, to, &message);
         let (bodies, caller) = (vec![Body::Inline(Bytes::from(message))], Caller::internal("reports"));
         match self.store.propose(hosted.scope(), &command, identity.request(), &caller, bodies).await? {
-            Reply::Refused(refusal) => {
+            Reply::Refused(Refusal::StaleEpoch | Refusal::NoSuchDomain) => {
                 // It may have moved; the next look finds it.
                 self.store.forget(&hosted.name);
-                Err(SendError::Refused(refusal))
+                Err(SendError::NotHosted(hosted.name.clone()))
             }
-            _ => Ok(()),
+            // The store would say the same again.
+            Reply::Refused(refusal) => Ok(Err(refusal)),
+            _ => Ok(Ok(())),
         }
     }
 }

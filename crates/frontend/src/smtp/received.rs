@@ -26,12 +26,13 @@ static READERS: Semaphore = Semaphore::const_new(limits::REPORT_READERS_MAX);
 impl SmtpRim {
     /// A message was stored: is it a report?
     pub(super) fn note_report(&self, complete: &Complete) {
+        let spooled = &complete.spooled;
+        let small =
+            spooled.bytes <= limits::REPORT_MESSAGE_BYTES_MAX && spooled.tree.parts().len() <= limits::REPORT_PARTS_MAX;
         let reporter = complete.verified.as_ref().and_then(|verified| verified.reporter.clone());
-        let Some(reporter) = reporter.filter(|_| complete.spooled.bytes <= limits::REPORT_MESSAGE_BYTES_MAX) else {
-            return;
-        };
+        let Some(reporter) = reporter.filter(|_| small) else { return };
         let Ok(reading) = READERS.try_acquire() else { return };
-        let (store, body) = (Arc::clone(&self.connection.shared.store), complete.spooled.body.clone());
+        let (store, body) = (Arc::clone(&self.connection.shared.store), spooled.body.clone());
         tokio::spawn(async move {
             if let Err(why) = note(&store, reporter.clone(), body).await {
                 tracing::info!(from = %reporter, why, "a report can't be read");

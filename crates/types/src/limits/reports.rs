@@ -41,6 +41,8 @@ pub const TLS_RPT_STRING_BYTES_MAX: usize = 256;
 pub const REPORT_NAME_BYTES_MAX: usize = 200;
 /// Largest message that is looked at as a report of others, bytes.
 pub const REPORT_MESSAGE_BYTES_MAX: u64 = 5 * 1024 * 1024;
+/// Parts of such a message: a report has a text and an attachment.
+pub const REPORT_PARTS_MAX: usize = 20;
 /// Reports of others that a front end reads at a time.
 pub const REPORT_READERS_MAX: usize = 2;
 /// What a report of others may have when it is unpacked, bytes.
