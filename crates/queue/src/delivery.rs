@@ -126,26 +126,26 @@ async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed)
 /// What comes of a delivery whose time is over, if nothing is tried any more, or not now.
 fn out_of_time(shared: &Shared, assignment: &Assignment) -> Option<Tried> {
     let (now, Leased { delivery, .. }) = (now(), &assignment.leased);
-    let count = delivery.recipients.len();
-    if delivery.handling.deadline.is_some_and(|deadline| deadline.returns() && deadline.at <= now) {
-        // RFC 2852 §4.1.1: it goes back, and is not tried any more.
-        let reply = Reply::conclusion(554, (5, 4, 7), "it could not be delivered within the time that its sender set");
-        return Some(Tried::all(count, &reply, Signal::None));
-    }
     let expired = delivery.expires <= now;
-    let waits = || {
-        shared.board.lock().pauses(now, &delivery.destination, assignment.source)
-            || (!expired && shared.suspensions.lock().until(&assignment.leased.key(), now).is_some())
-    };
-    if delivery.overdue() > now || !waits() {
-        return None;
-    }
-    let text = if expired {
-        "the destination can't be reached, and the message's time is over"
+    let text = if delivery.handling.deadline.is_some_and(|deadline| deadline.returns() && deadline.at <= now) {
+        // RFC 2852 §4.1.1: it is not tried any more.
+        "it could not be delivered within the time that its sender set"
     } else {
-        "the destination can't be reached in the time that the sender set"
+        if delivery.overdue() > now {
+            return None;
+        }
+        let suspended = !expired && shared.suspensions.lock().until(&assignment.leased.key(), now).is_some();
+        if !suspended && !shared.board.lock().pauses(now, &delivery.destination, assignment.source) {
+            return None;
+        }
+        if expired {
+            "the destination can't be reached, and the message's time is over"
+        } else {
+            "the destination can't be reached in the time that the sender set"
+        }
     };
-    let mut tried = Tried::all(count, &Reply::conclusion(451, (4, 4, 7), text), Signal::None);
+    let reply = Reply::conclusion(451, (4, 4, 7), text);
+    let mut tried = Tried::all(delivery.recipients.len(), &reply, Signal::None);
     // The last word that a server had is a better one.
     for (fate, recipient) in tried.fates.iter_mut().zip(&delivery.recipients) {
         let last = recipient.last_reply.as_ref().or(delivery.last_reply.as_ref());
