@@ -390,6 +390,7 @@ mod tests {
             ("[store]\nnodes = 1", "nodes"),
             ("roles = ['smtp']", "smtp"),
             ("[listen]\nsmtp = ['nowhere']", "socket address"),
+            ("[smtp]\npriority_max = 10", "a priority is -9 to 9"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
@@ -425,7 +426,6 @@ mod tests {
                 "smtp.greylisting: needs smtp.inbound.verification",
             ),
             ("[smtp.countries]\npermitted = ['JP']", "smtp.countries.database"),
-            ("[smtp]\npriority_max = 10", "a priority is -9 to 9"),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),
