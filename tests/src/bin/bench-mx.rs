@@ -45,6 +45,7 @@ enum Kind {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     peer::install_with_filters()?;
+    mx::in_own_network()?;
     let cases = bench::cases(&arguments.sizes, arguments.seconds);
     let mut sizes: Vec<usize> = cases.iter().map(|case| case.size_bytes).collect();
     sizes.sort_unstable();

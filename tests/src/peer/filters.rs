@@ -1,8 +1,9 @@
 //! What Debian's Postfix verifies incoming mail with: opendkim and opendmarc as milters, policyd-spf as a policy service.
 //!
 //! All are as shipped, with sockets in the file system as Debian has them, but for where these are, that mail from this machine is
-//! verified like any other, and whom they ask: one name server, on port 53 of an address of this machine. They and Postfix are started
-//! in a mount namespace of their own, where `/etc/resolv.conf` names it; that needs root.
+//! verified like any other, and whom they ask: one name server, on port 53 of an address of this machine outside 127.0.0.0/8, where opendkim's
+//! resolver asks nobody. (It could be told to by a file, which opendkim then reads anew for each connection, several at once, and dies of it.) They
+//! and Postfix are started in a mount namespace of their own, where `/etc/resolv.conf` names it; that needs root.
 
 use crate::process::{self, Running};
 use anyhow::{Context, Result};
@@ -54,7 +55,6 @@ impl Filters {
         };
         let resolver = Resolver { file: file("resolv.conf", format!("nameserver {name_server}\n"))? };
         let nobody = file("nobody", format!("{NOBODY}\n"))?;
-        let unbound = file("unbound.conf", unbound_conf(name_server))?;
         let policy = file("policyd-spf.conf", policy_conf(hostname))?;
         // They give up their rights before they listen.
         let sockets = folder.join("run");
@@ -62,7 +62,7 @@ impl Filters {
         process::output(Command::new("chown").arg("nobody").arg(&sockets))?;
         let milters = [sockets.join("opendkim"), sockets.join("opendmarc")];
         let [dkim, dmarc] = &milters;
-        let dkim_conf = file("opendkim.conf", opendkim_conf(dkim, hostname, &nobody, &unbound))?;
+        let dkim_conf = file("opendkim.conf", opendkim_conf(dkim, hostname, &nobody))?;
         let dmarc_conf = file("opendmarc.conf", opendmarc_conf(dmarc, hostname, &nobody))?;
         let start = |name: &str, flag: &str, conf: &Path| {
             let program = Path::new("/usr/sbin").join(name);
@@ -113,21 +113,12 @@ impl Resolver {
     }
 }
 
-/// opendkim's resolver (libunbound) asks nobody on the own machine unless told to.
-fn unbound_conf(name_server: Ipv4Addr) -> String {
-    format!(
-        "server:\n  do-not-query-localhost: no\n  module-config: \"iterator\"\n\
-         forward-zone:\n  name: \".\"\n  forward-addr: {name_server}\n"
-    )
-}
-
-fn opendkim_conf(socket: &Path, hostname: &str, nobody: &Path, unbound: &Path) -> String {
+fn opendkim_conf(socket: &Path, hostname: &str, nobody: &Path) -> String {
     format!(
         "Mode v\nSocket local:{socket}\nUMask 000\nAuthservID {hostname}\nAlwaysAddARHeader yes\n\
-         InternalHosts {nobody}\nExternalIgnoreList {nobody}\nResolverConfiguration {unbound}\nUserID nobody\nSyslog yes\n",
+         InternalHosts {nobody}\nExternalIgnoreList {nobody}\nUserID nobody\nSyslog yes\n",
         socket = socket.display(),
         nobody = nobody.display(),
-        unbound = unbound.display(),
     )
 }
 
