@@ -103,16 +103,9 @@ fn by(seconds: u64, mode: ByMode, trace: ByTrace) -> impl FnOnce(&mut NewQueued)
     move |new| new.handling.deadline = Some(Deadline { at: now().plus_seconds(seconds), mode, trace })
 }
 
-async fn lab_with_sink() -> (Lab, Sink) {
-    let lab = Lab::new().await;
-    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
-    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
-    (lab, sink)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_back_reaches_nobody_before_its_release() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let worker = lab.worker(sink.address.port(), |_| {});
     let released = now().plus_seconds(3);
     lab.send(&["a@two.example", "bob@one.example"], |new| {
@@ -130,7 +123,7 @@ async fn what_is_held_back_reaches_nobody_before_its_release() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn priority_and_deadline_are_passed_on_to_who_offers_them() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     sink.offer("MT-PRIORITY");
     sink.offer("DELIVERBY 5");
     let worker = lab.worker(sink.address.port(), |_| {});
@@ -156,7 +149,7 @@ async fn priority_and_deadline_are_passed_on_to_who_offers_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_nobody_takes_over_ends_here() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let worker = lab.worker(sink.address.port(), |_| {});
     // It must come back by then, and the next server promises nothing.
     lab.send(&["a@two.example"], by(600, ByMode::Return, ByTrace::Off)).await;
@@ -182,7 +175,7 @@ async fn a_deadline_that_nobody_takes_over_ends_here() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn late_mail_comes_back_or_its_sender_is_told_once() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     sink.offer("DELIVERBY");
     sink.greet(Some("421 4.3.2 not today"));
     let worker = lab.worker(sink.address.port(), |_| {});

@@ -9,16 +9,9 @@ use yubin_types::{ReversePath, Timestamp};
 use crate::lab::Lab;
 use crate::sink::{Fate, Sink, Tls};
 
-async fn lab_with_sink() -> (Lab, Sink) {
-    let lab = Lab::new().await;
-    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
-    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
-    (lab, sink)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deferred_is_tried_again_at_its_time() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     sink.then([Fate::Reply("451 4.3.0 disk trouble"), Fate::DropBeforeDot, Fate::DropAfterDot]);
     let worker = lab.worker(sink.address.port(), |_| {});
     let id = lab.send(&["a@two.example"], |_| {}).await;
@@ -49,7 +42,7 @@ fn is_scheduled(delivery: &Delivery, attempts: u32) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_null_sender_is_told_nothing() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let worker = lab.worker(sink.address.port(), |_| {});
     lab.zone.null_mx("null.example");
     lab.send(&["gone@two.example", "x@nowhere.example", "y@null.example"], |new| new.sender = ReversePath::Null).await;
@@ -62,7 +55,7 @@ async fn the_null_sender_is_told_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_host_is_tried_where_one_is_down_or_closing() {
-    let (mut lab, second) = lab_with_sink().await;
+    let (mut lab, second) = Lab::with_sink().await;
     let port = second.address.port();
     let closing = Sink::start("127.0.0.4", port, Tls::None).await;
     closing.greet(Some("421 4.3.2 closing for today"));
@@ -79,7 +72,7 @@ async fn the_next_host_is_tried_where_one_is_down_or_closing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     sink.greet(Some("421 4.3.2 not today"));
     let worker = lab.worker(sink.address.port(), |config| {
         config.schedule = yubin_policy::retry::RetrySchedule::new(vec![10], 10, 3_600, Some(1)).unwrap();
@@ -109,7 +102,7 @@ async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plan_of_a_domain_comes_before_the_worker_s_configuration() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     lab.set_terms(RetryTerms {
         first_waits_seconds: vec![10],
         wait_seconds_max: 10,
@@ -131,7 +124,7 @@ async fn the_plan_of_a_domain_comes_before_the_worker_s_configuration() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drained_worker_leaves_nothing_leased() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let worker = lab.worker(sink.address.port(), |_| {});
     for number in 0..50 {
         lab.send(&[&format!("a{number}@two.example")], |_| {}).await;

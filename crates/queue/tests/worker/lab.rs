@@ -30,6 +30,8 @@ use yubin_types::{
     limits,
 };
 
+use crate::sink::{Sink, Tls};
+
 const GROUP: GroupNumber = GroupNumber(1);
 
 /// The cluster's secret.
@@ -91,6 +93,14 @@ pub struct Lab {
 }
 
 impl Lab {
+    /// With a sink for two.example, which speaks no TLS.
+    pub async fn with_sink() -> (Lab, Sink) {
+        let lab = Lab::new().await;
+        let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+        lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
+        (lab, sink)
+    }
+
     pub async fn new() -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let settings = StoreSettings {

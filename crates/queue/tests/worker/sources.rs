@@ -7,7 +7,7 @@ use yubin_state::queue::{Delivery, DeliveryState, FinalOutcome, NoticeKind, Queu
 use yubin_types::{AccountId, Address, DomainName};
 
 use crate::lab::Lab;
-use crate::sink::{Received, Sink, Tls};
+use crate::sink::Received;
 
 const BLOCKED: &str = "554 5.7.1 Client host blocked using zen.spamhaus.org";
 
@@ -24,13 +24,6 @@ fn pool(name: &str, addresses: &[&str]) -> Pool {
     }
 }
 
-async fn lab_with_sink() -> (Lab, Sink) {
-    let lab = Lab::new().await;
-    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
-    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
-    (lab, sink)
-}
-
 fn submission() -> QueueSource {
     QueueSource::Submission { account: AccountId(1) }
 }
@@ -42,7 +35,7 @@ fn from(received: &[Received], recipient: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_leaves_by_its_kind_and_its_plan_and_says_the_address_s_name() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let pools = vec![
         Pool { mail: vec![MailKind::Forward], ..pool("forward", &["127.0.0.11"]) },
         Pool { mail: vec![MailKind::Notice], ..pool("bounce", &["127.0.0.12"]) },
@@ -76,7 +69,7 @@ async fn mail_leaves_by_its_kind_and_its_plan_and_says_the_address_s_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_goes_on_from_another_address_where_one_is_blocked_and_bounces_where_all_are() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let worker = lab.worker(sink.address.port(), |config| {
         config.pools = vec![pool("default", &["127.0.0.11", "127.0.0.12", "127.0.0.13"])];
     });
@@ -119,7 +112,7 @@ async fn mail_goes_on_from_another_address_where_one_is_blocked_and_bounces_wher
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_address_sends_its_share_and_the_pool_s_others_the_rest() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     lab.zone.mx("three.example", &[("mx.two.example", "127.0.0.2")]);
     let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
     let mut new = pool("new", &["127.0.0.11"]);
@@ -145,7 +138,7 @@ async fn a_new_address_sends_its_share_and_the_pool_s_others_the_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_not_here_or_of_the_wrong_family_is_passed_over() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let missing = Pool { mail: vec![MailKind::Notice], ..pool("bounce", &["192.0.2.77"]) };
     // ::1 is here, and leads nowhere that has only an IPv4 address.
     let pools = vec![missing, pool("default", &["::1", "127.0.0.13"])];
@@ -181,7 +174,7 @@ fn told_at(id: yubin_state::queue::QueueId) -> yubin_types::Timestamp {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_without_the_address_leaves_the_mail_to_one_that_has_it() {
-    let (mut lab, sink) = lab_with_sink().await;
+    let (mut lab, sink) = Lab::with_sink().await;
     let workers = vec!["worker-1".to_owned(), "worker-2".to_owned()];
     let without = |config: &mut yubin_queue::QueueConfig| {
         config.workers = workers.clone();
