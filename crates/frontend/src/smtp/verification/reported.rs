@@ -10,7 +10,7 @@ use yubin_dns_auth::verify::{AskedReport, DkimCheck, DmarcCheck};
 use yubin_policy::inbound::{Disposition, InboundDenial, JunkReason};
 use yubin_policy::spam::Proof;
 use yubin_types::report::{DkimFinding, PolicyForce, PolicyOverride, ReportFact, Seen, SpfFinding, VerifiedMail};
-use yubin_types::{Address, AuthResult, DmarcPolicy, ReversePath, limits};
+use yubin_types::{Address, AuthResult, DmarcPolicy, limits};
 
 use super::Findings;
 use crate::driver::now;
@@ -47,10 +47,7 @@ impl Judged<'_> {
     }
 
     fn row(&self, check: &DmarcCheck, asked: &AskedReport, done: DmarcPolicy) -> VerifiedMail {
-        let sender = match self.transaction.sender.path() {
-            ReversePath::Null => None,
-            ReversePath::Address(address) => Some(address.domain.clone()),
-        };
+        let sender = self.transaction.sender.path().address().map(|address| address.domain.clone());
         let spf = self.found.spf.sender();
         VerifiedMail {
             peer: self.peer.to_canonical(),
