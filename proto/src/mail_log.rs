@@ -44,6 +44,8 @@ pub struct MailEvent {
     pub recipient: String,
     /// The Message-ID, if the header was seen.
     pub message_id: Option<String>,
+    /// The address of the account that logged in, which may send in another name; empty if none did.
+    pub login: String,
     /// Its id in the queue, if it got there.
     pub id: Option<QueueId>,
     /// Size, bytes; 0 if it is not known.
@@ -92,7 +94,7 @@ pub struct MailLogSearch {
 /// By what events are found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Term {
-    /// Sender or recipient, without regard to case.
+    /// Sender, recipient or login, without regard to case.
     Address(String),
     /// The Message-ID with its angle brackets.
     MessageId(String),
@@ -115,7 +117,7 @@ impl MailEvent {
     /// Everything that it is found by.
     #[must_use]
     pub fn terms(&self) -> Vec<Term> {
-        let mut terms: Vec<Term> = [&self.sender, &self.recipient]
+        let mut terms: Vec<Term> = [&self.sender, &self.recipient, &self.login]
             .into_iter()
             .filter(|address| !address.is_empty())
             .map(|address| Term::Address(address.to_lowercase()))

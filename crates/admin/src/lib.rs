@@ -28,6 +28,7 @@ mod plans;
 mod queue;
 mod reports;
 mod request;
+mod send_as;
 mod sending;
 mod serve;
 mod service;

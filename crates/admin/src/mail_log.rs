@@ -61,5 +61,6 @@ fn event_to(event: MailEvent) -> api::MailEvent {
         bytes: event.bytes,
         text: event.text,
         trace: event.trace.to_string(),
+        login: event.login,
     }
 }

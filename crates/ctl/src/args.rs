@@ -7,6 +7,7 @@ mod forward;
 mod membership;
 mod queue;
 mod retry;
+mod send_as;
 mod sending;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
 pub(crate) use retry::PlanRetryArgs;
+pub(crate) use send_as::SendAsVerb;
 pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
 
 /// Administer a running system.
@@ -253,6 +255,9 @@ pub(crate) enum AccountVerb {
         /// Its address.
         address: String,
     },
+    /// In whose names it may send beside its own.
+    #[command(subcommand)]
+    SendAs(SendAsVerb),
     /// Where its mail goes on to: other addresses, here or elsewhere.
     #[command(subcommand)]
     Forward(ForwardVerb),

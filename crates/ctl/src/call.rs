@@ -174,6 +174,7 @@ async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::
             let resume = api::ResumeSendingRequest { address, request_id };
             return Ok(api.resume_sending(resume).await?.into_inner().shown(form));
         }
+        AccountVerb::SendAs(verb) => return super::send_as::send_as(api, verb, form).await,
         AccountVerb::Forward(verb) => return super::forward::forward(api, verb, form).await,
         AccountVerb::AutoReply(verb) => return super::auto_reply::auto_reply(api, verb, form).await,
         AccountVerb::Delete { address, confirm } => {

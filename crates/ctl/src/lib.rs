@@ -16,6 +16,7 @@ mod output;
 mod pages;
 mod queue;
 mod reports;
+mod send_as;
 mod show;
 mod trace;
 

@@ -8,6 +8,7 @@ mod filtering;
 mod forward;
 mod queue;
 mod reports;
+mod send_as;
 mod sending;
 mod trace;
 

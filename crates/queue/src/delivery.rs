@@ -187,6 +187,7 @@ fn record(shared: &Shared, leased: &Leased, tried: &Tried, at: Timestamp) {
             sender: message.sender.bare(),
             recipient: leased.delivery.address(recipient).to_string(),
             message_id: message.message_id.clone(),
+            login: String::new(),
             id: Some(message.id),
             bytes: message.bytes,
             text: format!("{} {enhanced}{}", reply.code, reply.text),

@@ -58,7 +58,9 @@ fn domain_of(leased: &Leased) -> Option<&DomainName> {
     match &leased.message.source {
         QueueSource::AutoReply { by, .. } | QueueSource::Report(by) => Some(by),
         QueueSource::Forward { by, .. } => Some(&by.domain),
-        QueueSource::Submission { .. } if leased.delivery.handling.release.is_some() => Some(&leased.tenant.name),
+        QueueSource::Submission { .. } if leased.delivery.handling.release.is_some() => {
+            Some(leased.message.sender.address().map_or(&leased.tenant.name, |sender| &sender.domain))
+        }
         QueueSource::Submission { .. } | QueueSource::Notice(_) | QueueSource::Returned => None,
     }
 }

@@ -18,7 +18,7 @@ use crate::keys::{self, DueKind};
 use crate::kv::View;
 use crate::query::{Answer, Query};
 use crate::rows::{Counters, Domain, Phase};
-use crate::sending::{countries, reading};
+use crate::sending::{countries, reading, send_as};
 use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
@@ -96,6 +96,8 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Queue(query) => queue::answer(view, id, query),
         Query::Sending { login, sender, now } => reading::allowance(&reading, *login, sender.as_ref(), *now),
         Query::SendingReport(local) => reading::report(&reading, local),
+        Query::SendAs(local) => send_as::answer(&reading, local),
+        Query::NameHolder(local) => send_as::holder(&reading, local.as_ref()),
         Query::Forward(local) => forward::reading::forward(&reading, local),
         Query::AutoReply(local) => auto_reply::reading::report(&reading, local),
         Query::Greylist { visit, now } => greylist::look(&reading, visit, *now),

@@ -119,6 +119,8 @@ pub enum Table {
     Countries = 0x34,
     /// Account id, or 0 for the whole domain: what it wants done with mail from other servers.
     Filtering = 0x35,
+    /// Account id: in whose names it may send beside its own.
+    SendAs = 0x36,
     /// Mailbox id, UID: what flag scans need.
     Hot = 0x40,
     /// Mailbox id, UID: where the bytes are.
@@ -155,7 +157,7 @@ pub enum Table {
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 38] = [
+    pub const OF_DOMAIN: [Table; 39] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -178,6 +180,7 @@ impl Table {
         Table::RetiredName,
         Table::Countries,
         Table::Filtering,
+        Table::SendAs,
         Table::Hot,
         Table::Cold,
         Table::Chunk,

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, CountryRules, DomainId, DomainName, EmailId, Filtering, FilteringRules, FlagSet, LocalPart, MailboxId,
-    MailboxName, ModSeq, Quota, Refusal, Timestamp, Uid, UidSet, Usage,
+    AccountId, Address, CountryRules, DomainId, DomainName, EmailId, Filtering, FilteringRules, FlagSet, LocalPart,
+    MailboxId, MailboxName, ModSeq, Quota, Refusal, Timestamp, Uid, UidSet, Usage,
 };
 
 use crate::auto_reply::AutoReplyReport;
@@ -19,7 +19,7 @@ use crate::record::{
     AccountRecord, AdminToken, AliasRecord, ColdRow, DirectoryDomain, DkimKey, DomainRecord, GroupRecord, HotRow,
     MailboxRecord, NodeRecord, Plan, Verifiers,
 };
-use crate::sending::{Counting, SendingAllowance, SendingNotice, SendingReport};
+use crate::sending::{Counting, NameHolder, SendAsGrant, SenderRight, SendingAllowance, SendingNotice, SendingReport};
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,13 +119,17 @@ pub enum Query {
     Sending {
         /// Who.
         login: Login,
-        /// The sender's local part, if its domain is this one.
-        sender: Option<LocalPart>,
+        /// The sender, unless it is the null one.
+        sender: Option<Address>,
         /// The asker's clock; it counts where the group's is behind it.
         now: Timestamp,
     },
     /// An account's sending limits and counts.
     SendingReport(LocalPart),
+    /// In whose names an account may send beside its own.
+    SendAs(LocalPart),
+    /// What does a name stand for, that somebody is to send in? `None`: the domain as a whole.
+    NameHolder(Option<LocalPart>),
     /// Owners of the whole group who are to be told of a suspension; its leader asks.
     SendingNotices,
     /// An account's forward.
@@ -235,8 +239,8 @@ pub enum Answer {
     Sending {
         /// How much.
         allowance: SendingAllowance,
-        /// The sender's local part, if it belongs to the account alone: its own name, or an alias that leads only to it.
-        own: Option<LocalPart>,
+        /// By what right in the sender's name.
+        right: SenderRight,
     },
     /// Nothing may be sent now.
     SendingRefused {
@@ -247,6 +251,10 @@ pub enum Answer {
     },
     /// Limits and counts.
     SendingReport(Box<SendingReport>),
+    /// Rights to send in other names.
+    SendAs(Vec<SendAsGrant>),
+    /// What a name stands for.
+    NameHolder(NameHolder),
     /// Owners to be told.
     SendingNotices(Vec<SendingNotice>),
     /// Where mail goes on to; `None`: nowhere.

@@ -8,7 +8,7 @@
 //! - [`command`]: what can be proposed; [`record`]: what rows hold and others see; [`counters`]: hours and their sums.
 //!
 //! Not here: limits above a domain, and what a plan allows ([`yubin_types::sending`]). Behind it: `admit` decides and counts, `suspend`
-//! stops and resumes, `reading` answers, `countries` keeps from where accounts may send.
+//! stops and resumes, `reading` answers, `countries` keeps from where accounts may send, `send_as` in whose names.
 
 pub mod command;
 pub mod counters;
@@ -17,9 +17,11 @@ pub mod record;
 pub(crate) mod admit;
 pub(crate) mod countries;
 pub(crate) mod reading;
+pub(crate) mod send_as;
 pub(crate) mod suspend;
 
 pub use command::SendingCommand;
 pub use record::{
-    Counting, SendingAllowance, SendingChange, SendingControl, SendingNotice, SendingReport, SendingSuspension,
+    Counting, NameHolder, SendAsGrant, SendAsGrants, SenderRight, SendingAllowance, SendingChange, SendingControl,
+    SendingNotice, SendingReport, SendingSuspension,
 };

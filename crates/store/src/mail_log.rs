@@ -171,6 +171,7 @@ mod tests {
             sender: sender.to_owned(),
             recipient: recipient.to_owned(),
             message_id: Some(format!("<{at}@a.example>")),
+            login: format!("login{at}@a.example"),
             id: Some(QueueId([at.wrapping_add(100); 16])),
             bytes: 1_000,
             text: "550 5.1.1 No such mailbox".to_owned(),
@@ -193,6 +194,7 @@ mod tests {
         let found = |term| log.search(&search(term)).unwrap();
         assert_eq!(found(Term::Address("a@A.example".to_owned())), [second.clone(), first.clone()]);
         assert_eq!(found(Term::Address("b@b.example".to_owned())), std::slice::from_ref(&first));
+        assert_eq!(found(Term::Address("login1@a.example".to_owned())), std::slice::from_ref(&first));
         assert_eq!(found(Term::MessageId("<2@a.example>".to_owned())), std::slice::from_ref(&second));
         assert_eq!(found(Term::Id([2; 16])), [second]);
         assert_eq!(found(Term::Id([101; 16])), [first]);

@@ -32,6 +32,7 @@ pub mod reply;
 pub mod report;
 pub mod search;
 pub mod secret;
+pub mod send_as;
 pub mod sending;
 pub mod spam;
 pub mod status;
@@ -58,6 +59,7 @@ pub use quota::{Limit, Quota, QuotaScope, Usage};
 pub use refusal::Refusal;
 pub use reply::{ResponseText, SmtpReply};
 pub use secret::Secret;
+pub use send_as::SenderName;
 pub use sending::{
     AccountSending, SendingLimit, SendingLimits, SendingPeriod, SendingRate, SendingUnit, SuspensionCause,
     SuspensionRules,

@@ -3,17 +3,19 @@
 //! A name ends in its unit. Relations between bounds are asserted at compile time at the bottom.
 //! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`. Those of the DNS, and of what mail proves with it, stand
 //! in `limits/proof.rs`, of what is found in messages in `limits/content.rs`, of what senders wish in `limits/handling.rs`, of reports in
-//! `limits/reports.rs`; all are named alike.
+//! `limits/reports.rs`, of what accounts send in `limits/sending.rs`; all are named alike.
 
 mod content;
 mod handling;
 mod proof;
 mod reports;
+mod sending;
 
 pub use content::*;
 pub use handling::*;
 pub use proof::*;
 pub use reports::*;
+pub use sending::*;
 
 /// Longest local part accepted from the network, octets (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
@@ -250,23 +252,6 @@ pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
 pub const QUEUED_PER_DOMAIN_MAX: u64 = 1_000_000;
 /// What the queued messages of a domain may hold, bytes, each message counted once: half of what a group is meant to hold.
 pub const QUEUED_BYTES_PER_DOMAIN_MAX: u64 = 50 * 1024 * 1024 * 1024;
-/// Hours of which it is kept how much an account and its domain sent: a day.
-pub const SENDING_HOURS: u64 = 24;
-/// Recipients refused for good below which their share says nothing about an account.
-pub const SENDING_BOUNCES_MIN: u64 = 20;
-/// Messages that a recipient elsewhere refuses as unknown (5.1.1), each within [`DEAD_RECIPIENT_SECONDS`] of the one before and none taken in
-/// between, until it is refused at submission.
-pub const DEAD_RECIPIENT_REFUSALS: u32 = 3;
-/// How long after its last refusal it is refused, seconds; then it is forgotten.
-pub const DEAD_RECIPIENT_SECONDS: u64 = 3 * 86_400;
-/// Recipients of which a domain knows refusals; beyond, the one that refused longest ago is forgotten. Each takes 20 bytes of one row.
-pub const DEAD_RECIPIENTS_MAX: usize = 500;
-/// Recipients that an account is known to have written to; the oldest quarter is forgotten beyond. Each takes 4 bytes of one row.
-pub const KNOWN_RECIPIENTS_MAX: usize = 2_000;
-/// Suspensions of an account's sending, and their ends, that can be looked up: the last ones.
-pub const SENDING_HISTORY_MAX: usize = 20;
-/// Suspensions of which owners are told by one look of a group's leader.
-pub const SENDING_NOTICES_MAX: usize = 100;
 /// How long delivery may be tried, seconds: RFC 5321 §4.5.4.1 asks for at least 4 to 5 days, 30 is what no sender waits for.
 pub const QUEUE_LIFETIME_SECONDS_MAX: u64 = 30 * 86_400;
 /// How long delivery is tried where a plan sets nothing, seconds.

@@ -538,6 +538,56 @@ pub struct ResumeForwardRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub request_id: ::prost::bytes::Bytes,
 }
+/// In whose names an account may send beside its own.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendAsGrants {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub grants: ::prost::alloc::vec::Vec<SendAsGrant>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendAsGrant {
+    /// An address, or @domain for all addresses of a domain.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Is it of use? It is not while the name's domain is suspended, nor ever again once the address or the domain that it named is gone.
+    #[prost(bool, tag = "2")]
+    pub in_force: bool,
+    #[prost(uint64, tag = "3")]
+    pub granted_time_ms: u64,
+    /// The name of the token that granted it.
+    #[prost(string, tag = "4")]
+    pub granted_by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSendAsRequest {
+    /// The account's.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantSendAsRequest {
+    /// The account's.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// The address of an account or alias, or @domain, of any hosted domain.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeSendAsRequest {
+    /// The account's.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// As it was granted.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub request_id: ::prost::bytes::Bytes,
+}
 /// Names below are of domains or addresses of accounts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetCountriesRequest {
@@ -1469,6 +1519,9 @@ pub struct MailEvent {
     pub text: ::prost::alloc::string::String,
     #[prost(string, tag = "11")]
     pub trace: ::prost::alloc::string::String,
+    /// The address of the account that logged in; empty if none did.
+    #[prost(string, tag = "12")]
+    pub login: ::prost::alloc::string::String,
 }
 /// Mail that workers leave alone: to a destination, from a domain, or from one of our addresses to a destination that blocks it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2675,6 +2728,72 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ResumeSending"));
             self.inner.unary(req, path, codec).await
         }
+        /// In whose names an account may send beside its own.
+        pub async fn get_send_as(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSendAsRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendAsGrants>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GetSendAs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GetSendAs"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets an account send in the name of a hosted address, or of all addresses of a hosted domain. In force when this returns.
+        pub async fn grant_send_as(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GrantSendAsRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendAsGrants>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/GrantSendAs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "GrantSendAs"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets it no more.
+        pub async fn revoke_send_as(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeSendAsRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendAsGrants>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/RevokeSendAs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "RevokeSendAs"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Where an account's mail goes on to.
         pub async fn get_forward(
             &mut self,
@@ -3695,6 +3814,21 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ResumeSendingRequest>,
         ) -> std::result::Result<tonic::Response<super::AccountSending>, tonic::Status>;
+        /// In whose names an account may send beside its own.
+        async fn get_send_as(
+            &self,
+            request: tonic::Request<super::GetSendAsRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendAsGrants>, tonic::Status>;
+        /// Lets an account send in the name of a hosted address, or of all addresses of a hosted domain. In force when this returns.
+        async fn grant_send_as(
+            &self,
+            request: tonic::Request<super::GrantSendAsRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendAsGrants>, tonic::Status>;
+        /// Lets it no more.
+        async fn revoke_send_as(
+            &self,
+            request: tonic::Request<super::RevokeSendAsRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendAsGrants>, tonic::Status>;
         /// Where an account's mail goes on to.
         async fn get_forward(
             &self,
@@ -5190,6 +5324,137 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResumeSendingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GetSendAs" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSendAsSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::GetSendAsRequest>
+                    for GetSendAsSvc<T> {
+                        type Response = super::SendAsGrants;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSendAsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::get_send_as(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSendAsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/GrantSendAs" => {
+                    #[allow(non_camel_case_types)]
+                    struct GrantSendAsSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::GrantSendAsRequest>
+                    for GrantSendAsSvc<T> {
+                        type Response = super::SendAsGrants;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GrantSendAsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::grant_send_as(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GrantSendAsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/RevokeSendAs" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeSendAsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::RevokeSendAsRequest>
+                    for RevokeSendAsSvc<T> {
+                        type Response = super::SendAsGrants;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeSendAsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::revoke_send_as(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeSendAsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -29,7 +29,7 @@ impl Row for api::MailEvent {
             date(self.time_ms),
             kind(self.kind).to_owned(),
             self.peer.clone(),
-            path(&self.sender),
+            from(self),
             self.recipient.clone(),
             if self.id.is_empty() { self.trace.clone() } else { self.id.clone() },
             self.text.clone(),
@@ -49,7 +49,16 @@ impl Row for api::MailEvent {
             "bytes": self.bytes,
             "text": self.text,
             "trace": self.trace,
+            "login": self.login,
         })
+    }
+}
+
+/// The sender, and who logged in to send if that is somebody else.
+fn from(event: &api::MailEvent) -> String {
+    match event.login.as_str() {
+        login if login.is_empty() || login.eq_ignore_ascii_case(&event.sender) => path(&event.sender),
+        login => format!("{} ({login})", path(&event.sender)),
     }
 }
 

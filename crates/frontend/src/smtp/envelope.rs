@@ -7,14 +7,15 @@ use futures::future::join_all;
 use yubin_policy::peer::PeerDenial;
 use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, Transaction as Purpose, admit};
 use yubin_policy::refusal_text::{self, Stage};
+use yubin_policy::sender::{self, SenderFacts};
 use yubin_policy::srs::is_srs;
-use yubin_policy::{RecipientDenial, sender};
+use yubin_policy::{RecipientDenial, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
 use yubin_state::command::DomainCommand;
 use yubin_state::query::Answering;
 use yubin_state::queue::dead::recipient_hash;
-use yubin_state::sending::{Counting, SendingAllowance, SendingCommand};
+use yubin_state::sending::{Counting, SendAsGrant, SenderRight, SendingAllowance, SendingCommand};
 use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, SmtpReply};
 
@@ -65,16 +66,11 @@ impl SmtpRim {
     async fn own_sender(&self, path: &ReversePath) -> Result<(Sender, SendingAllowance), SmtpReply> {
         let Some(identity) = &self.identity else { return Err(out_of_order()) };
         let (store, name) = (&self.connection.shared.store, &identity.address.domain);
-        let sender = match path {
-            ReversePath::Address(address) if address.domain == *name => Some(address.local.clone()),
-            ReversePath::Address(_) | ReversePath::Null => None,
-        };
-        let asked = store.ask(name, Query::Sending { login: identity.login, sender, now: now() });
+        let asked =
+            store.ask(name, Query::Sending { login: identity.login, sender: path.address().cloned(), now: now() });
         match asked.await.map_err(|error| unavailable(&error))? {
-            Some((_, Answer::Sending { allowance, own })) => {
-                let permit = sender::own(name, own.as_slice(), path);
-                let permit = permit.map_err(|refusal| self.refused(&refusal, Stage::Envelope))?;
-                Ok((Sender::Owned(permit), allowance))
+            Some((_, Answer::Sending { allowance, right })) => {
+                Ok((Sender::Owned(self.permit(name, &right, path).await?), allowance))
             }
             Some((home, Answer::SendingRefused { refusal, counting })) => {
                 let refusal = match counting {
@@ -85,6 +81,42 @@ impl SmtpRim {
             }
             Some((_, Answer::Refused(refusal))) => Err(self.refused(&refusal, Stage::Envelope)),
             None => Err(self.refused(&Refusal::StaleGeneration, Stage::Envelope)),
+            Some(_) => Err(out_of_order()),
+        }
+    }
+
+    /// May the sender be used by this right?
+    async fn permit(
+        &self,
+        home: &DomainName,
+        right: &SenderRight,
+        path: &ReversePath,
+    ) -> Result<SenderPermit, SmtpReply> {
+        let refused = |refusal: Refusal| self.refused(&refusal, Stage::Envelope);
+        let nothing = SenderFacts { home, own: None, granted: None };
+        let facts = match right {
+            SenderRight::Missing => nothing,
+            SenderRight::Own(own) => SenderFacts { own: Some(own), ..nothing },
+            SenderRight::Granted(grant) if grant.name.domain() == home => {
+                SenderFacts { granted: Some(&grant.name), ..nothing }
+            }
+            SenderRight::Granted(grant) => {
+                let granted = self.confirmed(grant).await?.then_some(&grant.name);
+                SenderFacts { granted, ..nothing }
+            }
+        };
+        sender::admit(facts, path).map_err(refused)
+    }
+
+    /// Is a name of another domain still what it was when an account was let send in it?
+    async fn confirmed(&self, grant: &SendAsGrant) -> Result<bool, SmtpReply> {
+        let asked = self.connection.shared.store.ask(grant.name.domain(), Query::NameHolder(grant.local().cloned()));
+        match asked.await.map_err(|error| unavailable(&error))? {
+            Some((hosted, Answer::NameHolder(holder))) => Ok(hosted.id == grant.domain && holder == grant.holder),
+            Some((_, Answer::Refused(refusal @ Refusal::DomainSuspended { .. }))) => {
+                Err(self.refused(&refusal, Stage::Envelope))
+            }
+            Some((_, Answer::Refused(_))) | None => Ok(false),
             Some(_) => Err(out_of_order()),
         }
     }

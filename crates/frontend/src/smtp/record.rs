@@ -79,6 +79,7 @@ impl SmtpRim {
             sender: sender.bare(),
             recipient: String::new(),
             message_id: None,
+            login: self.identity.as_ref().map(|identity| identity.address.to_string()).unwrap_or_default(),
             id: None,
             bytes: 0,
             text,

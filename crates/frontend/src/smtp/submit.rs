@@ -31,7 +31,7 @@ impl SmtpRim {
             Err(SigningError::Refused(refusal)) => return Ok(Reply::Refused(refusal)),
             Err(SigningError::Store(error)) => return Err(error),
             Err(error) => {
-                tracing::error!(domain = %identity.address.domain, %error, "a message can't be signed");
+                tracing::error!(sender = %transaction.sender.path(), %error, "a message can't be signed");
                 return Err(StoreError::Unavailable("the message can't be signed".to_owned()));
             }
         };
@@ -60,13 +60,15 @@ impl SmtpRim {
         self.propose(&home, &command, &complete.spooled).await
     }
 
-    /// What goes before the message: the signatures of its sender's domain, then Received, which they don't cover.
+    /// What goes before the message: the signatures of its sender's domain, then Received, which they don't cover. Who sends in the name
+    /// of another domain has that one's signatures, which its DMARC record asks for.
     async fn prefix(
         &self,
         transaction: &Transaction,
         complete: &Complete,
-        domain: &DomainName,
+        home: &DomainName,
     ) -> Result<Bytes, SigningError> {
+        let domain = transaction.sender.path().address().map_or(home, |sender| &sender.domain);
         let received = self.trace_fields(transaction, complete, now()).received(sole(transaction).as_deref());
         let shared = &self.connection.shared;
         let signed = shared.signers.sign(domain, &received, &complete.spooled.body).await;

@@ -13,8 +13,14 @@ use crate::stop::Outcome;
 use crate::table::{Read as _, go_on_while};
 
 pub(super) fn check<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Outcome<(), V::Error> {
-    let tables =
-        [Table::SendingControl, Table::SendingCounters, Table::SendingNotice, Table::KnownRecipients, Table::Countries];
+    let tables = [
+        Table::SendingControl,
+        Table::SendingCounters,
+        Table::SendingNotice,
+        Table::KnownRecipients,
+        Table::Countries,
+        Table::SendAs,
+    ];
     for table in tables {
         view.each_key(&keys::rows_of(table, rows.id), |key| {
             let account = AccountId(keys::parse_second(key));
@@ -31,6 +37,9 @@ pub(super) fn check<V: View>(view: &V, rows: &Rows, found: &mut Findings) -> Out
         let known = view.row(&keys::known_recipients(rows.id, id))?.unwrap_or_default();
         let few = known.0.len() <= limits::KNOWN_RECIPIENTS_MAX;
         found.holds("known recipients are bounded", few, || format!("account {id}"));
+        let names = view.row(&keys::send_as(rows.id, id))?.unwrap_or_default();
+        let few = names.0.len() <= limits::SEND_AS_MAX;
+        found.holds("names to send in are bounded", few, || format!("account {id}"));
         let history = view.row(&keys::sending_control(rows.id, id))?.map_or(0, |control| control.history.len());
         let few = history <= limits::SENDING_HISTORY_MAX;
         found.holds("the history of sending is bounded", few, || format!("account {id}"));

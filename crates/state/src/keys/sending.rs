@@ -6,7 +6,7 @@ use yubin_types::{AccountId, CountryRule, DomainId};
 
 use super::{Key, Span, Table, b4, b8, key, prefix};
 use crate::sending::counters::SendingCounters;
-use crate::sending::record::{KnownRecipients, SendingControl};
+use crate::sending::record::{KnownRecipients, SendAsGrants, SendingControl};
 
 /// What was decided about an account's sending.
 #[must_use]
@@ -30,6 +30,12 @@ pub fn sending_counters_of(domain: DomainId) -> Span<SendingCounters> {
 #[must_use]
 pub fn countries(domain: DomainId, account: AccountId) -> Key<CountryRule> {
     key(Table::Countries, &[&b8(domain.0), &b4(account.0)])
+}
+
+/// In whose names an account may send beside its own.
+#[must_use]
+pub fn send_as(domain: DomainId, account: AccountId) -> Key<SendAsGrants> {
+    key(Table::SendAs, &[&b8(domain.0), &b4(account.0)])
 }
 
 /// An owner is to be told of a suspension.

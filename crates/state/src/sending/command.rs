@@ -1,8 +1,9 @@
 //! What can be proposed about an account's sending.
 
 use serde::{Deserialize, Serialize};
-use yubin_types::{AccountId, AccountSending, Limit, LocalPart, Timestamp};
+use yubin_types::{AccountId, AccountSending, DomainId, Limit, LocalPart, SenderName, Timestamp};
 
+use super::record::NameHolder;
 use crate::command::{Login, NewMessage, Recipient};
 
 /// Commands on an account's sending.
@@ -39,5 +40,23 @@ pub enum SendingCommand {
         recipient: Recipient,
         /// The notice.
         message: NewMessage,
+    },
+    /// Lets an account send in another name, too.
+    GrantSendAs {
+        /// The account.
+        local: LocalPart,
+        /// The name, hosted here.
+        name: SenderName,
+        /// The name's domain.
+        domain: DomainId,
+        /// What the name stands for.
+        holder: NameHolder,
+    },
+    /// Takes such a right back.
+    RevokeSendAs {
+        /// The account.
+        local: LocalPart,
+        /// The name.
+        name: SenderName,
     },
 }

@@ -1,11 +1,12 @@
 //! What is asked about sending: by a front end before a message comes, by the administration, and by the leader that tells owners.
 
-use yubin_types::{AccountId, DomainId, LocalPart, Timestamp, limits};
+use yubin_types::{AccountId, Address, DomainId, LocalPart, Timestamp, limits};
 
 use super::admit::{self, Ledger, WHOLE_DOMAIN};
-use super::record::{SendingAllowance, SendingNotice, SendingReport, SendingSuspension};
+use super::record::{SenderRight, SendingAllowance, SendingNotice, SendingReport, SendingSuspension};
+use super::send_as;
 use crate::answer::Reading;
-use crate::answer::accounts::{is_own, named};
+use crate::answer::accounts::named;
 use crate::command::Login;
 use crate::keys::{self, DueKind};
 use crate::kv::View;
@@ -16,25 +17,25 @@ use crate::stop::Outcome;
 use crate::table::Read as _;
 use crate::work::logged_in;
 
-/// What a login may send now, and whether the sender's name is its own.
+/// What a login may send now, and by what right as this sender.
 pub(crate) fn allowance<V: View>(
     reading: &Reading<'_, V>,
     login: Login,
-    sender: Option<&LocalPart>,
+    sender: Option<&Address>,
     now: Timestamp,
 ) -> Outcome<Answer, V::Error> {
     logged_in(reading.view, reading.id, &reading.domain, login)?;
     // A group that rested has an old stamp: the asker's clock opens the next hour.
     let now = reading.view.row(&keys::clock())?.unwrap_or_default().max(now);
     let ledger = Ledger::open(reading.view, reading.id, &reading.domain, login.account, now)?;
-    let own = match sender {
-        Some(sender) if is_own(reading, login.account, sender)? => Some(sender.clone()),
-        _ => None,
+    let right = match sender {
+        Some(sender) => send_as::right(reading, login.account, sender)?,
+        None => SenderRight::Missing,
     };
     Ok(match ledger.allowance() {
         Ok(allowance) => {
             let dead = dead::refused(reading.view, reading.id, now)?;
-            Answer::Sending { allowance: SendingAllowance { dead, ..allowance }, own }
+            Answer::Sending { allowance: SendingAllowance { dead, ..allowance }, right }
         }
         Err(refusal) => Answer::SendingRefused { counting: admit::counting(&reading.domain, &refusal), refusal },
     })

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, AccountSending, DomainId, DomainName, Epoch, Limit, LocalPart, Refusal, SendingLimits, SuspensionCause,
-    Timestamp,
+    AccountId, AccountSending, DomainId, DomainName, Epoch, Limit, LocalPart, Refusal, SenderName, SendingLimits,
+    SuspensionCause, Timestamp,
 };
 
 use super::counters::SendingCounters;
@@ -44,6 +44,58 @@ pub struct SendingChange {
 /// Recipients that an account has written to: hashes of their addresses, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownRecipients(pub Vec<u32>);
+
+/// The names that an account may send in beside its own; at most [`yubin_types::limits::SEND_AS_MAX`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendAsGrants(pub Vec<SendAsGrant>);
+
+/// A right to send in a name that is not the account's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendAsGrant {
+    /// The name.
+    pub name: SenderName,
+    /// The domain that it was in: a new one of the same name has another id.
+    pub domain: DomainId,
+    /// What it stood for. The right is in force while it does.
+    pub holder: NameHolder,
+    /// When it was granted.
+    pub since: Timestamp,
+    /// By whom: a token's id.
+    pub by: String,
+}
+
+impl SendAsGrant {
+    /// The local part of the name; `None`: it is a whole domain.
+    #[must_use]
+    pub const fn local(&self) -> Option<&LocalPart> {
+        match &self.name {
+            SenderName::Address(address) => Some(&address.local),
+            SenderName::Domain(_) => None,
+        }
+    }
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NameHolder {
+    /// A whole domain.
+    Domain,
+    /// This account.
+    Account(AccountId),
+    /// An alias.
+    Alias,
+}
+
+/// By what right a login sends as an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SenderRight {
+    /// By none.
+    Missing,
+    /// It is its own: this local part, or an alias that leads only to it.
+    Own(LocalPart),
+    /// It was granted. If the name is in another domain, that domain must still confirm it.
+    Granted(Box<SendAsGrant>),
+}
 
 /// What an account may send now. The command decides again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

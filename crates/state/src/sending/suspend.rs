@@ -8,7 +8,7 @@ use yubin_types::{AccountId, AccountSending, Limit, LocalPart, Refusal, Suspensi
 
 use super::command::SendingCommand;
 use super::record::{SendingChange, SendingControl, SendingSuspension};
-use super::{admit, record};
+use super::{admit, record, send_as};
 use crate::accounts::{check_reason, named};
 use crate::command::{Actor, NewMessage, Recipient};
 use crate::keys::{self, DueKind};
@@ -38,6 +38,10 @@ pub(crate) fn carry_out<T: Txn>(
         SendingCommand::Tell { account, since, recipient, message } => {
             tell(work, (account, since), recipient, &message)
         }
+        SendingCommand::GrantSendAs { local, name, domain, holder } => {
+            send_as::grant(work, &local, name, (domain, holder), actor)
+        }
+        SendingCommand::RevokeSendAs { local, name } => send_as::revoke(work, &local, &name),
     }
 }
 
@@ -119,6 +123,7 @@ pub(crate) fn forget<T: Txn>(work: &mut Work<'_, T>, account: AccountId) -> Outc
     work.txn.unset(&keys::sending_counters(work.id, account));
     work.txn.unset(&keys::known_recipients(work.id, account));
     super::countries::forget(work, account);
+    send_as::forget(work, account);
     if work.txn.row(&keys::sending_notice(work.id, account))?.is_some() {
         told(work, account)?;
     }

@@ -2,8 +2,9 @@
 
 use yubin_state::command::{DomainCommand, Login};
 use yubin_state::record::Plan;
+use yubin_state::sending::SenderRight;
 use yubin_state::{Answer, Query, Reply, Topic};
-use yubin_types::{Limit, Refusal, Usage, limits};
+use yubin_types::{Address, DomainName, Limit, Refusal, Usage, limits};
 
 use crate::lab::{D1, Lab, local, plan, refused, verifiers};
 
@@ -180,10 +181,12 @@ fn lists_come_in_pages_and_addresses_know_their_aliases() {
         ("ann+x", false),
         ("eve", false),
     ] {
-        let sender = Some(local(sender));
-        let Answer::Sending { own, .. } = lab.ask(D1, &Query::Sending { login, sender: sender.clone(), now }) else {
+        let domain = DomainName::parse("one.example").unwrap();
+        let sender = Address { local: local(sender), domain };
+        let Answer::Sending { right, .. } = lab.ask(D1, &Query::Sending { login, sender: Some(sender.clone()), now })
+        else {
             panic!()
         };
-        assert_eq!(own, sender.filter(|_| owned));
+        assert_eq!(right, if owned { SenderRight::Own(sender.local) } else { SenderRight::Missing });
     }
 }

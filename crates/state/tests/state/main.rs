@@ -27,6 +27,7 @@ mod queue_model;
 mod queue_reads;
 mod resync;
 mod retries;
+mod send_as;
 mod sending;
 mod sending_model;
 mod trash;
