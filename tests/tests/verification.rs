@@ -11,7 +11,10 @@ use yubin_tests::over_both_transports;
 use yubin_tests::smtp::Smtp;
 use yubin_tests::system::{System, Transport};
 
-over_both_transports!(mail_is_taken_filed_refused_and_put_off);
+over_both_transports! {
+    mail_is_taken_filed_refused_and_put_off,
+    hosts_without_a_name_are_refused_as_account_domain_and_plan_say,
+}
 
 const DOMAIN: &str = "hosted.example";
 const STERN: &str = "stern.example";
@@ -90,4 +93,35 @@ fn mail_is_taken_filed_refused_and_put_off(transport: Transport) {
     let barred = world.send(&format!("u0@{STERN}"), "ann@good.example", "");
     let expected = format!("550 5.7.1 <u0@{STERN}>... Relaying denied. IP name possibly forged [127.0.0.1]");
     assert_eq!(barred.trim_end(), expected);
+}
+
+/// SONET-09, SONET-10: from the moment that a call returns, each before what is configured.
+fn hosts_without_a_name_are_refused_as_account_domain_and_plan_say(transport: Transport) {
+    let world = World::start(transport);
+    let ctl = |line: &str| world.system.admin.ctl(&line.split(' ').collect::<Vec<_>>(), "").unwrap();
+    let refused = |user: &str| {
+        let reply = world.send(user, "ann@good.example", "");
+        let expected = format!("550 5.7.1 <{user}>... Relaying denied. IP name possibly forged [127.0.0.1]");
+        assert!(reply.starts_with("250") || reply.trim_end() == expected, "{reply}");
+        !reply.starts_with("250")
+    };
+    let (user, stern) = (format!("u0@{DOMAIN}"), format!("u0@{STERN}"));
+    assert!(!refused(&user) && refused(&stern), "as is configured");
+    ctl("plan put strict --reverse-dns require");
+    ctl(&format!("domain update {DOMAIN} --plan strict"));
+    assert!(refused(&user));
+    assert!(ctl(&format!("filtering show {DOMAIN}")).contains("plan      name of a sending host  require"));
+    ctl(&format!("filtering set {DOMAIN} --reverse-dns accept --dmarc junk"));
+    assert!(!refused(&user));
+    ctl(&format!("filtering set {user} --reverse-dns require"));
+    assert!(refused(&user));
+    let shown: serde_json::Value = serde_json::from_str(&ctl(&format!("filtering show {user} --json"))).unwrap();
+    let rules = ["account", "domain"].map(|whose| shown[whose]["reverse_dns"].as_str().unwrap().to_owned());
+    assert_eq!((rules, &shown["plan_reverse_dns"]), (["require", "accept"].map(str::to_owned), &"require".into()));
+    ctl(&format!("filtering clear {user}"));
+    assert!(!refused(&user));
+    ctl(&format!("filtering clear {DOMAIN}"));
+    assert!(refused(&user));
+    ctl(&format!("filtering set {STERN} --reverse-dns accept"));
+    assert!(!refused(&stern), "what is set goes before what is configured");
 }

@@ -1,5 +1,6 @@
 //! Between the words of the house and the messages of the API.
 
+use crate::filtering::{reverse_dns_from, reverse_dns_to};
 use crate::sending::{limits_from, limits_to};
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
@@ -137,6 +138,7 @@ pub(crate) fn plan_to(plan: &Plan) -> api::Plan {
         vault_seconds: plan.vault_seconds,
         sending: Some(limits_to(&plan.sending)),
         retry: plan.retry.as_deref().map(retry_to),
+        reverse_dns: reverse_dns_to(plan.reverse_dns).into(),
     }
 }
 
@@ -179,6 +181,7 @@ pub(crate) fn plan_from(plan: api::Plan) -> Result<Plan, Status> {
     if !(1..=limits::MESSAGE_BYTES_MAX).contains(&plan.message_bytes_max) {
         return Err(Status::invalid_argument(format!("plan.message_bytes_max: 1 to {}", limits::MESSAGE_BYTES_MAX)));
     }
+    let reverse_dns = reverse_dns_from(plan.reverse_dns());
     Ok(Plan {
         name: plan.name,
         domain_quota: plan.domain_quota.map(quota_from).unwrap_or_default(),
@@ -189,5 +192,6 @@ pub(crate) fn plan_from(plan: api::Plan) -> Result<Plan, Status> {
         vault_seconds: plan.vault_seconds,
         sending: Box::new(limits_from(plan.sending.unwrap_or_default())?),
         retry: plan.retry.map(retry_from).map(Box::new),
+        reverse_dns,
     })
 }

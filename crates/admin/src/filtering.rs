@@ -1,11 +1,13 @@
-//! What a domain, or an account of it, wants done with mail from other servers (SHIN-11, SHIN-12): shown, set and cleared.
+//! What a domain, or an account of it, wants done with mail from other servers (SHIN-11, SHIN-12, SONET-09, SONET-10): shown, set and cleared.
 
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::{Caller, StoreClient};
 use yubin_state::command::DomainCommand;
 use yubin_state::{Answer, Query};
-use yubin_types::{DmarcHandling, Filtering, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamScore};
+use yubin_types::{
+    DmarcHandling, Filtering, ReverseDnsRule, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamScore,
+};
 
 use crate::domains::{change, hosted};
 use crate::request::RequestKey;
@@ -54,19 +56,20 @@ async fn show(client: &StoreClient, whose: &Whose) -> Result<api::FilteringRules
             name: whose.to_string(),
             account: rules.account.map(filtering_to),
             domain: rules.domain.map(filtering_to),
+            plan_reverse_dns: reverse_dns_to(rules.plan_reverse_dns).into(),
         }),
         other => Err(unexpected(&other)),
     }
 }
 
-fn filtering_to(Filtering { dmarc, spam }: Filtering) -> api::Filtering {
+fn filtering_to(Filtering { dmarc, spam, reverse_dns }: Filtering) -> api::Filtering {
     let dmarc = match dmarc {
         None => api::DmarcHandling::Unspecified,
         Some(DmarcHandling::Enforce) => api::DmarcHandling::Enforce,
         Some(DmarcHandling::Junk) => api::DmarcHandling::Junk,
         Some(DmarcHandling::Report) => api::DmarcHandling::Report,
     };
-    api::Filtering { dmarc: dmarc.into(), spam: spam.map(spam_to) }
+    api::Filtering { dmarc: dmarc.into(), spam: spam.map(spam_to), reverse_dns: reverse_dns_to(reverse_dns).into() }
 }
 
 fn filtering_from(filtering: api::Filtering) -> Result<Filtering, Status> {
@@ -76,7 +79,25 @@ fn filtering_from(filtering: api::Filtering) -> Result<Filtering, Status> {
         api::DmarcHandling::Junk => Some(DmarcHandling::Junk),
         api::DmarcHandling::Report => Some(DmarcHandling::Report),
     };
-    Ok(Filtering { dmarc, spam: filtering.spam.map(spam_from).transpose()? })
+    let reverse_dns = reverse_dns_from(filtering.reverse_dns());
+    Ok(Filtering { dmarc, spam: filtering.spam.map(spam_from).transpose()?, reverse_dns })
+}
+
+/// What hosts must be called; of plans, too.
+pub(crate) const fn reverse_dns_to(rule: Option<ReverseDnsRule>) -> api::ReverseDnsRule {
+    match rule {
+        None => api::ReverseDnsRule::Unspecified,
+        Some(ReverseDnsRule::Accept) => api::ReverseDnsRule::Accept,
+        Some(ReverseDnsRule::Require) => api::ReverseDnsRule::Require,
+    }
+}
+
+pub(crate) const fn reverse_dns_from(rule: api::ReverseDnsRule) -> Option<ReverseDnsRule> {
+    match rule {
+        api::ReverseDnsRule::Unspecified => None,
+        api::ReverseDnsRule::Accept => Some(ReverseDnsRule::Accept),
+        api::ReverseDnsRule::Require => Some(ReverseDnsRule::Require),
+    }
 }
 
 fn spam_to(rules: SpamRules) -> api::SpamRules {

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 
 pub(crate) use auto_reply::{AutoReplyVerb, SetAutoReplyArgs};
 pub(crate) use countries::{CountriesVerb, SetCountriesArgs};
-pub(crate) use filtering::{Dmarc, FilteringVerb, Handling, SetFilteringArgs, SpamArgs};
+pub(crate) use filtering::{Dmarc, FilteringVerb, Handling, ReverseDns, SetFilteringArgs, SpamArgs};
 pub(crate) use forward::ForwardVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
@@ -331,6 +331,9 @@ pub(crate) struct PlanArgs {
     /// Seconds that expunged mail is kept for undelete.
     #[arg(long, default_value_t = yubin_types::limits::VAULT_SECONDS_DEFAULT)]
     pub(crate) vault_seconds: u64,
+    /// What the name of a host that sends to its domains must be; without this as the front ends are configured.
+    #[arg(long, value_enum)]
+    pub(crate) reverse_dns: Option<ReverseDns>,
     #[command(flatten)]
     pub(crate) sending: PlanSendingArgs,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use yubin_proto::r#gen::admin as api;
 
 use super::args::{
     AccountVerb, AliasVerb, Bytes, CtlArgs, DkimVerb, DomainVerb, MailboxVerb, Noun, PlanArgs, PlanVerb, QuotaVerb,
-    QuotaWish, UsageCheck,
+    QuotaWish, ReverseDns, UsageCheck,
 };
 use super::connection::{Connection, connect};
 use super::pages::{self, PAGE_SIZE};
@@ -282,6 +282,7 @@ fn to_plan(args: PlanArgs) -> anyhow::Result<api::Plan> {
         vault_seconds: args.vault_seconds,
         sending: Some(args.sending.limits()),
         retry: args.retry.terms(),
+        reverse_dns: ReverseDns::rule(args.reverse_dns).into(),
     })
 }
 

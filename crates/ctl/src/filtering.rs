@@ -2,7 +2,7 @@
 
 use yubin_proto::r#gen::admin as api;
 
-use super::args::{Dmarc, FilteringVerb, Handling, SetFilteringArgs, SpamArgs};
+use super::args::{Dmarc, FilteringVerb, Handling, ReverseDns, SetFilteringArgs, SpamArgs};
 use super::call::request_id;
 use super::connection::Connection;
 use super::show::{Form, Shown as _};
@@ -13,9 +13,10 @@ pub(super) async fn filtering(mut api: Connection, verb: FilteringVerb, form: Fo
     let rules = match verb {
         FilteringVerb::Show { name } => api.get_filtering(api::GetFilteringRequest { name }).await?,
         FilteringVerb::Clear { name } => api.clear_filtering(api::ClearFilteringRequest { name, request_id }).await?,
-        FilteringVerb::Set(SetFilteringArgs { name, dmarc, spam }) => {
+        FilteringVerb::Set(SetFilteringArgs { name, dmarc, reverse_dns, spam }) => {
             let spam = spam.is_given().then(|| spam_rules(spam));
-            let filtering = Some(api::Filtering { dmarc: dmarc_to(dmarc).into(), spam });
+            let reverse_dns = ReverseDns::rule(reverse_dns).into();
+            let filtering = Some(api::Filtering { dmarc: dmarc_to(dmarc).into(), spam, reverse_dns });
             api.set_filtering(api::SetFilteringRequest { name, filtering, request_id }).await?
         }
     };

@@ -234,6 +234,7 @@ impl Row for api::Plan {
             "vault_seconds": self.vault_seconds,
             "sending": sending::limits(self.sending.as_ref()),
             "retry": self.retry.as_ref().map(retry),
+            "reverse_dns": filtering::reverse_dns(self.reverse_dns()),
         })
     }
 }

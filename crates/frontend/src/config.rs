@@ -10,11 +10,11 @@ use yubin_dns_auth::verify::{DnsList, Verifier};
 use yubin_policy::countries::UnknownCountry;
 use yubin_policy::guessing::GuessingRule;
 use yubin_policy::networks::{NetworkLimits, NetworkWidth};
-use yubin_policy::peer::{ListRule, ReverseDnsRule};
+use yubin_policy::peer::ListRule;
 use yubin_session::PlaintextLogin;
 use yubin_session::sasl::TokenLogin;
 use yubin_state::greylist::GreylistTerms;
-use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network, Priority};
+use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network, Priority, ReverseDnsRule};
 
 use crate::auth::issuers::IssuersConfig;
 use crate::tls::TlsSource;

@@ -50,8 +50,8 @@ pub use yubin_policy::content::{AbsentHandling, EncryptedHandling, UnscannedHand
 pub use yubin_policy::countries::UnknownCountry;
 pub use yubin_policy::guessing::GuessingRule;
 pub use yubin_policy::networks::{NetworkLimits, NetworkWidth, ServiceLimits};
-pub use yubin_policy::peer::{ListRule, ReverseDnsRule};
+pub use yubin_policy::peer::ListRule;
 pub use yubin_policy::spam::{SPAM_POINTS_DEFAULT, Weights};
 pub use yubin_session::PlaintextLogin;
 pub use yubin_state::greylist::GreylistTerms;
-pub use yubin_types::{DmarcHandling, SenderPattern, SpamFilter, SpamHandling, SpamRules};
+pub use yubin_types::{DmarcHandling, ReverseDnsRule, SenderPattern, SpamFilter, SpamHandling, SpamRules};

@@ -6,19 +6,9 @@
 
 use std::net::IpAddr;
 
-use yubin_types::Address;
+use yubin_types::{Address, ReverseDnsRule};
 
 use crate::inbound::Reputation;
-
-/// What a hosted domain demands of a host's name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReverseDnsRule {
-    /// Nothing.
-    #[default]
-    Accept,
-    /// A name that leads back to the address (SONET-09, SONET-10).
-    Require,
-}
 
 /// What is known of the host's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,6 +97,7 @@ fn plan() -> Plan {
         vault_seconds: 86_400,
         sending: Box::default(),
         retry: None,
+        reverse_dns: None,
     }
 }
 

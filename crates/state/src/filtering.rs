@@ -1,4 +1,4 @@
-//! What a domain and its accounts want done with mail from other servers (SHIN-11, SHIN-12): kept here, told with each recipient, applied by
+//! What a domain and its accounts want done with mail from other servers (SHIN-11, SHIN-12, SONET-09, SONET-10): kept here, told with each recipient, applied by
 //! the front end that takes the message.
 //!
 //! Most have no such rules, and the rows of domain and account know it, so that a recipient costs nothing more. The domain's own stand under
@@ -48,7 +48,7 @@ pub(crate) fn set<T: Txn>(
 
 fn check(account: Option<&LocalPart>, rules: Option<&Filtering>) -> Result<(), Refusal> {
     let invalid = |why: String| Refusal::InvalidValue { why };
-    let Some(Filtering { dmarc, spam }) = rules else { return Ok(()) };
+    let Some(Filtering { dmarc, spam, .. }) = rules else { return Ok(()) };
     if account.is_some() && dmarc.is_some() {
         return Err(invalid("what is done with mail that fails DMARC is for the domain to say".to_owned()));
     }
@@ -85,5 +85,9 @@ fn rules<V: View>(reading: &Reading<'_, V>, account: Option<AccountId>) -> Outco
         None => Ok(None),
     };
     let domain = reading.domain.filters.then_some(WHOLE_DOMAIN);
-    Ok(FilteringRules { account: row(account)?, domain: row(domain)? })
+    Ok(FilteringRules {
+        account: row(account)?,
+        domain: row(domain)?,
+        plan_reverse_dns: reading.domain.plan.reverse_dns,
+    })
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
     AccountId, DomainId, DomainName, EmailId, FlagSet, Limit, LocalPart, MailboxId, MailboxName, ModSeq, Placement,
-    Quota, SendingLimits, SpecialUse, Timestamp, Uid, UidValidity, Usage, limits,
+    Quota, ReverseDnsRule, SendingLimits, SpecialUse, Timestamp, Uid, UidValidity, Usage, limits,
 };
 
 use crate::kv::BodyRef;
@@ -33,6 +33,8 @@ pub struct Plan {
     pub sending: Box<SendingLimits>,
     /// How queued mail is tried; `None`: as the workers are configured.
     pub retry: Option<Box<RetryTerms>>,
+    /// What the names of hosts that send to its domains must be; `None`: as the front ends are configured (SONET-09, SONET-10).
+    pub reverse_dns: Option<ReverseDnsRule>,
 }
 
 /// How long and how often a domain's queued mail is tried, and how its senders are told.

@@ -117,6 +117,7 @@ fn default_plan() -> Plan {
         vault_seconds: limits::VAULT_SECONDS_DEFAULT,
         sending: Box::new(SendingLimits::standard()),
         retry: None,
+        reverse_dns: None,
     }
 }
 

@@ -78,6 +78,7 @@ async fn create_domain(client: &StoreClient) -> Scope {
         vault_seconds: 0,
         sending: Box::default(),
         retry: None,
+        reverse_dns: None,
     };
     let create = Command::Domain(DomainCommand::Create { name, plan, quota: None });
     assert_eq!(client.propose_once(scope, &create, &caller).await.unwrap(), Reply::Done);

@@ -69,6 +69,7 @@ async fn create_domain(client: &StoreClient, name: &str, quota: Quota) -> Arc<Ho
         vault_seconds: 0,
         sending: Box::default(),
         retry: None,
+        reverse_dns: None,
     };
     done(client, scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: Some(quota) })).await;
     done(client, yubin_proto::Scope::DIRECTORY, Command::Directory(DirectoryCommand::ActivateDomain(id))).await;

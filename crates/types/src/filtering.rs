@@ -1,4 +1,5 @@
-//! What a domain, or an account of it, wants done with mail from other servers: with forgeries (DMARC) and with spam (SHIN-11, SHIN-12).
+//! What a domain, or an account of it, wants done with mail from other servers: with forgeries (DMARC), with spam (SHIN-11, SHIN-12), and with
+//! hosts that have no name (SONET-09, SONET-10), of which a plan may speak for its domains.
 //!
 //! Senders can be allowed or denied by address or domain. How a message is judged by such rules is for `policy`; where nobody has set any,
 //! those of the front ends' configuration hold.
@@ -16,27 +17,44 @@ pub struct Filtering {
     pub dmarc: Option<DmarcHandling>,
     /// What is done with spam; `None`: an account's as its domain says, a domain's as the front ends are configured.
     pub spam: Option<SpamRules>,
+    /// What a sending host's name must be; `None`: an account's as its domain says, a domain's as its plan says, or else as the front ends are
+    /// configured.
+    pub reverse_dns: Option<ReverseDnsRule>,
 }
 
-/// The rules that an account and its domain have.
+/// The rules that an account, its domain and its plan have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilteringRules {
     /// Its own.
     pub account: Option<Filtering>,
     /// Those of its domain.
     pub domain: Option<Filtering>,
+    /// What its domain's plan says of hosts' names.
+    pub plan_reverse_dns: Option<ReverseDnsRule>,
 }
 
 impl FilteringRules {
-    /// What holds for the account: about spam its own, else its domain's; `None` if there is neither.
+    /// What holds for the account, rule by rule: its own, else its domain's, else its plan's; `None` if there is nothing of all that.
     #[must_use]
     pub fn in_force(self) -> Option<Filtering> {
-        let own = self.account.and_then(|account| account.spam);
-        match (own, self.domain) {
-            (None, domain) => domain,
-            (own, domain) => Some(Filtering { spam: own, ..domain.unwrap_or_default() }),
-        }
+        let (account, domain) = (self.account.unwrap_or_default(), self.domain.unwrap_or_default());
+        let in_force = Filtering {
+            dmarc: domain.dmarc,
+            spam: account.spam.or(domain.spam),
+            reverse_dns: account.reverse_dns.or(domain.reverse_dns).or(self.plan_reverse_dns),
+        };
+        (in_force != Filtering::default()).then_some(in_force)
     }
+}
+
+/// What a hosted domain demands of the name of a host that sends to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReverseDnsRule {
+    /// Nothing.
+    #[default]
+    Accept,
+    /// A name that leads back to the address (SONET-09, SONET-10).
+    Require,
 }
 
 /// What a hosted domain does with mail that fails DMARC.
@@ -175,7 +193,9 @@ impl fmt::Display for SenderPattern {
 
 #[cfg(test)]
 mod tests {
-    use super::{DmarcHandling, Filtering, FilteringRules, SenderPattern, SpamFilter, SpamRules, SpamRulesError};
+    use super::{
+        DmarcHandling, Filtering, FilteringRules, ReverseDnsRule, SenderPattern, SpamFilter, SpamRules, SpamRulesError,
+    };
     use crate::limits;
 
     #[test]
@@ -196,17 +216,40 @@ mod tests {
     #[test]
     fn an_account_s_own_rules_go_before_its_domain_s() {
         let rules = |filter| SpamRules { filter, ..SpamRules::default() };
-        let domain = Filtering { dmarc: Some(DmarcHandling::Junk), spam: Some(rules(SpamFilter::Off)) };
-        let own = Filtering { dmarc: None, spam: Some(rules(SpamFilter::On)) };
+        let nothing = Filtering::default();
+        let domain = Filtering {
+            dmarc: Some(DmarcHandling::Junk),
+            spam: Some(rules(SpamFilter::Off)),
+            reverse_dns: Some(ReverseDnsRule::Accept),
+        };
+        let own = Filtering { spam: Some(rules(SpamFilter::On)), ..nothing.clone() };
         let in_force = |account: Option<&Filtering>, domain: Option<&Filtering>| {
-            FilteringRules { account: account.cloned(), domain: domain.cloned() }.in_force()
+            FilteringRules { account: account.cloned(), domain: domain.cloned(), plan_reverse_dns: None }.in_force()
         };
         assert_eq!(in_force(None, None), None);
         assert_eq!(in_force(None, Some(&domain)), Some(domain.clone()));
         assert_eq!(in_force(Some(&Filtering::default()), Some(&domain)), Some(domain.clone()));
         assert_eq!(in_force(Some(&own), None), Some(own.clone()));
-        let both = Filtering { dmarc: Some(DmarcHandling::Junk), spam: own.spam.clone() };
+        let both = Filtering { spam: own.spam.clone(), ..domain.clone() };
         assert_eq!(in_force(Some(&own), Some(&domain)), Some(both));
+        assert_eq!(in_force(Some(&nothing), Some(&nothing)), None);
+    }
+
+    #[test]
+    fn a_plan_speaks_of_hosts_names_where_nobody_else_does() {
+        use ReverseDnsRule::{Accept, Require};
+        let rules =
+            |rule: Option<ReverseDnsRule>| rule.map(|_| Filtering { reverse_dns: rule, ..Filtering::default() });
+        for (account, domain, plan, expected) in [
+            (None, None, None, None),
+            (None, None, Some(Require), Some(Require)),
+            (None, Some(Accept), Some(Require), Some(Accept)),
+            (Some(Require), Some(Accept), None, Some(Require)),
+            (Some(Accept), Some(Require), Some(Require), Some(Accept)),
+        ] {
+            let all = FilteringRules { account: rules(account), domain: rules(domain), plan_reverse_dns: plan };
+            assert_eq!(all.in_force().and_then(|filtering| filtering.reverse_dns), expected);
+        }
     }
 
     #[test]

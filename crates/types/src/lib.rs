@@ -46,7 +46,8 @@ pub use country::{CountryCode, CountryCodeError, CountryRule, CountryRules, Perm
 pub use destination::{DestinationName, RecipientAddress};
 pub use dsn::{DsnEnvelope, DsnReturn, NotifyOn, NotifySet, is_xtext};
 pub use filtering::{
-    DmarcHandling, Filtering, FilteringRules, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamRulesError,
+    DmarcHandling, Filtering, FilteringRules, ReverseDnsRule, SenderPattern, SpamFilter, SpamHandling, SpamRules,
+    SpamRulesError,
 };
 pub use flags::{Flag, FlagSet, Keyword, SystemFlags};
 pub use handling::{ByMode, ByTrace, Deadline, Handling, Priority, Release, TlsDemand};

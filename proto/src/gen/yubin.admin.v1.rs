@@ -661,6 +661,10 @@ pub struct Filtering {
     /// Missing: of an account as its domain says, of a domain as the front ends are configured.
     #[prost(message, optional, tag = "2")]
     pub spam: ::core::option::Option<SpamRules>,
+    /// What a sending host's name must be. Unspecified: of an account as its domain says, of a domain as its plan says, or else as the front
+    /// ends are configured.
+    #[prost(enumeration = "ReverseDnsRule", tag = "3")]
+    pub reverse_dns: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpamRules {
@@ -694,6 +698,9 @@ pub struct FilteringRules {
     pub account: ::core::option::Option<Filtering>,
     #[prost(message, optional, tag = "3")]
     pub domain: ::core::option::Option<Filtering>,
+    /// What the domain's plan says.
+    #[prost(enumeration = "ReverseDnsRule", tag = "4")]
+    pub plan_reverse_dns: i32,
 }
 /// How an account answers by itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -865,6 +872,9 @@ pub struct Plan {
     /// How queued mail is tried; absent: as the queue workers are configured.
     #[prost(message, optional, tag = "9")]
     pub retry: ::core::option::Option<RetryTerms>,
+    /// What the names of hosts that send to its domains must be; unspecified: as the front ends are configured.
+    #[prost(enumeration = "ReverseDnsRule", tag = "10")]
+    pub reverse_dns: i32,
 }
 /// How long and how often queued mail is tried, and how its senders are told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1821,6 +1831,38 @@ impl SpamHandling {
             "SPAM_HANDLING_INBOX" => Some(Self::Inbox),
             "SPAM_HANDLING_JUNK" => Some(Self::Junk),
             "SPAM_HANDLING_REJECT" => Some(Self::Reject),
+            _ => None,
+        }
+    }
+}
+/// What the name of a host that sends must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReverseDnsRule {
+    Unspecified = 0,
+    /// Anything.
+    Accept = 1,
+    /// One that leads back to its address: others are refused.
+    Require = 2,
+}
+impl ReverseDnsRule {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVERSE_DNS_RULE_UNSPECIFIED",
+            Self::Accept => "REVERSE_DNS_RULE_ACCEPT",
+            Self::Require => "REVERSE_DNS_RULE_REQUIRE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVERSE_DNS_RULE_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVERSE_DNS_RULE_ACCEPT" => Some(Self::Accept),
+            "REVERSE_DNS_RULE_REQUIRE" => Some(Self::Require),
             _ => None,
         }
     }

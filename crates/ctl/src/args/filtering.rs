@@ -1,6 +1,7 @@
 //! `yubin ctl filtering`: its arguments.
 
 use clap::{Args, Subcommand, ValueEnum};
+use yubin_proto::r#gen::admin as api;
 
 #[derive(Subcommand)]
 pub(crate) enum FilteringVerb {
@@ -26,6 +27,10 @@ pub(crate) struct SetFilteringArgs {
     /// front ends are configured.
     #[arg(long, value_enum)]
     pub(crate) dmarc: Option<Dmarc>,
+    /// What a sending host's name must be: anything, or one that leads back to its address. Without this as the domain says, of a domain as
+    /// its plan says, or else as the front ends are configured.
+    #[arg(long, value_enum)]
+    pub(crate) reverse_dns: Option<ReverseDns>,
     #[command(flatten)]
     pub(crate) spam: SpamArgs,
 }
@@ -61,6 +66,23 @@ pub(crate) enum Dmarc {
     Enforce,
     Junk,
     Report,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ReverseDns {
+    Accept,
+    Require,
+}
+
+impl ReverseDns {
+    /// As the API has it.
+    pub(crate) const fn rule(given: Option<ReverseDns>) -> api::ReverseDnsRule {
+        match given {
+            None => api::ReverseDnsRule::Unspecified,
+            Some(ReverseDns::Accept) => api::ReverseDnsRule::Accept,
+            Some(ReverseDns::Require) => api::ReverseDnsRule::Require,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

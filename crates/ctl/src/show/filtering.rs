@@ -15,6 +15,9 @@ impl Shown for api::FilteringRules {
             if let Some(dmarc) = dmarc(filtering.dmarc()) {
                 row("mail that fails DMARC", dmarc.to_owned());
             }
+            if let Some(rule) = reverse_dns(filtering.reverse_dns()) {
+                row("name of a sending host", rule.to_owned());
+            }
             let Some(spam) = &filtering.spam else { continue };
             if spam.off {
                 row("spam filter", "off".to_owned());
@@ -28,6 +31,9 @@ impl Shown for api::FilteringRules {
             }
             spam.allow.iter().for_each(|sender| row("allowed", sender.clone()));
             spam.deny.iter().for_each(|sender| row("denied", sender.clone()));
+        }
+        if let Some(rule) = reverse_dns(self.plan_reverse_dns()) {
+            rows.push(["plan", "name of a sending host", rule].map(str::to_owned).to_vec());
         }
         if rows.is_empty() {
             return format!("{}: no rules of its own; as the front ends are configured\n", self.name);
@@ -49,9 +55,15 @@ impl Shown for api::FilteringRules {
                     "deny": spam.deny,
                 })
             });
-            Some(json!({ "dmarc": dmarc(filtering.dmarc()), "spam": spam }))
+            let reverse_dns = reverse_dns(filtering.reverse_dns());
+            Some(json!({ "dmarc": dmarc(filtering.dmarc()), "spam": spam, "reverse_dns": reverse_dns }))
         };
-        json!({ "name": self.name, "account": filtering(&self.account), "domain": filtering(&self.domain) })
+        json!({
+            "name": self.name,
+            "account": filtering(&self.account),
+            "domain": filtering(&self.domain),
+            "plan_reverse_dns": reverse_dns(self.plan_reverse_dns()),
+        })
     }
 }
 
@@ -61,6 +73,14 @@ const fn dmarc(handling: api::DmarcHandling) -> Option<&'static str> {
         api::DmarcHandling::Enforce => Some("enforce"),
         api::DmarcHandling::Junk => Some("junk"),
         api::DmarcHandling::Report => Some("report"),
+    }
+}
+
+pub(super) const fn reverse_dns(rule: api::ReverseDnsRule) -> Option<&'static str> {
+    match rule {
+        api::ReverseDnsRule::Unspecified => None,
+        api::ReverseDnsRule::Accept => Some("accept"),
+        api::ReverseDnsRule::Require => Some("require"),
     }
 }
 

@@ -17,12 +17,13 @@ use yubin_state::query::Answering;
 use yubin_state::queue::dead::recipient_hash;
 use yubin_state::sending::{Counting, SendAsGrant, SenderRight, SendingAllowance, SendingCommand};
 use yubin_state::{Answer, Command, Query, Reply};
-use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReversePath, SmtpReply};
+use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReverseDnsRule, ReversePath, SmtpReply};
 
 use super::greylist;
-use super::stranger::{self, PeerFacts};
+use super::stranger::PeerFacts;
 use super::{Invited, Sender, SmtpRim, Transaction, Welcome, out_of_order, reason, unavailable};
 use crate::auth::Identity;
+use crate::config::InboundConfig;
 use crate::driver::now;
 
 /// Whom RCPT named.
@@ -159,7 +160,6 @@ impl SmtpRim {
 
     /// Recipients of one domain.
     async fn admit_all(&mut self, name: &DomainName, named: &[Named]) -> Result<Vec<Verdict>, SmtpReply> {
-        let peer = self.peer_facts(name).await;
         let Some(transaction) = &self.transaction else { return Err(out_of_order()) };
         let store = &self.connection.shared.store;
         let resolved = match self.listener {
@@ -192,9 +192,10 @@ impl SmtpRim {
             };
             self.confirm(admission, resolved.as_ref(), transaction.size)
         });
-        let outcomes: Vec<_> = join_all(asked).await;
-        let admitted = |named: &Named| self.admit_peer(peer.as_deref(), &named.address);
-        let barred: Vec<Option<SmtpReply>> = named.iter().map(admitted).collect();
+        let outcomes: Vec<Result<Welcome, SmtpReply>> = join_all(asked).await;
+        let peer = self.peer_facts(name, outcomes.iter().flatten()).await;
+        let barred: Vec<Option<SmtpReply>> =
+            outcomes.iter().map(|outcome| self.admit_peer(peer.as_deref(), outcome.as_ref().ok()?)).collect();
         let welcome = outcomes.iter().zip(&barred).filter(|(_, barred)| barred.is_none());
         let welcome: Vec<&Admission> = welcome.filter_map(|(it, _)| it.as_ref().ok()).map(|it| &it.admission).collect();
         let mut waiting = self.greylisted(peer.as_deref(), resolved.as_deref(), &welcome).await;
@@ -227,19 +228,26 @@ impl SmtpRim {
         }
     }
 
-    /// What is known of a stranger, where it matters for mail to this domain.
-    async fn peer_facts(&mut self, domain: &DomainName) -> Option<Arc<PeerFacts>> {
+    /// What is known of a stranger, where it matters for mail to these recipients of a domain.
+    async fn peer_facts(
+        &mut self,
+        domain: &DomainName,
+        mut welcome: impl Iterator<Item = &Welcome>,
+    ) -> Option<Arc<PeerFacts>> {
         let peer = self.connection.peer_ip();
         let inbound = self.connection.shared.config.inbound.as_ref()?;
-        let wanted = stranger::matters(inbound, domain) || greylist::matters(inbound, domain);
+        let wanted = !inbound.lists.is_empty()
+            || greylist::matters(inbound, domain)
+            || welcome.any(|it| it.reverse_dns(inbound) == ReverseDnsRule::Require);
         let stranger = self.stranger.as_mut().filter(|_| wanted)?;
         Some(stranger.facts(inbound, peer).await)
     }
 
     /// The reply to a peer that may not send to this recipient, counted.
-    fn admit_peer(&self, peer: Option<&PeerFacts>, recipient: &Address) -> Option<SmtpReply> {
+    fn admit_peer(&self, peer: Option<&PeerFacts>, welcome: &Welcome) -> Option<SmtpReply> {
         let inbound = self.connection.shared.config.inbound.as_ref()?;
-        let denial = peer?.admit(inbound, recipient, self.connection.peer_ip()).err()?;
+        let demand = (welcome.admission.recipient(), welcome.reverse_dns(inbound));
+        let denial = peer?.admit(inbound, demand, self.connection.peer_ip()).err()?;
         self.connection.shared.metrics.reject(match &denial {
             PeerDenial::NoName { .. } | PeerDenial::ForgedName { .. } => "reverse_dns",
             PeerDenial::UnknownName { .. } => "dns",
@@ -259,16 +267,20 @@ impl SmtpRim {
         let admission = admission.map_err(|denial| self.denied(&denial))?;
         let unasked = |hosted, admission| Welcome { admission, hosted, answering: Answering::Nobody, filtering: None };
         let Some(hosted) = resolved else { return Ok(unasked(None, admission)) };
-        if let Admission::Return(_) = &admission {
-            return Ok(unasked(Some(Arc::clone(hosted)), admission));
-        }
         let Address { local, domain: name } = admission.recipient();
-        let query = Query::Recipient { local: local.clone(), bytes };
+        let query = match &admission {
+            // Nobody's address: what the domain says of hosts holds for it too.
+            Admission::Return(_) => Query::Filtering(None),
+            _ => Query::Recipient { local: local.clone(), bytes },
+        };
         let asked: Result<_, StoreError> = self.connection.shared.store.ask(name, query).await;
         match asked.map_err(|error| unavailable(&error))? {
             Some((hosted, Answer::Recipient(facts))) => {
                 let (answering, filtering) = (facts.answering, facts.filtering);
                 Ok(Welcome { admission, hosted: Some(hosted), answering, filtering })
+            }
+            Some((hosted, Answer::Filtering(rules))) => {
+                Ok(Welcome { filtering: rules.in_force().map(Box::new), ..unasked(Some(hosted), admission) })
             }
             Some((_, Answer::Refused(refusal))) => Err(self.denied(&refusal.into())),
             None => Err(self.denied(&Refusal::NoSuchDomain.into())),
@@ -286,6 +298,14 @@ impl SmtpRim {
         };
         self.connection.shared.metrics.reject(counted);
         refusal_text::recipient(denial)
+    }
+}
+
+impl Welcome {
+    /// What the peer's name must be: as the recipient says, or else as is configured for its domain.
+    fn reverse_dns(&self, inbound: &InboundConfig) -> ReverseDnsRule {
+        let own = self.filtering.as_ref().and_then(|filtering| filtering.reverse_dns);
+        own.unwrap_or_else(|| inbound.rules(&self.admission.recipient().domain).reverse_dns)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A peer whose mail is verified: what its address is worth, asked once a connection and beside its conversation.
 //!
-//! The DNS is asked when the first transaction begins, and waited for where an answer is needed: at RCPT if the hosted domain demands a
+//! The DNS is asked when the first transaction begins, and waited for where an answer is needed: at RCPT if a recipient demands a
 //! name or lists are configured, else with the message. Users who log in and exempt networks are no strangers.
 
 use std::net::IpAddr;
@@ -10,8 +10,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 use yubin_dns_auth::verify::{Iprev, Listing};
 use yubin_policy::inbound::Reputation;
-use yubin_policy::peer::{ListFact, PeerDenial, ReverseDns, ReverseDnsRule, admit_listed, admit_name};
-use yubin_types::{Address, DomainName};
+use yubin_policy::peer::{ListFact, PeerDenial, ReverseDns, admit_listed, admit_name};
+use yubin_types::{Address, ReverseDnsRule};
 
 use crate::config::InboundConfig;
 
@@ -66,15 +66,15 @@ impl Stranger {
     }
 }
 
-/// Does it depend on the peer whether mail for this domain is taken?
-pub(super) fn matters(inbound: &InboundConfig, domain: &DomainName) -> bool {
-    !inbound.lists.is_empty() || inbound.rules(domain).reverse_dns == ReverseDnsRule::Require
-}
-
 impl PeerFacts {
     /// May the peer send to this recipient?
-    pub(super) fn admit(&self, inbound: &InboundConfig, recipient: &Address, peer: IpAddr) -> Result<(), PeerDenial> {
-        admit_name(self.name(), inbound.rules(&recipient.domain).reverse_dns, recipient, peer)?;
+    pub(super) fn admit(
+        &self,
+        inbound: &InboundConfig,
+        (recipient, rule): (&Address, ReverseDnsRule),
+        peer: IpAddr,
+    ) -> Result<(), PeerDenial> {
+        admit_name(self.name(), rule, recipient, peer)?;
         self.reputation(inbound, peer).map(|_| ())
     }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use prometheus_client::encoding::text::encode;
 use yubin_dns_auth::dkim::{KeyAlgorithm, PrivateKey, SelectedKey, Signer};
 use yubin_dns_auth::verify::{DnsList, Verifier};
-use yubin_frontend::{DmarcHandling, DomainRules, InboundConfig, ListRule, ReverseDnsRule};
+use yubin_frontend::{DmarcHandling, DomainRules, InboundConfig, ListRule};
 use yubin_state::command::DomainCommand;
-use yubin_types::{DomainName, Filtering, Timestamp};
+use yubin_types::{DomainName, Filtering, ReverseDnsRule, Timestamp};
 
 use crate::dns_server::{DnsServer, Signing, Zone};
 use crate::world::World;
@@ -162,7 +162,7 @@ async fn a_hosted_domain_may_overrule() {
     assert_eq!(count(&world, "carol@example.org", "INBOX").await, 1);
 
     // What it sets itself goes before what is configured for it, with the next message.
-    let enforce = Filtering { dmarc: Some(DmarcHandling::Enforce), spam: None };
+    let enforce = Filtering { dmarc: Some(DmarcHandling::Enforce), ..Filtering::default() };
     let own = DomainCommand::SetFiltering { account: None, rules: Some(Box::new(enforce)) };
     world.change("example.org", own).await;
     let refused = send(&world, "carol@example.org", "a@x.test", &message("a@strict.test")).await;

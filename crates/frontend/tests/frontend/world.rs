@@ -60,6 +60,7 @@ pub(crate) fn plan() -> Plan {
         vault_seconds: 0,
         sending: Box::default(),
         retry: None,
+        reverse_dns: None,
     }
 }
 

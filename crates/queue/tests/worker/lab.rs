@@ -282,6 +282,7 @@ fn plan() -> Plan {
         vault_seconds: 0,
         sending: Box::default(),
         retry: None,
+        reverse_dns: None,
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn plan() -> Plan {
         vault_seconds: 3 * DAY,
         sending: Box::default(),
         retry: None,
+        reverse_dns: None,
     }
 }
 
