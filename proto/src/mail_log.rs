@@ -25,7 +25,7 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How long a node may take to keep them, or to search.
 pub(crate) const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Something that happened to a message, for one recipient.
+/// Something that happened to a message, for one recipient; or that somebody was refused who wanted to bring or fetch some.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailEvent {
     /// When.
@@ -44,12 +44,14 @@ pub struct MailEvent {
     pub recipient: String,
     /// The Message-ID, if the header was seen.
     pub message_id: Option<String>,
-    /// The address of the account that logged in, which may send in another name; empty if none did.
+    /// The address of the account that logged in, which may send in another name, or that was refused; empty if there is none.
     pub login: String,
     /// Its id in the queue, if it got there.
     pub id: Option<QueueId>,
     /// Size, bytes; 0 if it is not known.
     pub bytes: u64,
+    /// How often it happened: 1, unless logins or connections that were refused were added up.
+    pub count: u64,
     /// The reply, or where the message is; at most [`limits::MAIL_EVENT_TEXT_BYTES_MAX`] bytes.
     pub text: String,
 }
@@ -63,7 +65,7 @@ pub enum LogEntry {
     Fact(ReportFact),
 }
 
-/// What happened; the names are KumoMTA's.
+/// What happened; the names of what happens to messages are KumoMTA's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum MailEventKind {
     /// It was taken and queued.
@@ -76,6 +78,10 @@ pub enum MailEventKind {
     Discard,
     /// An attempt to deliver it failed; there will be another one.
     TransientFailure,
+    /// No message: a login was refused.
+    LoginRefusal,
+    /// No message: a connection was refused, or ended because of what it asked.
+    ConnectionRefusal,
 }
 
 /// What a search looks for.

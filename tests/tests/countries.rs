@@ -6,11 +6,12 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use yubin_tests::imap::Imap;
 use yubin_tests::mmdb;
 use yubin_tests::over_both_transports;
-use yubin_tests::process::output;
+use yubin_tests::process::{output, wait_until};
 use yubin_tests::system::{System, Transport};
 
 over_both_transports!(sending_is_restricted_to_countries_and_reading_is_not);
@@ -19,6 +20,8 @@ const DOMAIN: &str = "home.example";
 const ANN: &str = "u0@home.example";
 const BOB: &str = "u1@home.example";
 const PASSWORD: &str = "correct horse battery";
+/// How long a line of the mail log may be on its way.
+const TRACED_WITHIN: Duration = Duration::from_secs(30);
 
 struct World {
     system: System,
@@ -77,6 +80,8 @@ fn sending_is_restricted_to_countries_and_reading_is_not(transport: Transport) {
     let world = World::start(transport, "US");
     let abroad = "535 5.7.8 Sending from US is not allowed for this account, only from JP;";
     world.refused(ANN, abroad);
+    let traced = || world.system.admin.ctl(&["trace", ANN], "").unwrap();
+    wait_until(TRACED_WITHIN, || traced().contains("login refused") && traced().contains(abroad)).unwrap();
     Imap::login(world.system.port("imaps").unwrap(), ANN, PASSWORD).unwrap();
     let wrong = world.submit(ANN, "wrong").unwrap_err();
     assert!(wrong.contains("535 5.7.8 Wrong user name or password") && !wrong.contains("Sending from"), "{wrong}");

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
+use yubin_tests::imap::Imap;
 use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
 use yubin_tests::process::{output, wait_until};
@@ -16,8 +17,12 @@ use yubin_tests::system::Transport;
 over_both_transports! {
     incoming_mail_is_traced_to_its_mailbox_or_its_refusal,
     outgoing_mail_is_traced_through_its_attempts,
+    refused_logins_are_traced_and_those_of_a_flood_added_up,
+    connections_that_are_turned_away_are_traced,
 }
 
+const ANN: &str = "u0@home.example";
+const BOB: &str = "u1@home.example";
 const HOME: &str = "home.example";
 /// How long an event may be on its way on a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -79,4 +84,61 @@ fn outgoing_mail_is_traced_through_its_attempts(transport: Transport) {
     let (id, trace) = (events[0]["id"].as_str().unwrap(), events[0]["trace"].as_str().unwrap());
     assert_eq!(happened(&world, id, 2)[..2], events[..2]);
     assert_eq!(happened(&world, trace, 2)[..2], events[..2]);
+}
+
+/// Tries to log in to read, and must fail.
+fn fail(world: &Outside, user: &str, password: &str) {
+    Imap::login(world.system.port("imaps").unwrap(), user, password).unwrap_err();
+}
+
+fn refused_logins_are_traced_and_those_of_a_flood_added_up(transport: Transport) {
+    let mut world = Outside::start(transport, &[HOME]).unwrap();
+    fail(&world, "U0@home.example", "wrong");
+    let port = world.system.port("submissions").unwrap().port().to_string();
+    let mut swaks = Command::new("swaks");
+    swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "LOGIN"]);
+    swaks.args(["--auth-user", ANN, "--auth-password", "wrong again", "--from", ANN, "--to", ANN]);
+    output(&mut swaks).unwrap_err();
+    world.ctl("account suspend u1@home.example --reason unpaid").unwrap();
+    fail(&world, BOB, PASSWORD);
+
+    let events = happened(&world, ANN, 2);
+    assert_eq!(told(&events, "what"), ["login refused", "login refused"]);
+    assert_eq!(told(&events, "peer"), ["127.0.0.1", "127.0.0.1"]);
+    let texts = told(&events, "text");
+    assert_eq!(texts[0], "NO [AUTHENTICATIONFAILED] Wrong user name or password");
+    assert!(texts[1].starts_with("535 5.7.8 Wrong user name or password"), "{texts:?}");
+    let suspended = told(&happened(&world, BOB, 1), "text");
+    assert!(suspended[0].starts_with("NO [CONTACTADMIN] ") && suspended[0].contains("suspended"), "{suspended:?}");
+    assert!(happened(&world, "127.0.0.1", 3).len() == 3);
+    assert!(world.ctl(&format!("trace {ANN}")).unwrap().contains("login refused"));
+
+    // One who guesses fills the log with one line a minute, and the rest when the process ends.
+    std::thread::scope(|scope| {
+        for guess in 0..30 {
+            let world = &world;
+            scope.spawn(move || fail(world, ANN, &format!("guess {guess}")));
+        }
+    });
+    world.system.running.terminate(WITHIN).unwrap();
+    world.system.start_again().unwrap();
+    let events = happened(&world, ANN, 1);
+    let count = |event: &Value| event["count"].as_u64().unwrap();
+    assert_eq!(events.iter().map(count).sum::<u64>(), 32, "{events:?}");
+    let sums: Vec<&Value> = events.iter().filter(|event| count(event) > 1).collect();
+    assert!(events.len() < 25 && (1..=2).contains(&sums.len()), "{events:?}");
+    assert_eq!((sums[0]["login"].as_str(), sums[0]["peer"].as_str()), (Some(ANN), Some("127.0.0.1")));
+    assert!(sums[0]["text"].as_str().unwrap().contains(" more within "), "{sums:?}");
+}
+
+fn connections_that_are_turned_away_are_traced(transport: Transport) {
+    let limits = "[limits]\nexempt_networks = []\n[limits.smtp]\nconnections = 2\n";
+    let world = Outside::configured(transport, &[HOME], limits).unwrap();
+    let port = world.system.port("smtp").unwrap();
+    let _open: Vec<Smtp> = (0..2).map(|_| Smtp::connect(port).unwrap()).collect();
+    let refused = Smtp::connect(port).unwrap_err().to_string();
+    assert!(refused.contains("421 4.7.0 Too many connections"), "{refused}");
+    let events = happened(&world, "127.0.0.1", 1);
+    assert_eq!(told(&events, "what"), ["turned away"]);
+    assert!(told(&events, "text")[0].starts_with("421 4.7.0 Too many connections from 127.0.0.1"), "{events:?}");
 }

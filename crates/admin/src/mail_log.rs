@@ -48,6 +48,8 @@ fn event_to(event: MailEvent) -> api::MailEvent {
         MailEventKind::Rejection => api::MailEventKind::Rejection,
         MailEventKind::Discard => api::MailEventKind::Discard,
         MailEventKind::TransientFailure => api::MailEventKind::TransientFailure,
+        MailEventKind::LoginRefusal => api::MailEventKind::LoginRefusal,
+        MailEventKind::ConnectionRefusal => api::MailEventKind::ConnectionRefusal,
     };
     api::MailEvent {
         time_ms: event.at.millis(),
@@ -62,5 +64,6 @@ fn event_to(event: MailEvent) -> api::MailEvent {
         text: event.text,
         trace: event.trace.to_string(),
         login: event.login,
+        count: event.count,
     }
 }

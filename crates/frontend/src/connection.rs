@@ -25,13 +25,14 @@ use yubin_types::{Address, TraceId};
 use crate::auth::Authenticator;
 use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol, contains};
 use crate::countries::Countries;
-use crate::driver::{Ended, Rim, drive};
+use crate::driver::{Ended, Rim, drive, is_end};
 use crate::imap::ImapRim;
 use crate::listener::Accepted;
 use crate::metrics::{Metrics, SessionResult};
 use crate::networks::{Admitted, Networks};
 use crate::pop3::Pop3Rim;
 use crate::proxy::{self, Forwarded, HeaderError};
+use crate::refusals::{Client, RefusalLog};
 use crate::scan::Scanners;
 use crate::signing::Signers;
 use crate::smtp::SmtpRim;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) scanners: Scanners,
     pub(crate) metrics: Metrics,
     pub(crate) networks: Arc<Networks>,
+    pub(crate) refusals: Arc<RefusalLog>,
     pub(crate) drain: CancellationToken,
 }
 
@@ -94,6 +96,11 @@ impl Connection {
         self.peer.ip().to_canonical()
     }
 
+    /// Who is refused, if it is.
+    pub(crate) fn client(&self) -> Client {
+        Client { peer: self.peer_ip(), trace: self.trace }
+    }
+
     /// Who calls the store, for its records.
     pub(crate) fn caller(&self, principal: &str) -> Caller {
         Caller { principal: principal.to_owned(), peer: Some(self.peer_ip()), trace: self.trace }
@@ -116,8 +123,11 @@ impl Service {
         );
         async {
             let _open = self.shared.metrics.connected(&self.listener.name);
-            let result = match self.enter(stream, connected).await {
-                Ok(entered) => self.finish(self.run(entered, trace).await),
+            let result = match self.enter(stream, connected, trace).await {
+                Ok(entered) => {
+                    let client = Client { peer: entered.peer.ip(), trace };
+                    self.finish(self.run(entered, trace).await, client)
+                }
                 Err(result) => result,
             };
             self.shared.metrics.session_ended(&self.listener.name, result);
@@ -126,7 +136,7 @@ impl Service {
         .await;
     }
 
-    fn finish(&self, ended: Ended) -> SessionResult {
+    fn finish(&self, ended: Ended, client: Client) -> SessionResult {
         match ended {
             Ended::Closed => {
                 tracing::debug!("session closed");
@@ -138,19 +148,31 @@ impl Service {
             }
             Ended::Handshake(error) => {
                 tracing::info!(%error, "TLS handshake failed");
+                // A look whether the port is open is nobody's mail.
+                if !is_end(&error) {
+                    self.shared.refusals.connection(client, format!("TLS handshake failed: {error}"));
+                }
                 SessionResult::Handshake
             }
         }
     }
 
     /// Whose connection is it, and may they have another one?
-    async fn enter(&self, mut stream: TcpStream, connected: SocketAddr) -> Result<Entered, SessionResult> {
+    async fn enter(
+        &self,
+        mut stream: TcpStream,
+        connected: SocketAddr,
+        trace: TraceId,
+    ) -> Result<Entered, SessionResult> {
         let peer = self.peer(&mut stream, connected).await?;
         tracing::Span::current().record("peer.addr", tracing::field::display(peer));
         let protocol = self.listener.protocol;
+        let client = Client { peer: peer.ip(), trace };
         if protocol == Protocol::Lmtp && !contains(&self.shared.config.lmtp, peer.ip()) {
             tracing::info!("not one of our own machines");
-            dismiss(&mut stream, &refusal_text::not_our_own(peer.ip()).to_string()).await;
+            let line = refusal_text::not_our_own(peer.ip()).to_string();
+            dismiss(&mut stream, &line).await;
+            self.shared.refusals.connection(client, line);
             return Err(SessionResult::Refused);
         }
         match self.shared.networks.admit(peer.ip(), protocol) {
@@ -163,9 +185,12 @@ impl Service {
                 } else {
                     tracing::debug!(%network, result = ?denied.why, "network refused");
                 }
-                if let Some(line) = self.denial_line(network, denied.why) {
+                let line = self.denial_line(network, denied.why);
+                // Nothing is said where TLS comes first: whoever has too many connections is not worth a handshake.
+                if self.listener.tls != ListenerTls::Implicit {
                     dismiss(&mut stream, &line).await;
                 }
+                self.shared.refusals.connection(client, line);
                 Err(SessionResult::Refused)
             }
         }
@@ -192,15 +217,14 @@ impl Service {
         }
     }
 
-    /// What is said in place of a greeting; nothing where TLS comes first: whoever has too many connections is not worth a handshake.
-    fn denial_line(&self, network: NetworkId, denial: NetworkDenial) -> Option<String> {
-        match (self.listener.tls, self.listener.protocol) {
-            (ListenerTls::Implicit, _) => None,
-            (_, Protocol::Mx | Protocol::Submission | Protocol::Lmtp) => {
-                Some(refusal_text::smtp_network(denial, network).to_string())
+    /// What is said in place of a greeting.
+    fn denial_line(&self, network: NetworkId, denial: NetworkDenial) -> String {
+        match self.listener.protocol {
+            Protocol::Mx | Protocol::Submission | Protocol::Lmtp => {
+                refusal_text::smtp_network(denial, network).to_string()
             }
-            (_, Protocol::Pop3) => Some(format!("-ERR {}", refusal_text::pop3_network(denial, network))),
-            (_, Protocol::Imap) => Some(format!("* BYE {}", refusal_text::imap_network(denial, network))),
+            Protocol::Pop3 => format!("-ERR {}", refusal_text::pop3_network(denial, network)),
+            Protocol::Imap => format!("* BYE {}", refusal_text::imap_network(denial, network)),
         }
     }
 

@@ -208,7 +208,7 @@ async fn receive<S: Session, T: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Peers that drop the connection without TLS's close_notify, or reset it, have ended their input.
-fn is_end(error: &io::Error) -> bool {
+pub(crate) fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
 }
 

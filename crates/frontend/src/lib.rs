@@ -28,6 +28,7 @@ mod networks;
 mod outgoing;
 mod pop3;
 mod proxy;
+mod refusals;
 mod scan;
 pub mod server;
 mod signing;

@@ -90,6 +90,9 @@ fn settled<T>(connection: &Connection, user: &str, outcome: Result<T, LoginDenia
         Err(LoginDenial::Unavailable) => LoginResult::Unavailable,
     };
     connection.shared.metrics.login(connection.protocol.name(), result);
+    if let Err(denial) = &outcome {
+        connection.shared.refusals.login(connection, user, denial);
+    }
     tracing::info!(user, result = ?result, "login");
     outcome
 }

@@ -19,6 +19,7 @@ use crate::countries::{Countries, CountriesError};
 use crate::listener::{Acceptance, accept, bind};
 use crate::metrics::Metrics;
 use crate::networks::Networks;
+use crate::refusals::RefusalLog;
 use crate::scan::Scanners;
 use crate::signing::Signers;
 use crate::spool::Spooler;
@@ -67,6 +68,7 @@ pub struct RunningFrontend {
     addresses: Vec<(String, SocketAddr)>,
     acceptance: Acceptance,
     background: TaskTracker,
+    refusals: Arc<RefusalLog>,
 }
 
 impl Frontend {
@@ -92,6 +94,7 @@ impl Frontend {
             abort: CancellationToken::new(),
         };
         let listeners = config.listeners.clone();
+        let refusals = Arc::new(RefusalLog::new(Arc::clone(&store), config.hostname.clone(), config.networks.width));
         let shared = Arc::new(Shared {
             authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, &config),
             countries: config.countries.clone().map(Countries::load).transpose()?,
@@ -104,6 +107,7 @@ impl Frontend {
             postmaster: postmaster(&config)?,
             metrics: Metrics::register(registry),
             networks: Networks::new(config.networks.clone()),
+            refusals: Arc::clone(&refusals),
             drain: acceptance.drain.clone(),
             config,
         });
@@ -126,7 +130,8 @@ impl Frontend {
         if let Some((tls, stamp)) = tls {
             background.spawn(tls.keep_fresh(stamp, acceptance.drain.clone()));
         }
-        Ok(RunningFrontend { addresses, acceptance, background })
+        background.spawn(Arc::clone(&refusals).keep(acceptance.drain.clone()));
+        Ok(RunningFrontend { addresses, acceptance, background, refusals })
     }
 }
 
@@ -148,6 +153,7 @@ impl RunningFrontend {
             self.acceptance.abort.cancel();
             self.acceptance.connections.wait().await;
         }
+        self.refusals.finish();
     }
 }
 

@@ -190,7 +190,9 @@ impl SmtpRim {
             shared.metrics.reject("country");
             let country = denial.country.map(tracing::field::display);
             tracing::info!(user = %identity.address, country, permitted = ?denial.permitted, "login to send refused for its country");
-            refusal_text::country(&denial)
+            let reply = refusal_text::country(&denial);
+            shared.refusals.login_told(&self.connection, &identity.address.to_string(), reply.to_string());
+            reply
         })
     }
 

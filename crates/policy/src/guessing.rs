@@ -11,13 +11,12 @@
 //!
 //! Time and the key come in; memory is bounded ([`limits::LOGIN_ENTRIES_MAX`]). What a front end counts, other front ends don't know.
 
-mod recent;
-
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use yubin_types::{Network, Secret, Timestamp, limits};
 
-use recent::Recent;
+use crate::allowance::{Allowance, Taken};
+use crate::recent::Recent;
 
 /// How many times larger an account's allowance is where it logged in lately.
 pub const WELCOME_FACTOR: u64 = 10;
@@ -95,12 +94,6 @@ enum Standing {
     Unknown,
 }
 
-/// An allowance that is partly used: the time at which it will be whole again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Allowance {
-    whole_at: Timestamp,
-}
-
 impl Guessing {
     /// Nothing counted yet. `key` is random: nobody can choose names that fall together.
     #[must_use]
@@ -157,7 +150,7 @@ impl Guessing {
         }
         let own = guesses.allowance.take(attempt.now, window_ms, cost_ms);
         let all = self.networks.touch(network).take(attempt.now, window_ms, network_cost_ms);
-        if own == Counted::Last || all == Counted::Last { Counted::Last } else { Counted::One }
+        if own == Taken::Last || all == Taken::Last { Counted::Last } else { Counted::One }
     }
 
     /// The password was right; it may be said so unless the allowance was used up meanwhile.
@@ -238,22 +231,6 @@ impl Guessing {
 
     fn network_cost_ms(&self) -> u64 {
         self.window_ms() / self.rule.failures_per_network.max(1)
-    }
-}
-
-impl Allowance {
-    /// How long until one more may be taken.
-    fn wait_ms(self, now: Timestamp, window_ms: u64, cost_ms: u64) -> u64 {
-        self.whole_at.millis_since(now).saturating_add(cost_ms).saturating_sub(window_ms)
-    }
-
-    /// Takes one; never owes more than the window, however many are taken at once.
-    fn take(&mut self, now: Timestamp, window_ms: u64, cost_ms: u64) -> Counted {
-        let before = self.wait_ms(now, window_ms, cost_ms);
-        let used_ms = self.whole_at.millis_since(now).saturating_add(cost_ms).min(window_ms);
-        self.whole_at = Timestamp(now.0.saturating_add(used_ms));
-        let after = self.wait_ms(now, window_ms, cost_ms);
-        if before == 0 && after > 0 { Counted::Last } else { Counted::One }
     }
 }
 

@@ -7,7 +7,7 @@
 //! - [`peer`]: which hosts may send us mail; [`inbound`]: what becomes of a message from one of them; [`spam`]: is it spam; [`content`]: what its content has against it.
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
 //! - [`sender`]: whom a user may send as.
-//! - [`networks`]: how much one network may ask of a front end.
+//! - [`networks`]: how much one network may ask of a front end; [`refusals`]: which of those who are refused are written down one by one.
 //! - [`login`]: why a login fails, and who is told what; [`guessing`]: how long who guesses passwords waits.
 //! - [`srs`]: senders of forwarded mail, rewritten and back.
 //! - [`refusal_text`]: the table.
@@ -15,6 +15,7 @@
 //! - [`auto_reply`]: who may be answered by a program.
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
+mod allowance;
 pub mod auto_reply;
 pub mod content;
 pub mod countries;
@@ -23,8 +24,10 @@ pub mod inbound;
 pub mod login;
 pub mod networks;
 pub mod peer;
+mod recent;
 pub mod recipient;
 pub mod refusal_text;
+pub mod refusals;
 pub mod remote_reply;
 pub mod retry;
 pub mod sender;

@@ -190,6 +190,7 @@ fn record(shared: &Shared, leased: &Leased, tried: &Tried, at: Timestamp) {
             login: String::new(),
             id: Some(message.id),
             bytes: message.bytes,
+            count: 1,
             text: format!("{} {enhanced}{}", reply.code, reply.text),
         });
     }

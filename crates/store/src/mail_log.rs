@@ -174,6 +174,7 @@ mod tests {
             login: format!("login{at}@a.example"),
             id: Some(QueueId([at.wrapping_add(100); 16])),
             bytes: 1_000,
+            count: 1,
             text: "550 5.1.1 No such mailbox".to_owned(),
         }
     }

@@ -3,16 +3,18 @@
 //! A name ends in its unit. Relations between bounds are asserted at compile time at the bottom.
 //! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`. Those of the DNS, and of what mail proves with it, stand
 //! in `limits/proof.rs`, of what is found in messages in `limits/content.rs`, of what senders wish in `limits/handling.rs`, of reports in
-//! `limits/reports.rs`, of what accounts send in `limits/sending.rs`; all are named alike.
+//! `limits/reports.rs`, of what accounts send in `limits/sending.rs`, of the mail log in `limits/mail_log.rs`; all are named alike.
 
 mod content;
 mod handling;
+mod mail_log;
 mod proof;
 mod reports;
 mod sending;
 
 pub use content::*;
 pub use handling::*;
+pub use mail_log::*;
 pub use proof::*;
 pub use reports::*;
 pub use sending::*;
@@ -296,15 +298,6 @@ pub const MESSAGE_ID_BYTES_MAX: usize = 255;
 pub const EVENT_DAYS: u64 = 30;
 /// Events are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.
 pub const EVENT_STEP_SECONDS: u64 = 3_600;
-
-/// How long the mail log is kept, days.
-pub const MAIL_LOG_DAYS: u64 = 30;
-/// Events of the mail log that wait in a process to be carried to a store node; more are lost, and counted.
-pub const MAIL_EVENTS_WAITING_MAX: usize = 8_192;
-/// Events that are carried, or found, at once.
-pub const MAIL_EVENTS_PER_CALL_MAX: usize = 1_000;
-/// Longest text in an event of the mail log, bytes; the rest is cut off.
-pub const MAIL_EVENT_TEXT_BYTES_MAX: usize = 512;
 
 /// What a front end gathers for a peer before it sends and waits, bytes; a peer that does not read stops its session here.
 pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;

@@ -1529,9 +1529,12 @@ pub struct MailEvent {
     pub text: ::prost::alloc::string::String,
     #[prost(string, tag = "11")]
     pub trace: ::prost::alloc::string::String,
-    /// The address of the account that logged in; empty if none did.
+    /// The address of the account that logged in, or was refused; empty if there is none.
     #[prost(string, tag = "12")]
     pub login: ::prost::alloc::string::String,
+    /// How often it happened: 1, unless logins or connections that were refused were added up.
+    #[prost(uint64, tag = "13")]
+    pub count: u64,
 }
 /// Mail that workers leave alone: to a destination, from a domain, or from one of our addresses to a destination that blocks it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2059,6 +2062,10 @@ pub enum MailEventKind {
     Discard = 4,
     /// An attempt to deliver it failed; there will be another one.
     TransientFailure = 5,
+    /// A login was refused: no message.
+    LoginRefusal = 6,
+    /// A connection was refused, or ended because of what it asked: no message.
+    ConnectionRefusal = 7,
 }
 impl MailEventKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2073,6 +2080,8 @@ impl MailEventKind {
             Self::Rejection => "MAIL_EVENT_KIND_REJECTION",
             Self::Discard => "MAIL_EVENT_KIND_DISCARD",
             Self::TransientFailure => "MAIL_EVENT_KIND_TRANSIENT_FAILURE",
+            Self::LoginRefusal => "MAIL_EVENT_KIND_LOGIN_REFUSAL",
+            Self::ConnectionRefusal => "MAIL_EVENT_KIND_CONNECTION_REFUSAL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2084,6 +2093,8 @@ impl MailEventKind {
             "MAIL_EVENT_KIND_REJECTION" => Some(Self::Rejection),
             "MAIL_EVENT_KIND_DISCARD" => Some(Self::Discard),
             "MAIL_EVENT_KIND_TRANSIENT_FAILURE" => Some(Self::TransientFailure),
+            "MAIL_EVENT_KIND_LOGIN_REFUSAL" => Some(Self::LoginRefusal),
+            "MAIL_EVENT_KIND_CONNECTION_REFUSAL" => Some(Self::ConnectionRefusal),
             _ => None,
         }
     }

@@ -50,13 +50,17 @@ impl Row for api::MailEvent {
             "text": self.text,
             "trace": self.trace,
             "login": self.login,
+            "count": self.count,
         })
     }
 }
 
-/// The sender, and who logged in to send if that is somebody else.
+/// The sender, and who logged in to send if that is somebody else; who wanted to log in.
 fn from(event: &api::MailEvent) -> String {
     match event.login.as_str() {
+        login if matches!(event.kind(), api::MailEventKind::LoginRefusal | api::MailEventKind::ConnectionRefusal) => {
+            login.to_owned()
+        }
         login if login.is_empty() || login.eq_ignore_ascii_case(&event.sender) => path(&event.sender),
         login => format!("{} ({login})", path(&event.sender)),
     }
@@ -111,6 +115,8 @@ fn kind(kind: i32) -> &'static str {
         Ok(api::MailEventKind::Rejection) => "refused",
         Ok(api::MailEventKind::Discard) => "discarded",
         Ok(api::MailEventKind::TransientFailure) => "put off",
+        Ok(api::MailEventKind::LoginRefusal) => "login refused",
+        Ok(api::MailEventKind::ConnectionRefusal) => "turned away",
         _ => "unknown",
     }
 }

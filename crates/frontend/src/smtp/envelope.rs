@@ -266,7 +266,9 @@ impl SmtpRim {
     ) -> Result<Welcome, SmtpReply> {
         let admission = admission.map_err(|denial| self.denied(&denial))?;
         let unasked = |hosted, admission| Welcome { admission, hosted, answering: Answering::Nobody, filtering: None };
-        let Some(hosted) = resolved else { return Ok(unasked(None, admission)) };
+        if resolved.is_none() {
+            return Ok(unasked(None, admission));
+        }
         let Address { local, domain: name } = admission.recipient();
         let query = match &admission {
             // Nobody's address: what the domain says of hosts holds for it too.

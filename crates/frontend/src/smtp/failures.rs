@@ -19,7 +19,9 @@ impl SmtpRim {
         if let Err((network, denial)) = self.connection.admitted.failed(failures) {
             self.connection.shared.metrics.network_refused(self.connection.protocol.name(), denial);
             tracing::info!(%network, result = ?denial, "network refused");
-            return Err(refusal_text::smtp_network(denial, network));
+            let reply = refusal_text::smtp_network(denial, network);
+            self.connection.shared.refusals.connection(self.connection.client(), reply.to_string());
+            return Err(reply);
         }
         tokio::time::sleep(self.delay(failures)).await;
         Ok(Answer::Accepted)

@@ -1,7 +1,7 @@
 //! What the mail log learns of a session: who was refused and why, and where messages went, an event for each recipient.
 //!
 //! Refusals at MAIL are of a sender without recipients. A peer that goes on being refused fills the log no faster than it is carried: the
-//! rest is lost and counted (`yubin_proto::mail_log`). Logins and connections that never came to MAIL are not in it.
+//! rest is lost and counted (`yubin_proto::mail_log`). Of logins and connections that never came to MAIL [`crate::refusals`] tells.
 
 use yubin_proto::{MailEvent, MailEventKind};
 use yubin_session::smtp::{Answer, Verdict};
@@ -82,6 +82,7 @@ impl SmtpRim {
             login: self.identity.as_ref().map(|identity| identity.address.to_string()).unwrap_or_default(),
             id: None,
             bytes: 0,
+            count: 1,
             text,
         }
     }

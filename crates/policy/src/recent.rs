@@ -7,23 +7,23 @@ use std::collections::BTreeMap;
 
 /// At most `entries_max` entries.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: BTreeMap<K, V>,
     old: BTreeMap<K, V>,
     half: usize,
 }
 
 impl<K: Ord, V: Default> Recent<K, V> {
-    pub(super) const fn new(entries_max: usize) -> Self {
+    pub(crate) const fn new(entries_max: usize) -> Self {
         Recent { young: BTreeMap::new(), old: BTreeMap::new(), half: entries_max / 2 }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
     /// The entry, made if there is none; now young.
-    pub(super) fn touch(&mut self, key: K) -> &mut V {
+    pub(crate) fn touch(&mut self, key: K) -> &mut V {
         if !self.young.contains_key(&key) && self.young.len() >= self.half {
             self.old = std::mem::take(&mut self.young);
         }
@@ -31,7 +31,7 @@ impl<K: Ord, V: Default> Recent<K, V> {
         self.young.entry(key).or_insert_with(|| before.unwrap_or_default())
     }
 
-    pub(super) fn remove(&mut self, key: &K) {
+    pub(crate) fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }
