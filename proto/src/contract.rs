@@ -18,7 +18,7 @@ use crate::membership::{MembershipProgress, MembershipStep};
 use crate::report_facts::FactsQuery;
 
 /// Why a call failed. A refusal is not a failure: it comes as a reply.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum StoreError {
     /// This node doesn't lead the group; `leader` does, if it is known.
     #[error("not the leader of the group")]

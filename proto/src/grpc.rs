@@ -1,6 +1,7 @@
 //! Both ends of the wire: [`RemoteNode`] calls a store node in another process, [`serve`] lets others call one of ours.
 //!
-//! Failures travel as gRPC status codes with one detail header, so that a caller tells "not done" from "not known":
+//! Small commands and queries share one stream of calls for each pair of processes; the rest are calls of gRPC like others. There,
+//! failures travel as gRPC status codes with one detail header, so that a caller tells "not done" from "not known":
 //!
 //! | [`StoreError`](crate::StoreError) | code |
 //! |---|---|
@@ -10,9 +11,12 @@
 //! | `Unknown` | `ABORTED`; also any `UNAVAILABLE` without our header, since the request may have arrived |
 //! | `Malformed` | `INVALID_ARGUMENT` |
 
+mod answers;
+mod calls;
 mod client;
 mod convert;
 mod errors;
+mod gather;
 mod server;
 
 pub use client::RemoteNode;
@@ -20,3 +24,5 @@ pub use server::serve;
 
 /// Largest message either side takes, bytes: a frame of rows with their prefixes, or an inline body with its command.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest query, or answer to a call, on the stream of calls, bytes: a message holds it beside what it was gathered with.
+pub(crate) const CALL_VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 2 * gather::BYTES_FULL;

@@ -9,6 +9,54 @@ pub struct Scope {
     #[prost(uint64, tag = "3")]
     pub epoch: u64,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallBatch {
+    #[prost(message, repeated, tag = "1")]
+    pub calls: ::prost::alloc::vec::Vec<Call>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Call {
+    /// Chosen by the caller; not under way on this stream.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(oneof = "call::Call", tags = "2, 3")]
+    pub call: ::core::option::Option<call::Call>,
+}
+/// Nested message and enum types in `Call`.
+pub mod call {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Call {
+        #[prost(message, tag = "2")]
+        Propose(super::ProposeRequest),
+        #[prost(message, tag = "3")]
+        Query(super::QueryRequest),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AnswerBatch {
+    #[prost(message, repeated, tag = "1")]
+    pub answers: ::prost::alloc::vec::Vec<CallAnswer>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallAnswer {
+    /// The call's.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(oneof = "call_answer::Outcome", tags = "2, 3")]
+    pub outcome: ::core::option::Option<call_answer::Outcome>,
+}
+/// Nested message and enum types in `CallAnswer`.
+pub mod call_answer {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The reply to a command, or the answer to a query.
+        #[prost(bytes, tag = "2")]
+        Value(::prost::bytes::Bytes),
+        /// Why the call failed.
+        #[prost(bytes, tag = "3")]
+        Failure(::prost::bytes::Bytes),
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProposeRequest {
     #[prost(uint32, tag = "1")]
@@ -19,7 +67,7 @@ pub struct ProposeRequest {
     pub command: ::prost::bytes::Bytes,
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub bodies: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// Sizes of the bodies that follow in parts; empty in `Propose`.
+    /// Sizes of the bodies that follow in parts; empty where the bodies are in `bodies`.
     #[prost(uint64, repeated, tag = "5")]
     pub body_lengths: ::prost::alloc::vec::Vec<u64>,
 }
@@ -49,11 +97,6 @@ pub struct QueryRequest {
     pub scope: ::core::option::Option<Scope>,
     #[prost(bytes = "bytes", tag = "2")]
     pub query: ::prost::bytes::Bytes,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct QueryReply {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub answer: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SearchRequest {
@@ -358,11 +401,15 @@ pub mod store_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Proposes a command whose bodies are small.
-        pub async fn propose(
+        /// Small commands and linearizable reads of one caller, each answered as soon as it is done: those that come together travel
+        /// together, and no call costs a stream of its own.
+        pub async fn calls(
             &mut self,
-            request: impl tonic::IntoRequest<super::ProposeRequest>,
-        ) -> std::result::Result<tonic::Response<super::ProposeReply>, tonic::Status> {
+            request: impl tonic::IntoStreamingRequest<Message = super::CallBatch>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::AnswerBatch>>,
+            tonic::Status,
+        > {
             self.inner
                 .ready()
                 .await
@@ -373,12 +420,12 @@ pub mod store_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/yubin.store.v1.Store/Propose",
+                "/yubin.store.v1.Store/Calls",
             );
-            let mut req = request.into_request();
+            let mut req = request.into_streaming_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("yubin.store.v1.Store", "Propose"));
-            self.inner.unary(req, path, codec).await
+                .insert(GrpcMethod::new("yubin.store.v1.Store", "Calls"));
+            self.inner.streaming(req, path, codec).await
         }
         /// Proposes a command with large bodies: the request first, then the bodies in order, piece by piece.
         pub async fn propose_stream(
@@ -401,28 +448,6 @@ pub mod store_client {
             req.extensions_mut()
                 .insert(GrpcMethod::new("yubin.store.v1.Store", "ProposeStream"));
             self.inner.client_streaming(req, path, codec).await
-        }
-        /// A linearizable read.
-        pub async fn query(
-            &mut self,
-            request: impl tonic::IntoRequest<super::QueryRequest>,
-        ) -> std::result::Result<tonic::Response<super::QueryReply>, tonic::Status> {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/yubin.store.v1.Store/Query",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("yubin.store.v1.Store", "Query"));
-            self.inner.unary(req, path, codec).await
         }
         /// SEARCH beside the data.
         pub async fn search(
@@ -651,21 +676,23 @@ pub mod store_server {
     /// Generated trait containing gRPC methods that should be implemented for use with StoreServer.
     #[async_trait]
     pub trait Store: std::marker::Send + std::marker::Sync + 'static {
-        /// Proposes a command whose bodies are small.
-        async fn propose(
+        /// Server streaming response type for the Calls method.
+        type CallsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::AnswerBatch, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Small commands and linearizable reads of one caller, each answered as soon as it is done: those that come together travel
+        /// together, and no call costs a stream of its own.
+        async fn calls(
             &self,
-            request: tonic::Request<super::ProposeRequest>,
-        ) -> std::result::Result<tonic::Response<super::ProposeReply>, tonic::Status>;
+            request: tonic::Request<tonic::Streaming<super::CallBatch>>,
+        ) -> std::result::Result<tonic::Response<Self::CallsStream>, tonic::Status>;
         /// Proposes a command with large bodies: the request first, then the bodies in order, piece by piece.
         async fn propose_stream(
             &self,
             request: tonic::Request<tonic::Streaming<super::ProposePart>>,
         ) -> std::result::Result<tonic::Response<super::ProposeReply>, tonic::Status>;
-        /// A linearizable read.
-        async fn query(
-            &self,
-            request: tonic::Request<super::QueryRequest>,
-        ) -> std::result::Result<tonic::Response<super::QueryReply>, tonic::Status>;
         /// SEARCH beside the data.
         async fn search(
             &self,
@@ -803,23 +830,24 @@ pub mod store_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
-                "/yubin.store.v1.Store/Propose" => {
+                "/yubin.store.v1.Store/Calls" => {
                     #[allow(non_camel_case_types)]
-                    struct ProposeSvc<T: Store>(pub Arc<T>);
-                    impl<T: Store> tonic::server::UnaryService<super::ProposeRequest>
-                    for ProposeSvc<T> {
-                        type Response = super::ProposeReply;
+                    struct CallsSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::StreamingService<super::CallBatch>
+                    for CallsSvc<T> {
+                        type Response = super::AnswerBatch;
+                        type ResponseStream = T::CallsStream;
                         type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
+                            tonic::Response<Self::ResponseStream>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ProposeRequest>,
+                            request: tonic::Request<tonic::Streaming<super::CallBatch>>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as Store>::propose(&inner, request).await
+                                <T as Store>::calls(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -830,7 +858,7 @@ pub mod store_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = ProposeSvc(inner);
+                        let method = CallsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -841,7 +869,7 @@ pub mod store_server {
                                 max_decoding_message_size,
                                 max_encoding_message_size,
                             );
-                        let res = grpc.unary(method, req).await;
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -887,49 +915,6 @@ pub mod store_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.client_streaming(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/yubin.store.v1.Store/Query" => {
-                    #[allow(non_camel_case_types)]
-                    struct QuerySvc<T: Store>(pub Arc<T>);
-                    impl<T: Store> tonic::server::UnaryService<super::QueryRequest>
-                    for QuerySvc<T> {
-                        type Response = super::QueryReply;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::QueryRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as Store>::query(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = QuerySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -11,6 +11,7 @@ use yubin_state::{Answer, Query, Reply};
 use yubin_types::report::ReportFact;
 use yubin_types::{AccountId, GroupNumber, Refusal};
 
+use super::calls::{CALL_BYTES_MAX, Calls};
 use super::convert::{decode, encode, read_request};
 use super::errors::from_status;
 use crate::contract::{
@@ -18,6 +19,7 @@ use crate::contract::{
     WatchStream,
 };
 use crate::r#gen::store as wire;
+use crate::r#gen::store::call::Call;
 use crate::mail_log::{LogEntry, MailEvent, MailLogSearch};
 use crate::membership::{MembershipProgress, MembershipStep};
 use crate::report_facts::FactsQuery;
@@ -26,6 +28,7 @@ use crate::report_facts::FactsQuery;
 #[derive(Clone, Debug)]
 pub struct RemoteNode {
     client: wire::store_client::StoreClient<Channel>,
+    calls: Calls,
 }
 
 impl RemoteNode {
@@ -45,27 +48,26 @@ impl RemoteNode {
         let client = wire::store_client::StoreClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(super::MESSAGE_BYTES_MAX)
             .max_encoding_message_size(super::MESSAGE_BYTES_MAX);
-        Ok(RemoteNode { client })
+        Ok(RemoteNode { calls: Calls::new(client.clone()), client })
     }
 }
 
 #[async_trait]
 impl StoreNode for RemoteNode {
     async fn propose(&self, proposal: Proposal) -> Result<Reply, StoreError> {
-        let mut client = self.client.clone();
-        let (request, parts) = split(proposal);
-        let reply = if parts.is_empty() {
-            client.propose(request).await
-        } else {
-            client.propose_stream(stream(request, parts)).await
-        };
+        let (mut request, bodies) = split(proposal);
+        if let Some(inline) = small(&request, &bodies) {
+            request.bodies = inline;
+            return decode(&self.calls.call(Call::Propose(request)).await?);
+        }
+        request.body_lengths = bodies.iter().map(length).collect();
+        let reply = self.client.clone().propose_stream(stream(request, bodies)).await;
         decode(&reply.map_err(|status| from_status(&status))?.into_inner().reply)
     }
 
     async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {
         let request = wire::QueryRequest { scope: Some(scope.into()), query: encode(&query) };
-        let reply = self.client.clone().query(request).await.map_err(|status| read_error(&status))?;
-        decode(&reply.into_inner().answer)
+        decode(&self.calls.call(Call::Query(request)).await.map_err(not_done)?)
     }
 
     async fn search(&self, scope: Scope, request: SearchRequest) -> Result<SearchOutcome, StoreError> {
@@ -141,36 +143,41 @@ impl StoreNode for RemoteNode {
 
 /// A read that failed was not done, whatever the connection went through.
 fn read_error(status: &tonic::Status) -> StoreError {
-    match from_status(status) {
+    not_done(from_status(status))
+}
+
+fn not_done(error: StoreError) -> StoreError {
+    match error {
         StoreError::Unknown(why) => StoreError::Unavailable(why),
         error => error,
     }
 }
 
-/// The request with its inline bodies, or without bodies and then all of them as parts.
+/// The request, and its bodies apart.
 fn split(proposal: Proposal) -> (wire::ProposeRequest, Vec<Body>) {
-    let inline = proposal.bodies.iter().all(|body| matches!(body, Body::Inline(_)));
-    let length = |body: &Body| match body {
-        Body::Inline(bytes) => bytes.len() as u64,
-        Body::Large(large) => large.length(),
-    };
-    let mut request = wire::ProposeRequest {
+    let request = wire::ProposeRequest {
         group: proposal.group.0,
         envelope: encode(&proposal.envelope),
         command: proposal.command,
         bodies: Vec::new(),
         body_lengths: Vec::new(),
     };
-    if inline {
-        request.bodies = proposal
-            .bodies
-            .into_iter()
-            .filter_map(|body| if let Body::Inline(bytes) = body { Some(bytes) } else { None })
-            .collect();
-        return (request, Vec::new());
-    }
-    request.body_lengths = proposal.bodies.iter().map(length).collect();
     (request, proposal.bodies)
+}
+
+/// The bodies of a command that is small enough for the stream of calls.
+fn small(request: &wire::ProposeRequest, bodies: &[Body]) -> Option<Vec<Bytes>> {
+    let total = bodies.iter().map(length).sum::<u64>() + (request.envelope.len() + request.command.len()) as u64;
+    let inline = |body: &Body| if let Body::Inline(bytes) = body { Some(bytes.clone()) } else { None };
+    // Bodies come in parts only where there are some.
+    if bodies.is_empty() || total <= CALL_BYTES_MAX { bodies.iter().map(inline).collect() } else { None }
+}
+
+fn length(body: &Body) -> u64 {
+    match body {
+        Body::Inline(bytes) => bytes.len() as u64,
+        Body::Large(large) => large.length(),
+    }
 }
 
 /// The request, then the bodies in pieces. A body that can't be read ends the stream early, which the server refuses.

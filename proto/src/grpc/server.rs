@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -13,9 +13,10 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use yubin_types::{AccountId, GroupNumber, limits};
 
+use super::answers::{answer_all, propose_with};
 use super::convert::{decode, encode, lock_action, piece, scope};
 use super::errors::to_status;
-use crate::contract::{Body, BodyStream, LargeBody, Proposal, StoreError, StoreNode};
+use crate::contract::{Body, BodyStream, LargeBody, StoreError, StoreNode};
 use crate::r#gen::store as wire;
 use crate::r#gen::store::store_server::{Store, StoreServer};
 use crate::mail_log::LogEntry;
@@ -26,9 +27,13 @@ const PIECES_QUEUED_MAX: usize = 8;
 /// The gRPC service over a node.
 struct StoreService {
     node: Arc<dyn StoreNode>,
+    stop: Stop,
 }
 
-/// Offers the node on a listener until `stop` is over; calls under way are finished.
+/// Over when the service is to end.
+pub(super) type Stop = Shared<BoxFuture<'static, ()>>;
+
+/// Offers the node on a listener until `stop` is over; calls under way are finished, and watches end.
 ///
 /// # Errors
 /// The transport failed.
@@ -37,7 +42,8 @@ pub fn serve(
     node: Arc<dyn StoreNode>,
     stop: BoxFuture<'static, ()>,
 ) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
-    let service = StoreServer::new(StoreService { node })
+    let stop = stop.shared();
+    let service = StoreServer::new(StoreService { node, stop: stop.clone() })
         .max_decoding_message_size(super::MESSAGE_BYTES_MAX)
         .max_encoding_message_size(super::MESSAGE_BYTES_MAX);
     // The builder's own option means only sockets that it opens itself.
@@ -52,10 +58,11 @@ pub fn serve(
 
 #[tonic::async_trait]
 impl Store for StoreService {
-    async fn propose(&self, request: Request<wire::ProposeRequest>) -> Result<Response<wire::ProposeReply>, Status> {
-        let mut request = request.into_inner();
-        let bodies = std::mem::take(&mut request.bodies).into_iter().map(Body::Inline).collect();
-        self.propose_with(request, bodies).await
+    type CallsStream = Pin<Box<dyn Stream<Item = Result<wire::AnswerBatch, Status>> + Send>>;
+
+    async fn calls(&self, request: Request<Streaming<wire::CallBatch>>) -> Result<Response<Self::CallsStream>, Status> {
+        let answers = answer_all(Arc::clone(&self.node), request.into_inner(), self.stop.clone());
+        Ok(Response::new(Box::pin(answers.map(Ok))))
     }
 
     async fn propose_stream(
@@ -80,15 +87,8 @@ impl Store for StoreService {
         } else {
             bodies.push(reader.streamed(*last));
         }
-        self.propose_with(request, bodies).await
-    }
-
-    async fn query(&self, request: Request<wire::QueryRequest>) -> Result<Response<wire::QueryReply>, Status> {
-        let request = request.into_inner();
-        let scope = scope(request.scope).map_err(to_status)?;
-        let query = decode(&request.query).map_err(to_status)?;
-        let answer = self.node.query(scope, query).await.map_err(to_status)?;
-        Ok(Response::new(wire::QueryReply { answer: encode(&answer) }))
+        let reply = propose_with(&*self.node, request, bodies).await.map_err(to_status)?;
+        Ok(Response::new(wire::ProposeReply { reply }))
     }
 
     async fn search(&self, request: Request<wire::SearchRequest>) -> Result<Response<wire::SearchReply>, Status> {
@@ -118,7 +118,7 @@ impl Store for StoreService {
 
     async fn watch(&self, request: Request<wire::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let news = self.node.watch(GroupNumber(request.into_inner().group)).await.map_err(to_status)?;
-        Ok(Response::new(Box::pin(news.map(|event| Ok(event.into())))))
+        Ok(Response::new(Box::pin(news.map(|event| Ok(event.into())).take_until(self.stop.clone()))))
     }
 
     async fn lock(&self, request: Request<wire::LockRequest>) -> Result<Response<wire::LockReply>, Status> {
@@ -166,19 +166,6 @@ impl Store for StoreService {
 
     async fn status(&self, _: Request<wire::StatusRequest>) -> Result<Response<wire::StatusReply>, Status> {
         Ok(Response::new(self.node.status().await.map_err(to_status)?.into()))
-    }
-}
-
-impl StoreService {
-    async fn propose_with(
-        &self,
-        request: wire::ProposeRequest,
-        bodies: Vec<Body>,
-    ) -> Result<Response<wire::ProposeReply>, Status> {
-        let envelope = decode(&request.envelope).map_err(to_status)?;
-        let proposal = Proposal { group: GroupNumber(request.group), envelope, command: request.command, bodies };
-        let reply = self.node.propose(proposal).await.map_err(to_status)?;
-        Ok(Response::new(wire::ProposeReply { reply: encode(&reply) }))
     }
 }
 
