@@ -4,9 +4,10 @@
 //! path is the former. The result for the sender is what DMARC looks at. A record's `exp=` is not followed: a stranger's text is not
 //! repeated to others.
 //!
-//! - `evaluate`: one check from record to result; `target`: the names it makes of macros.
+//! - `evaluate`: one check from record to result; `syntax`: what a record may be; `target`: the names it makes of macros.
 
 mod evaluate;
+mod syntax;
 mod target;
 
 use std::net::IpAddr;
@@ -16,7 +17,7 @@ use yubin_types::{Address, AuthResult, DomainName, limits};
 
 use super::Verifier;
 use evaluate::Evaluation;
-pub(crate) use evaluate::{is_record, known_terms};
+pub(crate) use syntax::{is_record, known_terms};
 
 /// Who wants to send.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,8 @@ impl SpfChecks {
 impl Verifier {
     /// Checks both names at once, within [`limits::SPF_SECONDS_MAX`].
     pub async fn spf(&self, question: SpfQuestion<'_>) -> SpfChecks {
+        // An IPv4 address written as IPv6 is one (§5).
+        let question = SpfQuestion { peer: question.peer.to_canonical(), ..question };
         // A name of one label, like an address, is no name that a domain's owner answers for (RFC 7208 §2.3).
         let helo = DomainName::parse(question.helo).ok().filter(|name| name.as_str().contains('.'));
         let helo_sender = helo.as_ref().map(|name| format!("postmaster@{name}"));

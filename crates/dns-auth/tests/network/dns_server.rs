@@ -4,6 +4,7 @@
 //! name server: the same socket answers for parent and children. Names with a label `broken` get SERVFAIL,
 //! those that start with `silent.` nothing at all.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,7 @@ use hickory_server::proto::dnssec::crypto::Ed25519SigningKey;
 use hickory_server::proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS};
 use hickory_server::proto::dnssec::{DigestType, DnssecSigner, PublicKey as _, SigningKey as _};
 use hickory_server::proto::op::ResponseCode;
-use hickory_server::proto::rr::rdata::NS;
+use hickory_server::proto::rr::rdata::{MX, NS, PTR};
 use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordType};
 use hickory_server::proto::serialize::txt::Parser;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -49,6 +50,11 @@ pub(crate) struct DnsServer {
 
 impl DnsServer {
     pub(crate) async fn start(zones: &[Zone<'_>]) -> DnsServer {
+        DnsServer::failing(zones, HashMap::new()).await
+    }
+
+    /// The same, with names of which it knows these types alone, and gives SERVFAIL for all others.
+    pub(crate) async fn failing(zones: &[Zone<'_>], failing: HashMap<String, Vec<String>>) -> DnsServer {
         let parent = name("test.");
         let parent_key = Key::new();
         let mut parent_zone = parse(&parent, "");
@@ -77,7 +83,7 @@ impl DnsServer {
         children.upsert(LowerName::new(&parent), vec![parent_zone]);
 
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let mut server = Server::new(Handler { parents, children, asked: Arc::clone(&asked) });
+        let mut server = Server::new(Handler { parents, children, failing, asked: Arc::clone(&asked) });
         let (udp, tcp) = sockets().await;
         let address = udp.local_addr().unwrap();
         server.register_socket(udp);
@@ -112,6 +118,7 @@ impl DnsServer {
 struct Handler {
     parents: Catalog,
     children: Catalog,
+    failing: HashMap<String, Vec<String>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -124,7 +131,8 @@ impl RequestHandler for Handler {
         if name.starts_with("silent.") {
             std::future::pending::<()>().await;
         }
-        if name.starts_with("broken.") || name.contains(".broken.") {
+        let unknown = self.failing.get(&name).is_some_and(|known| !known.contains(&kind.to_string()));
+        if unknown || name.starts_with("broken.") || name.contains(".broken.") {
             let reply = MessageResponseBuilder::new(&request.queries, None);
             return response.send_response(reply.error_msg(&request.metadata, ResponseCode::ServFail)).await.unwrap();
         }
@@ -162,10 +170,56 @@ fn ds(dnskey: &DNSKEY, origin: &Name) -> RData {
 }
 
 fn parse(origin: &Name, records: &str) -> InMemoryZoneHandler {
-    let text = format!("$TTL 60\n@ IN SOA ns.test. admin.test. 1 3600 600 86400 60\n@ IN NS ns.test.\n{records}\n");
+    let (odd, plain): (Vec<&str>, Vec<&str>) = records.lines().partition(|line| is_odd(line));
+    let plain = plain.join("\n");
+    let text = format!("$TTL 60\n@ IN SOA ns.test. admin.test. 1 3600 600 86400 60\n@ IN NS ns.test.\n{plain}\n");
     let (_, records) = Parser::new(text, None, Some(origin.clone())).parse().unwrap();
     let (kind, nsec) = (ZoneType::Primary, Some(NxProofKind::Nsec));
-    InMemoryZoneHandler::new(origin.clone(), records, kind, AxfrPolicy::Deny, nsec).unwrap()
+    let mut zone = InMemoryZoneHandler::new(origin.clone(), records, kind, AxfrPolicy::Deny, nsec).unwrap();
+    for line in odd {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let data = match fields[1..] {
+            ["IN", "A", address] => RData::A(address.parse().unwrap()),
+            ["IN", "MX", preference, host] => RData::MX(MX::new(preference.parse().unwrap(), raw_name(host))),
+            ["IN", "PTR", host] => RData::PTR(PTR(raw_name(host))),
+            _ => panic!("{line}"),
+        };
+        let owner = if fields[0].ends_with('.') {
+            raw_name(fields[0])
+        } else {
+            raw_name(fields[0]).append_domain(origin).unwrap()
+        };
+        zone.upsert_mut(Record::from_rdata(owner, 60, data), 0);
+    }
+    zone
+}
+
+/// Has a name in it octets that the parser takes in no form?
+fn is_odd(line: &str) -> bool {
+    let fields: Vec<&str> = line.split(' ').collect();
+    let named = match fields[..] {
+        [owner, "IN", "MX" | "PTR", ..] => [owner, fields.last().unwrap_or(&"")],
+        [owner, ..] => [owner, ""],
+        [] => ["", ""],
+    };
+    named.iter().any(|name| name.contains('\\'))
+}
+
+/// A name of any octets, some of them as `\\DDD`.
+fn raw_name(text: &str) -> Name {
+    let label = |label: &str| {
+        let mut parts = label.split('\\');
+        let mut octets = parts.next().unwrap().as_bytes().to_vec();
+        for part in parts {
+            octets.push(part[..3].parse().unwrap());
+            octets.extend_from_slice(&part.as_bytes()[3..]);
+        }
+        octets
+    };
+    let labels: Vec<Vec<u8>> = text.trim_end_matches('.').split('.').map(label).collect();
+    let mut name = Name::from_labels(labels.iter().map(Vec::as_slice)).unwrap();
+    name.set_fqdn(text.ends_with('.'));
+    name
 }
 
 fn name(text: &str) -> Name {

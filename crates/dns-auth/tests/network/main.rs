@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so when it fails")]
 
+mod attacks;
 mod dane;
 mod dkim;
 mod dns_server;
 mod https;
 mod mta_sts;
+mod openspf;
 mod published;
 mod reports;
 mod resolver;

@@ -138,7 +138,7 @@ async fn every_mechanism_says_what_it_means() {
     assert_eq!(check(&verifier, "192.0.2.1", "\"a b\"@local.spf.test").await, Fail);
 }
 
-/// RFC 7208 §4.6.4: ten lookups, two of them void, ten hosts of an MX.
+/// Attack list, item 14: RFC 7208 §4.6.4: ten lookups, two of them void, ten hosts of an MX.
 #[tokio::test]
 async fn what_asks_too_much_is_a_permanent_error() {
     let (server, verifier) = verifier().await;

@@ -40,6 +40,8 @@ pub const DKIM_SIGNATURES_BYTES_MAX: usize = 8 * 1024;
 pub const SPF_LOOKUPS_MAX: u32 = 10;
 /// How many of them may find nothing (RFC 7208 §4.6.4).
 pub const SPF_VOID_LOOKUPS_MAX: u32 = 2;
+/// Questions to the DNS in one check, those about the hosts of `mx` and `ptr` terms among them: three times what real records take.
+pub const SPF_QUESTIONS_MAX: u32 = 40;
 /// How far a check of a published SPF record counts on when there are too many.
 pub const SPF_LOOKUPS_COUNTED_MAX: u32 = 40;
 /// Names that one `mx` or `ptr` term looks up (RFC 7208 §4.6.4).

@@ -1,9 +1,10 @@
 //! check_host() (RFC 7208 §4): from a domain's record to what it says of the peer.
 //!
-//! Records are read and macros expanded by the library; who is asked, in which order, and when it is enough is decided here, on the
-//! house's resolver: at most [`limits::SPF_LOOKUPS_MAX`] terms ask the DNS and [`limits::SPF_VOID_LOOKUPS_MAX`] of them find nothing,
-//! over all included records together; more is a permanent error (§4.6.4). A lookup that nobody could answer ends the check as a temporary
-//! error, so that it never becomes a verdict.
+//! Records are held to the grammar (`syntax`), then read and their macros expanded by the library; who is asked, in which order, and when it
+//! is enough is decided here, on the house's resolver: at most [`limits::SPF_LOOKUPS_MAX`] terms ask the DNS and
+//! [`limits::SPF_VOID_LOOKUPS_MAX`] of them find nothing, over all included records together; more is a permanent error (§4.6.4). So are
+//! more than [`limits::SPF_QUESTIONS_MAX`] questions, those about the hosts of an `mx` among them, of which the letter of the RFC would
+//! allow a hundred. A lookup that nobody could answer ends the check as a temporary error, so that it never becomes a verdict.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use mail_auth::spf::{Directive, Macro, Mechanism, Qualifier, Spf};
 use yubin_types::{AuthResult, limits};
 
 use super::SpfQuestion;
+use super::syntax::{is_record, known_terms};
 use super::target::Names;
 use crate::resolver::{Family, LookupError, Resolver, Validation};
 
@@ -23,6 +25,8 @@ pub(super) struct Evaluation<'a> {
     sender: &'a str,
     lookups: u32,
     voids: u32,
+    /// Questions to the DNS, for whatever they were.
+    questions: u32,
     /// Names of the peer that lead back to it, once they were asked for.
     validated: Option<Vec<String>>,
 }
@@ -37,7 +41,7 @@ type Boxed<'b> = Pin<Box<dyn Future<Output = Result<AuthResult, Stop>> + Send + 
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(resolver: &'a Resolver, question: SpfQuestion<'a>, sender: &'a str) -> Evaluation<'a> {
-        Evaluation { resolver, question, sender, lookups: 0, voids: 0, validated: None }
+        Evaluation { resolver, question, sender, lookups: 0, voids: 0, questions: 0, validated: None }
     }
 
     /// What the domain's record says of the peer.
@@ -73,6 +77,7 @@ impl<'a> Evaluation<'a> {
 
     /// The one record of a domain (§4.5).
     async fn record(&mut self, domain: &str) -> Result<Option<Spf>, Stop> {
+        self.ask()?;
         let texts = match self.resolver.texts_at(domain).await {
             Ok(texts) => texts,
             Err(LookupError::NoDomain(_) | LookupError::NoData(_)) => return Ok(None),
@@ -107,18 +112,21 @@ impl<'a> Evaluation<'a> {
             Mechanism::A { macro_string, ip4_mask, ip6_mask } => {
                 self.spend()?;
                 let target = self.target(domain, macro_string).await?;
+                self.ask()?;
                 let addresses = self.found(self.resolver.addresses_at(&target, Family::of(peer)).await)?;
                 Ok(addresses.into_iter().any(|address| within(peer, address, *ip4_mask, *ip6_mask)))
             }
             Mechanism::Mx { macro_string, ip4_mask, ip6_mask } => {
                 self.spend()?;
                 let target = self.target(domain, macro_string).await?;
+                self.ask()?;
                 let hosts = self.found(self.resolver.exchanges_at(&target).await)?;
                 self.hosts_match(hosts, *ip4_mask, *ip6_mask).await
             }
             Mechanism::Exists { macro_string } => {
                 self.spend()?;
                 let target = self.target(domain, macro_string).await?;
+                self.ask()?;
                 Ok(!self.found(self.resolver.addresses_at(&target, Family::V4).await)?.is_empty())
             }
             Mechanism::Ptr { macro_string } => {
@@ -129,12 +137,13 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    async fn hosts_match(&self, hosts: Vec<String>, ip4_mask: u32, ip6_mask: u128) -> Result<bool, Stop> {
+    async fn hosts_match(&mut self, hosts: Vec<String>, ip4_mask: u32, ip6_mask: u128) -> Result<bool, Stop> {
         let peer = self.question.peer;
         for (number, host) in hosts.iter().enumerate() {
             if number >= limits::SPF_NAMES_MAX {
                 return Err(PERMANENT);
             }
+            self.ask()?;
             match self.resolver.addresses_at(host, Family::of(peer)).await {
                 Ok(addresses) if addresses.iter().any(|address| within(peer, *address, ip4_mask, ip6_mask)) => {
                     return Ok(true);
@@ -168,7 +177,9 @@ impl<'a> Evaluation<'a> {
             let peer = self.question.peer;
             let claimed = self.resolver.ptr(peer, Validation::Off).await.map(|answer| answer.value).unwrap_or_default();
             let mut names = Vec::new();
+            self.questions += 1;
             for name in claimed.iter().take(limits::SPF_NAMES_MAX) {
+                self.questions += 1;
                 let addresses = self.resolver.addresses_at(name.as_str(), Family::of(peer)).await;
                 if addresses.is_ok_and(|addresses| addresses.contains(&peer)) {
                     names.push(name.as_str().to_owned());
@@ -185,6 +196,12 @@ impl<'a> Evaluation<'a> {
         if self.lookups > limits::SPF_LOOKUPS_MAX { Err(PERMANENT) } else { Ok(()) }
     }
 
+    /// Counts a question to the DNS.
+    fn ask(&mut self) -> Result<(), Stop> {
+        self.questions += 1;
+        if self.questions > limits::SPF_QUESTIONS_MAX { Err(PERMANENT) } else { Ok(()) }
+    }
+
     /// What a lookup found; nothing is counted too.
     fn found<T>(&mut self, looked_up: Result<Vec<T>, LookupError>) -> Result<Vec<T>, Stop> {
         match looked_up {
@@ -196,39 +213,6 @@ impl<'a> Evaluation<'a> {
             Err(_) => Err(TEMPORARY),
         }
     }
-}
-
-/// `v=spf1`, alone or before a space.
-pub(crate) fn is_record(text: &[u8]) -> bool {
-    let (version, rest) = text.split_at(text.len().min(6));
-    version.eq_ignore_ascii_case(b"v=spf1") && matches!(rest.first(), None | Some(b' '))
-}
-
-/// The record without modifiers that nobody knows, whose values may be anything (§6); none if it has an unknown mechanism, which is a
-/// mistake (§5). The library passes over the one and stumbles over the other.
-pub(crate) fn known_terms(record: &[u8]) -> Option<Vec<u8>> {
-    const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
-    let mut known = b"v=spf1".to_vec();
-    for term in record.split(|byte| *byte == b' ').skip(1).filter(|term| !term.is_empty()) {
-        let unqualified = match term {
-            [b'+' | b'-' | b'~' | b'?', mechanism @ ..] => Some(mechanism),
-            _ => None,
-        };
-        let bare = unqualified.unwrap_or(term);
-        let end = bare.iter().position(|byte| matches!(byte, b':' | b'/' | b'=')).unwrap_or(bare.len());
-        let (name, rest) = bare.split_at(end);
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        if rest.starts_with(b"=") && unqualified.is_none() {
-            if !is("redirect") && !is("exp") {
-                continue;
-            }
-        } else if !MECHANISMS.iter().any(|mechanism| is(mechanism)) {
-            return None;
-        }
-        known.push(b' ');
-        known.extend_from_slice(term);
-    }
-    Some(known)
 }
 
 /// Is the peer in the network of an address of its family?
