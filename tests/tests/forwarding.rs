@@ -17,6 +17,7 @@ over_both_transports! {
     mail_goes_on_and_its_bounces_find_the_first_sender,
     without_a_copy_nothing_stays_and_circles_end,
     a_target_that_refuses_is_paused_and_the_owner_told,
+    a_circle_over_forgetful_servers_ends_and_its_sender_hears_of_it_once,
 }
 
 const HOME: &str = "home.example";
@@ -173,4 +174,36 @@ fn a_target_that_refuses_is_paused_and_the_owner_told(transport: Transport) {
     assert!(send(&world, FRIEND, &user, "number6").starts_with("250"));
     taken(&world, 6);
     assert_eq!(world.inbox(&user).unwrap().len(), 2);
+}
+
+/// Attack list, item 12: three servers in a circle, of which the other two write nothing down but that they had the message. It goes round
+/// until it has fifty hops, and the one who sent it first gets one notice.
+fn a_circle_over_forgetful_servers_ends_and_its_sender_hears_of_it_once(transport: Transport) {
+    let world = Outside::start(transport, &[HOME]).unwrap();
+    let user = format!("u0@{HOME}");
+    world.ctl(&format!("account forward set {user} round@elsewhere.example --no-copy")).unwrap();
+    assert!(send(&world, FRIEND, &user, "circle").starts_with("250"));
+    let mut rounds = 1;
+    let (sender, refused) = loop {
+        let Taken { sender, text, .. } = taken(&world, rounds);
+        let forgotten = |line: &&str| !line.starts_with("Delivered-To: ") && !line.starts_with("X-Forwarded-For: ");
+        let kept: String = text.split_inclusive('\n').filter(forgotten).collect();
+        let hops = "Received: from one.example by two.example\r\nReceived: from two.example by three.example\r\n";
+        let mut smtp = Smtp::hello(world.system.port("smtp").unwrap()).unwrap();
+        let reply = smtp.send(&sender, &user, format!("{hops}{kept}").as_bytes()).unwrap();
+        if !reply.starts_with("250") {
+            break (sender, reply);
+        }
+        rounds += 1;
+        assert!(rounds < 50, "it goes on for ever");
+    };
+    assert!(refused.starts_with("554 5.4.6 "), "{refused}");
+    assert!((10..=18).contains(&rounds), "{rounds} rounds of three hops");
+    // Who was refused tells the sender, and nobody else is told; a notice about the notice is never made.
+    assert!(send(&world, "", &sender, "notice").starts_with("250"));
+    let notice = taken(&world, rounds + 1);
+    assert_eq!((notice.sender.as_str(), &notice.recipients[..]), ("", &[FRIEND.to_owned()][..]));
+    settled(&world);
+    assert_eq!(world.receiver.taken().iter().filter(|message| message.sender.is_empty()).count(), 1);
+    assert!(world.inbox(&user).unwrap().is_empty());
 }

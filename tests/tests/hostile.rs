@@ -125,6 +125,7 @@ fn smtp_answers_each_malformed_command_as_rfc_5321_says(transport: Transport) {
     still_serves(&mut system);
 }
 
+/// Attack list, item 1.
 fn only_crlf_dot_crlf_ends_a_message(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let mut system = start(transport, &folder);
@@ -148,7 +149,7 @@ fn only_crlf_dot_crlf_ends_a_message(transport: Transport) {
     still_serves(&mut system);
 }
 
-/// Who is nobody's user sends to nobody but ours, however the address is written.
+/// Attack list, item 11: who is nobody's user sends to nobody but ours, however the address is written.
 fn no_relay_probe_is_accepted(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let mut system = start(transport, &folder);
@@ -172,7 +173,7 @@ fn no_relay_probe_is_accepted(transport: Transport) {
     still_serves(&mut system);
 }
 
-/// CVE-2025-26794, CVE-2026-24031: nothing that is sent as a name reaches anything that would interpret it.
+/// Attack list, item 7: CVE-2025-26794, CVE-2026-24031: nothing that is sent as a name reaches anything that would interpret it.
 fn odd_user_names_are_wrong_user_names(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let mut system = start(transport, &folder);
@@ -260,6 +261,7 @@ fn imap_answers_malformed_commands_with_bad(transport: Transport) {
     still_serves(&mut system);
 }
 
+/// Attack list, item 13.
 fn endless_lines_and_deep_mail_do_not_make_the_process_grow(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let mut system = start(transport, &folder);

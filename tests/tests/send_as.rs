@@ -56,6 +56,7 @@ fn signers(message: &Taken) -> Vec<String> {
     fields.map(domain).collect()
 }
 
+/// Attack list, item 11.
 fn a_granted_address_is_sent_as_from_the_moment_it_is_granted_until_it_is_revoked(transport: Transport) {
     let world = Outside::start(transport, &[HOME]).unwrap();
     world.ctl("alias put info@home.example u0@home.example u1@home.example").unwrap();

@@ -66,6 +66,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::is_public;
 
+    /// Attack list, item 15.
     #[test]
     fn what_is_public() {
         for public in [

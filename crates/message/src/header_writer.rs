@@ -178,6 +178,7 @@ mod tests {
         assert_eq!(written(|it| it.delivered_to("a@b")), "Delivered-To: a@b\r\n");
     }
 
+    /// Attack list, item 9.
     #[test]
     fn nothing_can_be_injected() {
         let evil = "x\r\nBcc: y\n\r\n\0)>]; (<\u{85}\u{b}z";

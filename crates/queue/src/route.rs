@@ -430,6 +430,7 @@ mod tests {
         hops.map(|hops| hops.into_iter().map(shown).collect()).map_err(|reply| reply.to_string())
     }
 
+    /// Attack list, item 15.
     #[tokio::test]
     async fn mail_goes_to_public_hosts_before_ourselves_only() {
         assert_eq!(plan(&[], "good.example").await.unwrap(), ["a.example 8.8.8.1:25", "b.example 8.8.8.2:25"]);

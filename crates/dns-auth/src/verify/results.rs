@@ -98,16 +98,29 @@ fn address(address: IpAddr) -> String {
     }
 }
 
-/// Does this field claim to be the Authentication-Results of one of these hosts? `body` is what stands behind the colon. Comments,
-/// quoting, case and folds before the name hide nothing.
+/// Does this field claim to be the Authentication-Results of one of these hosts, or a Received-SPF field that one of them received
+/// (RFC 7208 §9.1; we write none)? `body` is what stands behind the colon. Comments, quoting, case and folds before the name hide nothing.
 #[must_use]
 pub fn is_results_of(name: &[u8], body: &[u8], hosts: &[String]) -> bool {
+    if name.trim_ascii().eq_ignore_ascii_case(b"Received-SPF") {
+        return hosts.iter().any(|host| is_received_by(body, host));
+    }
     if !name.trim_ascii().eq_ignore_ascii_case(b"Authentication-Results") {
         return false;
     }
     let claimed = authserv_id(body);
     let claimed = claimed.trim_end_matches('.');
     hosts.iter().any(|host| claimed.eq_ignore_ascii_case(host))
+}
+
+/// Does a Received-SPF field name this host as the receiver, by its key or as the one who comments?
+fn is_received_by(body: &[u8], host: &str) -> bool {
+    let kept = body.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b'"').map(u8::to_ascii_lowercase);
+    let (text, host) = (kept.map(char::from).collect::<String>(), host.to_ascii_lowercase());
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let key = format!("receiver={host}");
+    text.contains(&format!("({host}:"))
+        || text.match_indices(&key).any(|(at, key)| text.get(at + key.len()..).is_none_or(ends))
 }
 
 /// The first word behind comments, unquoted.

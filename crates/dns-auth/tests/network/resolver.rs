@@ -131,6 +131,7 @@ async fn addresses_of_both_families_and_of_one() {
     assert_eq!(none, Err(LookupError::NoData(Security::Unchecked)));
 }
 
+/// Attack list, item 14.
 #[tokio::test]
 async fn an_alias_is_followed_and_is_as_secure_as_its_weakest_link() {
     let (_server, resolver) = setup().await;
@@ -181,6 +182,7 @@ async fn tlsa_records_are_always_validated() {
     assert_eq!(none, Err(LookupError::NoDomain(Security::Secure)));
 }
 
+/// Attack list, item 15.
 #[tokio::test]
 async fn where_mail_goes() {
     let (_server, resolver) = setup().await;

@@ -238,7 +238,7 @@ async fn canonicalizations_forgive_what_they_say() {
     }
 }
 
-/// What is signed by mathematics and does not count.
+/// Attack list, item 14: what is signed by mathematics and does not count.
 #[tokio::test]
 async fn what_does_not_count() {
     let world = world().await;
@@ -273,7 +273,7 @@ async fn what_does_not_count() {
     assert_eq!(world.dkim(&format!("{HEADER}\r\n{BODY}")).await, []);
 }
 
-/// A message that was made to be expensive: many signatures, many fields, signatures over many fields.
+/// Attack list, item 14: A message that was made to be expensive: many signatures, many fields, signatures over many fields.
 #[tokio::test]
 async fn work_is_bounded() {
     let world = world().await;

@@ -64,6 +64,8 @@ struct Findings {
 struct Header {
     author: inbound::Author,
     domains: Vec<DomainName>,
+    /// Authors whose domain is none: a reader may show one of them.
+    unreadable: usize,
     /// Where fields stand that claim to be ours.
     forged: Vec<std::ops::Range<usize>>,
 }
@@ -271,7 +273,8 @@ fn log(transaction: &Transaction, found: &Findings, judged: &Result<Disposition,
 
 impl Header {
     fn read(header: &[u8], hosts: &[String]) -> Header {
-        let mut read = Header { author: inbound::Author::Malformed, domains: Vec::new(), forged: Vec::new() };
+        let mut read =
+            Header { author: inbound::Author::Malformed, domains: Vec::new(), unreadable: 0, forged: Vec::new() };
         let mut authors = 0_usize;
         for field in HeaderFields::new(header) {
             if field.is("From") {
@@ -281,9 +284,9 @@ impl Header {
                 read.forged.push(edit::place(header, &field));
             }
         }
-        read.author = match (authors, read.domains.len()) {
-            (1, 0) => inbound::Author::NoDomain,
-            (1, 1..=limits::DMARC_AUTHORS_MAX) => inbound::Author::Known,
+        read.author = match (authors, read.domains.len(), read.unreadable) {
+            (1, 0, _) => inbound::Author::NoDomain,
+            (1, 1..=limits::DMARC_AUTHORS_MAX, 0) => inbound::Author::Known,
             _ => inbound::Author::Malformed,
         };
         read
@@ -293,6 +296,10 @@ impl Header {
         for address in parse_addresses(body) {
             let Author::Mailbox(mailbox) = address else { continue };
             let domain = std::str::from_utf8(&mailbox.domain).ok().and_then(|text| DomainName::parse(text).ok());
+            // A name whose comma nobody quoted has no domain, and is not another author.
+            if domain.is_none() && !mailbox.domain.is_empty() {
+                self.unreadable += 1;
+            }
             if let Some(domain) = domain.filter(|domain| !self.domains.contains(domain)) {
                 self.domains.push(domain);
             }

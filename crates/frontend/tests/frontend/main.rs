@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
 
+mod attacks;
 #[path = "../../../dns-auth/tests/network/dns_server.rs"]
 #[allow(dead_code, reason = "some of it is for the tests of its own crate")]
 mod dns_server;

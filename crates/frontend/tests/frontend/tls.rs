@@ -64,7 +64,7 @@ async fn shake(world: &World, service: &str, settings: &Arc<ClientConfig>) -> Re
     Ok(client.into_inner().get_ref().1.handshake_kind().unwrap())
 }
 
-/// ALPACA (CVE-2021-3618), Opossum: whoever believes to speak another protocol is told so and not served, browsers among them.
+/// Attack list, item 3: ALPACA (CVE-2021-3618), Opossum: whoever believes to speak another protocol is told so and not served, browsers among them.
 #[tokio::test]
 async fn a_client_of_another_protocol_gets_no_connection() {
     let world = World::new().await;
@@ -78,7 +78,7 @@ async fn a_client_of_another_protocol_gets_no_connection() {
     }
 }
 
-/// ALPACA again: a session with one service is not gone on with at another, though both have the same certificate.
+/// Attack list, item 3: ALPACA again: a session with one service is not gone on with at another, though both have the same certificate.
 #[tokio::test]
 async fn a_ticket_of_one_service_is_worth_nothing_at_another() {
     let world = World::new().await;

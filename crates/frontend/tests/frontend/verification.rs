@@ -178,6 +178,7 @@ async fn what_nobody_can_say_is_put_off() {
     assert!(send(&world, "alice@example.jp", "a@broken.test", &message("a@names.test")).await.starts_with("250"));
 }
 
+/// Attack list, item 10.
 #[tokio::test]
 async fn a_message_has_one_author() {
     let (world, _dns) = world(|_| {}).await;
@@ -194,7 +195,7 @@ async fn a_message_has_one_author() {
     assert!(refused.starts_with("552 5.3.4 "), "{refused}");
 }
 
-/// RFC 8601 §5: what a stranger says in our name is not shown to anybody.
+/// Attack list, item 10: RFC 8601 §5: what a stranger says in our name is not shown to anybody.
 #[tokio::test]
 async fn forged_results_are_taken_out() {
     let (world, _dns) = world(|_| {}).await;

@@ -307,7 +307,7 @@ fn addresses_beyond_ascii_are_told_in_the_form_that_the_way_allows() {
     assert_eq!(media_type(&read(notice).tree, 3), "message/rfc822");
 }
 
-/// Replies, ORCPT and names are a peer's words: they make no line of their own, end no part, and forge no field.
+/// Attack list, item 9: replies, ORCPT and names are a peer's words: they make no line of their own, end no part, and forge no field.
 #[test]
 fn a_peers_words_stay_on_their_line() {
     let evil = "no\r\nAction: delivered\r\n\r\n--=_0197-abc\r\nContent-Type: text/html\r\n\r\n\0<b>\x1b";

@@ -40,6 +40,7 @@ fn is_scheduled(delivery: &Delivery, attempts: u32) -> bool {
     delivery.state == DeliveryState::Scheduled && delivery.attempts == attempts
 }
 
+/// Attack list, item 12.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_null_sender_is_told_nothing() {
     let (mut lab, sink) = Lab::with_sink().await;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 use yubin_queue::TlsPolicy;
 use yubin_state::queue::{DeliveryState, FinalOutcome};
 
 use crate::lab::Lab;
-use crate::sink::{Sink, Tls, acceptor};
+use crate::sink::{Sink, Tls, acceptor, certified};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_taken_with_any_certificate_and_done_without_if_it_is_broken() {
@@ -26,6 +27,75 @@ async fn tls_is_taken_with_any_certificate_and_done_without_if_it_is_broken() {
     lab.stop(worker).await;
 }
 
+/// A client that believes these certificates and no others.
+fn believing(certificates: Vec<CertificateDer<'static>>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    certificates.into_iter().for_each(|certificate| roots.add(certificate).unwrap());
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// Attack list, item 16: between us and a host whose certificate must be verified stands somebody else, who strips STARTTLS, breaks the
+/// handshake, or shows a certificate of another name, of another time, or of nobody that is believed. Mail waits, and is never sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_man_in_the_middle_gets_no_mail() {
+    let mut lab = Lab::new().await;
+    let (right, believed) = certified("mx.right.example", 2100);
+    let (other, of_another) = certified("mx.elsewhere.example", 2100);
+    let (late, expired) = certified("mx.late.example", 2020);
+    let config = believing(vec![believed, of_another, expired]);
+    let honest = Sink::start("127.0.0.2", 0, Tls::Works(right)).await;
+    let port = honest.address.port();
+    let mut liars = Vec::new();
+    for (place, (name, tls)) in [
+        ("right", None),
+        ("other", Some(Tls::Works(other))),
+        ("late", Some(Tls::Works(late))),
+        ("stranger", Some(Tls::Works(acceptor("mx.stranger.example")))),
+        ("stripped", Some(Tls::None)),
+        ("broken", Some(Tls::Broken)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (ip, domain, host) =
+            (format!("127.0.0.{}", place + 2), format!("{name}.example"), format!("mx.{name}.example"));
+        lab.zone.mx(&domain, &[(&host, &ip)]);
+        let name = host.parse().unwrap();
+        lab.zone.policy(&host, TlsPolicy::Verified { config: Arc::clone(&config), name, identity: "MTA-STS".into() });
+        if let Some(tls) = tls {
+            liars.push(Sink::start(&ip, port, tls).await);
+        }
+    }
+    let worker = lab.worker(port, |_| {});
+    let recipients = [
+        "a@right.example",
+        "a@other.example",
+        "a@late.example",
+        "a@stranger.example",
+        "a@stripped.example",
+        "a@broken.example",
+    ];
+    lab.send(&recipients, |_| {}).await;
+    honest.wait_for(1).await;
+    assert!(honest.received()[0].over_tls);
+    let tried = |found: &[yubin_state::queue::Delivery]| {
+        found.len() == 5
+            && found.iter().all(|delivery| delivery.attempts == 1 && delivery.state == DeliveryState::Scheduled)
+    };
+    for delivery in lab.queued(tried).await {
+        let reply = delivery.recipients[0].last_reply.as_ref().unwrap();
+        assert_eq!((reply.code, reply.enhanced.map(|status| status.subject)), (451, Some(7)), "{reply:?}");
+    }
+    assert!(liars.iter().all(|liar| liar.received().is_empty()));
+    lab.stop(worker).await;
+}
+
+/// Attack list, item 16.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_forbids_the_clear() {
     let mut lab = Lab::new().await;
@@ -40,12 +110,7 @@ async fn a_policy_forbids_the_clear() {
     lab.zone.mx("four.example", &[("mx.four.example", "127.0.0.4")]);
     lab.zone.mx("five.example", &[("mx.five.example", "127.0.0.3")]);
     // No authority is trusted, so no certificate is good.
-    let nobody = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let (config, name) = (Arc::new(nobody), "mx.two.example".parse().unwrap());
+    let (config, name) = (believing(Vec::new()), "mx.two.example".parse().unwrap());
     lab.zone.policy("mx.two.example", TlsPolicy::Verified { config, name, identity: "nobody".into() });
     lab.zone.policy("mx.three.example", TlsPolicy::Encrypted);
     lab.zone.policy("mx.four.example", TlsPolicy::Encrypted);

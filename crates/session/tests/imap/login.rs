@@ -43,6 +43,7 @@ fn capabilities_follow_the_state() {
     assert_eq!(client.phase, Phase::Closed);
 }
 
+/// Attack list, item 2.
 #[test]
 fn what_was_sent_in_clear_behind_starttls_is_dropped() {
     let mut client = Client::connect(Config { security: Security::Upgradable, ..config() });

@@ -107,6 +107,7 @@ fn an_event_ends_the_session() {
     assert_eq!(connection.rim.messages.len(), 1);
 }
 
+/// Attack list, item 2.
 #[test]
 fn what_comes_with_stls_is_never_obeyed() {
     for injected in ["CAPA\r\n", "C", "\r\n", "USER tim@example.jp\r\nPASS tanstaaf\r\n"] {

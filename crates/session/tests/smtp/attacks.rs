@@ -29,7 +29,7 @@ fn ready(listener: Listener) -> Connection<SmtpSession, SmtpRim> {
     }
 }
 
-/// CVE-2023-51764, -51765, -51766, CVE-2023-51747.
+/// Attack list, item 1: CVE-2023-51764, -51765, -51766, CVE-2023-51747.
 #[test]
 fn smuggling_makes_one_message_or_none_on_every_listener() {
     let look_alikes = [
@@ -65,7 +65,7 @@ fn smuggling_makes_one_message_or_none_on_every_listener() {
     }
 }
 
-/// CVE-2011-0411, NO STARTTLS: on the listeners that have it.
+/// Attack list, item 2: CVE-2011-0411, NO STARTTLS: on the listeners that have it.
 #[test]
 fn starttls_injection_closes_the_connection_on_every_listener() {
     for (listener, hello) in [(Listener::Mx, "EHLO"), (Listener::Submission, "EHLO"), (Listener::Lmtp, "LHLO")] {
@@ -79,7 +79,7 @@ fn starttls_injection_closes_the_connection_on_every_listener() {
     }
 }
 
-/// Octets before the greeting was answered, and behind commands whose reply must be waited for.
+/// Attack list, item 5: octets before the greeting was answered, and behind commands whose reply must be waited for.
 #[test]
 fn early_talkers_are_closed() {
     for (listener, hello) in [(Listener::Mx, "EHLO x"), (Listener::Mx, "HELO x"), (Listener::Lmtp, "LHLO x")] {
@@ -94,7 +94,7 @@ fn early_talkers_are_closed() {
     }
 }
 
-/// CVE-2017-16943, CVE-2017-16944: odd chunks leave nothing behind.
+/// Attack list, item 4: CVE-2017-16943, CVE-2017-16944: odd chunks leave nothing behind.
 #[test]
 fn odd_chunks_reset_everything() {
     for (setup, chunks, replies) in [
@@ -120,7 +120,7 @@ fn odd_chunks_reset_everything() {
     }
 }
 
-/// CVE-2019-10149, CVE-2020-7247: each octet in a local part is a name's octet or an error, and never anything else.
+/// Attack list, item 6: CVE-2019-10149, CVE-2020-7247: each octet in a local part is a name's octet or an error, and never anything else.
 #[test]
 fn no_octet_of_an_address_is_interpreted() {
     for octet in 0..=255_u8 {
@@ -139,7 +139,7 @@ fn no_octet_of_an_address_is_interpreted() {
     }
 }
 
-/// A sender is taken over octet by octet, or not at all.
+/// Attack list, item 6: a sender is taken over octet by octet, or not at all.
 #[test]
 fn names_reach_the_rim_as_they_were_sent() {
     for local in ["$(id)", "`id`", "a;b", "|sh", "&", "%s%n", "!", "*", "?x={y}", "'or'1'='1", "~root"] {
@@ -152,6 +152,7 @@ fn names_reach_the_rim_as_they_were_sent() {
     }
 }
 
+/// Attack list, item 8.
 /// CVE-2019-11500, CVE-2018-6789, CVE-2020-10967, CVE-2020-7046, and Postfix's ENVID of NUL: refused or kept, and the session goes on.
 #[test]
 fn broken_strings_are_refused() {
@@ -190,7 +191,7 @@ fn broken_strings_are_refused() {
     }
 }
 
-/// Postfix 2026: VRFY of UTF-8 without SMTPUTF8. And nobody learns who is here.
+/// Attack list, item 18: Postfix 2026: VRFY of UTF-8 without SMTPUTF8. And nobody learns who is here.
 #[test]
 fn vrfy_and_expn_say_the_same_of_everybody() {
     for listener in [Listener::Mx, Listener::Submission] {
@@ -206,7 +207,7 @@ fn vrfy_and_expn_say_the_same_of_everybody() {
     }
 }
 
-/// Names that only look alike stay different names: what is asked of the rim is what was sent, or its one canonical form.
+/// Attack list, item 17: names that only look alike stay different names: what is asked of the rim is what was sent, or its one canonical form.
 #[test]
 fn look_alike_names_are_not_taken_for_each_other() {
     for name in ["t\u{131}m", "ti\u{200b}m", "\u{ff54}im", "tim\u{301}", "\u{3c4}im"] {
@@ -222,7 +223,7 @@ fn look_alike_names_are_not_taken_for_each_other() {
     assert_eq!(address.to_string(), "tim@example.jp");
 }
 
-/// Opossum, ALPACA (CVE-2021-3618): a browser that was led here says its piece to nobody.
+/// Attack list, item 3: Opossum, ALPACA (CVE-2021-3618): a browser that was led here says its piece to nobody.
 #[test]
 fn http_is_closed_at_its_first_line_on_every_listener() {
     for listener in [Listener::Mx, Listener::Submission, Listener::Lmtp] {
@@ -238,6 +239,7 @@ fn http_is_closed_at_its_first_line_on_every_listener() {
     }
 }
 
+/// Attack list, item 9.
 /// RUSTSEC-2021-0069, CVE-2024-21742: what a client calls itself ends no line of a header, and what the rim says no line of a reply.
 #[test]
 fn nothing_that_is_said_breaks_out_of_its_line() {
@@ -261,6 +263,7 @@ fn nothing_that_is_said_breaks_out_of_its_line() {
     assert_eq!(connection.run().0, b"550 5.7.1 no??250 2.1.0 Sender OK????\r\n");
 }
 
+/// Attack list, item 12.
 /// Mail that goes in circles ends, whoever sends it; and a transaction of the null sender is one like any other, with nothing behind it
 /// that would answer it.
 #[test]

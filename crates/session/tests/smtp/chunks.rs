@@ -88,7 +88,7 @@ fn sizes_are_bounded_in_sum() {
     }
 }
 
-/// 100,000 chunks of one octet: the session keeps the message's octets and nothing for each chunk.
+/// Attack list, item 4: 100,000 chunks of one octet: the session keeps the message's octets and nothing for each chunk.
 #[test]
 fn tiny_chunks_cost_no_questions() {
     let mut connection = open();

@@ -45,6 +45,7 @@ const LOOK_ALIKES: [(&[u8], &str); 30] = [
 
 const SMUGGLED: &[u8] = b"MAIL FROM:<evil@b.example>\r\nRCPT TO:<ann@example.jp>\r\nDATA\r\nsmuggled\r\n";
 
+/// Attack list, item 1.
 #[test]
 fn only_crlf_dot_crlf_ends_the_data() {
     for (look_alike, reply) in LOOK_ALIKES {

@@ -196,6 +196,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }
 
+/// Attack list, item 4.
 #[test]
 fn sessions_do_what_the_reference_does() {
     let mut coverage = Coverage::default();

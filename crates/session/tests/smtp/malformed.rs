@@ -140,6 +140,7 @@ fn every_malformed_command_has_its_reply() {
     }
 }
 
+/// Attack list, item 13.
 #[test]
 fn lines_end_with_crlf_and_are_bounded() {
     let long = format!("NOOP {}\r\n", "x".repeat(2_041));
@@ -182,6 +183,7 @@ fn a_greeting_is_made_harmless() {
     assert_eq!(connection.rim.origin.unwrap().helo, "a?b??????");
 }
 
+/// Attack list, item 13.
 #[test]
 fn too_many_errors_close_the_connection() {
     let mut connection = greeted();
@@ -191,6 +193,7 @@ fn too_many_errors_close_the_connection() {
     assert_eq!(connection.run().1, Waits::Closed);
 }
 
+/// Attack list, item 13.
 #[test]
 fn commands_that_do_nothing_are_bounded() {
     let mut connection = greeted();
@@ -199,6 +202,7 @@ fn commands_that_do_nothing_are_bounded() {
     assert!(said.lines().count() < 130);
 }
 
+/// Attack list, item 18.
 #[test]
 fn harvesting_addresses_is_bounded() {
     let mut connection = greeted();
@@ -207,6 +211,7 @@ fn harvesting_addresses_is_bounded() {
     assert!(said.ends_with("421 4.7.0 Too many refused recipients; closing connection\r\n"));
 }
 
+/// Attack list, item 13.
 #[test]
 fn recipients_of_a_transaction_are_bounded_and_no_error() {
     let mut connection = greeted();
@@ -218,7 +223,7 @@ fn recipients_of_a_transaction_are_bounded_and_no_error() {
     assert_eq!(connection.rim.stored[0].recipients.len(), 1_000);
 }
 
-/// Whoever does not wait for a reply that must be waited for has taken something for what it is not.
+/// Attack list, item 5: whoever does not wait for a reply that must be waited for has taken something for what it is not.
 #[test]
 fn octets_behind_a_synchronizing_command_close_the_connection() {
     for (setup, text) in [
@@ -237,7 +242,7 @@ fn octets_behind_a_synchronizing_command_close_the_connection() {
     }
 }
 
-/// RFC 3207 §4.2: neither what was pipelined nor what was learned in clear survives the handshake.
+/// Attack list, item 2: RFC 3207 §4.2: neither what was pipelined nor what was learned in clear survives the handshake.
 #[test]
 fn nothing_crosses_the_handshake() {
     let mut connection = connect(Listener::Submission, Security::Upgradable);

@@ -38,6 +38,7 @@ fn endless_lines_endless_replies_and_garbage_end_the_connection() {
     assert_eq!(reports(&lines, 32_768).failure.unwrap().kind, FailureKind::Garbled);
 }
 
+/// Attack list, item 9.
 #[test]
 fn hostile_words_do_not_reach_commands_or_records() {
     let bytes = b"220 x\r\n250-x\r\n250 SIZE 5\r\nPIPELINING\r\n250 ok\r\n550 5.1.1 \x1b]0;pwned\x07\x9b\r\n";

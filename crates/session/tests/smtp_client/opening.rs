@@ -74,7 +74,7 @@ fn without_tls_a_client_goes_on_or_fails_as_configured() {
     assert_eq!(play_all(script, &never, &[]).failure, None);
 }
 
-/// What stands behind the reply to STARTTLS would be read as if it had come through TLS.
+/// Attack list, item 2: what stands behind the reply to STARTTLS would be read as if it had come through TLS.
 #[test]
 fn replies_behind_starttls_end_the_connection() {
     let script = format!("{OFFERS_TLS}\nS: 220 go\nS: 250 mx\nX:");
