@@ -26,6 +26,7 @@ pub mod placement;
 pub mod queue;
 pub mod report_facts;
 pub mod report_periods;
+pub mod shares;
 pub mod watch;
 
 pub use client::{Caller, ClientSettings, StoreClient};

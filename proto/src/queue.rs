@@ -344,7 +344,7 @@ fn stale(reply: QueueReply) -> Result<Vec<u32>, QueueError> {
     }
 }
 
-fn not_done(reply: Reply) -> QueueError {
+pub(crate) fn not_done(reply: Reply) -> QueueError {
     match reply {
         Reply::Refused(refusal) => QueueError::Refused(refusal),
         other => StoreError::Malformed(format!("unexpected reply: {other:?}")).into(),

@@ -7,8 +7,9 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A message that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub struct Receiver {
 struct Shared {
     taken: Mutex<Vec<Taken>>,
     busy: AtomicBool,
+    /// How long it takes to take a message, milliseconds.
+    take_ms: AtomicU64,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
     /// What EHLO offers beside the usual.
     offers: Mutex<Vec<String>>,
     /// Whose mail is refused, with which reply.
@@ -71,6 +76,23 @@ impl Receiver {
     /// From now on `later…` is taken like anybody else.
     pub fn take_all(&self) {
         self.shared.busy.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on it takes so long to take a message.
+    pub fn take_time(&self, time: Duration) {
+        self.shared.take_ms.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// Connections now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// The most connections at a time.
+    #[must_use]
+    pub fn most_open(&self) -> usize {
+        self.shared.most_open.load(Ordering::SeqCst)
     }
 
     /// From now on EHLO offers this too.
@@ -124,6 +146,30 @@ impl Shared {
 }
 
 fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
+    let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
+    shared.most_open.fetch_max(open, Ordering::SeqCst);
+    let mut connection = Open(Some(&shared.open));
+    converse(stream, shared, &mut connection)
+}
+
+/// A connection that is counted until it is closed.
+struct Open<'a>(Option<&'a AtomicUsize>);
+
+impl Open<'_> {
+    fn close(&mut self) {
+        if let Some(count) = self.0.take() {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn converse(stream: TcpStream, shared: &Shared, connection: &mut Open<'_>) -> Result<()> {
     let peer = stream.peer_addr()?.ip();
     let mut output = stream.try_clone()?;
     let mut input = BufReader::new(stream);
@@ -165,13 +211,18 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             "DATA" => {
                 say("354 Go on")?;
                 let text = content(&mut input)?;
+                std::thread::sleep(Duration::from_millis(shared.take_ms.load(Ordering::SeqCst)));
                 let (sender, parameters, hello) = (sender.clone(), parameters.clone(), hello.clone());
                 let taken =
                     Taken { sender, parameters, recipients: std::mem::take(&mut recipients), text, peer, hello };
                 shared.taken.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
                 say("250 2.0.0 Taken")?;
             }
-            "QUIT" => return Ok(say("221 2.0.0 Goodbye")?),
+            "QUIT" => {
+                // Who hears this may open the next one.
+                connection.close();
+                return Ok(say("221 2.0.0 Goodbye")?);
+            }
             "RSET" => say("250 2.0.0 OK")?,
             _ => say("502 5.5.1 Unknown")?,
         }

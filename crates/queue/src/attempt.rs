@@ -202,7 +202,7 @@ impl Attempt<'_> {
                 (true, More::Yes) if worn && !unfit => open.quit().await,
                 (true, More::Yes) if !unfit => connection = Some(open),
                 (true, _) if self.watch.is_some() => return open.quit().await,
-                (true, _) => return self.engine.connections.put(place, open, self.transactions_max()),
+                (true, _) => return self.engine.connections.put(place, open, self.transactions_max()).await,
                 (false, _) => return,
             }
         }

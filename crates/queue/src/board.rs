@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use yubin_state::queue::{DeliveryKey, DestinationName};
+use yubin_state::queue::{DeliveryKey, DestinationName, Receiver};
 use yubin_types::{GroupNumber, Timestamp};
 
 pub(crate) use crate::due::{Age, Back, BoardLimits, Due, Offer};
@@ -21,10 +21,12 @@ use crate::line::Passage;
 use crate::pace::{Leave, Signal};
 use crate::pools::{PoolId, Pools, SourceId};
 use crate::profile::{Profile, Profiles};
+use crate::rights::Rights;
 use crate::site::Site;
 use crate::sources::Sources;
 use crate::tally::{Stage, Tally};
 
+mod shares;
 mod ways;
 
 pub(crate) use ways::{NoWay, Rerouted};
@@ -46,6 +48,9 @@ pub(crate) struct Board {
     /// Receivers by the names of their profiles, as each source knows them.
     sites: BTreeMap<String, BTreeMap<SourceId, Site>>,
     sources: Sources,
+    /// What this worker may use of receivers' limits.
+    rights: Rights,
+    heard: BTreeMap<Receiver, shares::Heard>,
     phase: Phase,
 }
 
@@ -57,8 +62,10 @@ enum Phase {
 }
 
 impl Board {
-    pub(crate) fn new(limits: BoardLimits, profiles: Arc<Profiles>, pools: Arc<Pools>) -> Board {
+    pub(crate) fn new(limits: BoardLimits, profiles: Arc<Profiles>, pools: Arc<Pools>, rights: Rights) -> Board {
         Board {
+            rights,
+            heard: BTreeMap::new(),
             limits,
             profiles,
             sources: Sources::new(pools),
@@ -116,11 +123,13 @@ impl Board {
             let Some(lane) = self.lanes.get_mut(&destination) else { continue };
             let open = lane.asks(now) && has_room(&self.sites, lane, sources, now);
             let passage = if open { Passage::All } else { Passage::Expired };
+            // From the system's address, and there is no other.
+            let shut = sources == 1 && lane.shut.is_some();
             let (tally, mut waiting) = (&self.tally, std::mem::take(&mut lane.waiting));
             let due = waiting.next(passage, |due| {
                 let may_leave =
                     || due.age == Age::Over || ways::is_open(&self.sources, &self.limits, lane, now, &due.key);
-                wanted(due.group) && tally.of(due.key.domain).ahead < tenant_max && may_leave()
+                !shut && wanted(due.group) && tally.of(due.key.domain).ahead < tenant_max && may_leave()
             });
             lane.waiting = waiting;
             lane.asked += usize::from(due.is_some());
@@ -217,6 +226,9 @@ impl Board {
         let path = lane.path(source);
         let open = path.pace.leave(now) == Leave::Granted && site.as_ref().is_none_or(|site| site.has_room(now));
         let passage = if open { Passage::All } else { Passage::Expired };
+        if path.pace.in_flight() >= path.pace.share() || site.as_ref().is_some_and(|site| !site.has_lane()) {
+            return None;
+        }
         let due = path.ready.next(passage, |due| tally.of(due.key.domain).begun < tenant_max)?;
         path.pace.begun();
         if let Some(site) = &mut site {
@@ -232,6 +244,7 @@ impl Board {
             return Vec::new();
         }
         self.tally.leave(key);
+        self.hear(now, key, source, signal);
         let Some(lane) = self.lanes.get_mut(&key.destination) else { return Vec::new() };
         let path = lane.path(source);
         path.pace.ended(now, signal);
@@ -250,6 +263,7 @@ impl Board {
             site(&mut self.sites, profile, *source, now).join(path.pace.in_flight());
         }
         lane.know(profile);
+        self.allot(now, destination);
     }
 
     /// A destination's lane, under the profile that its name tells.
@@ -260,6 +274,8 @@ impl Board {
             let profiles = Arc::clone(&self.profiles);
             if let Some(profile) = profiles.of_destination(destination) {
                 self.met(now, destination, profile);
+            } else {
+                self.allot(now, destination);
             }
         }
         self.lanes.entry(destination.clone()).or_insert_with(|| Lane::new(pace, sources))
@@ -274,7 +290,9 @@ impl Board {
 
     /// Forgets destinations that nothing is known of any more.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
-        self.lanes.retain(|_, lane| !lane.is_forgettable(now));
+        self.leave_shut(now);
+        let rests_ms = self.limits.rests_ms;
+        self.lanes.retain(|_, lane| !lane.is_forgettable(now, rests_ms));
         self.sources.sweep(now);
     }
 
@@ -362,6 +380,8 @@ fn has_room(sites: &BTreeMap<String, BTreeMap<SourceId, Site>>, lane: &Lane, sou
     known.len() < sources || known.values().any(|site| site.has_room(now))
 }
 
+#[cfg(test)]
+mod shares_model;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

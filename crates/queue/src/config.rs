@@ -13,17 +13,22 @@ use crate::board::BoardLimits;
 use crate::pace::PaceLimits;
 use crate::pools::Pool;
 use crate::profile::{Family, Profile};
+use crate::rights::weight;
 use crate::route::SmartHost;
 use crate::scope::PermittedAddresses;
 use crate::tls_tally::TlsReports;
+
+/// How long it takes at most until a connection is ended that has rested for too long, and has said its last word, milliseconds: somewhat longer on a
+/// busy machine.
+const RESTS_MS: u64 = 5_000;
 
 /// What a queue worker is told.
 #[derive(Clone, Debug)]
 pub struct QueueConfig {
     /// This worker's name, unique in the cluster.
     pub worker: String,
-    /// The names of all workers. Each destination has its own order of them (rendezvous hashing): the first takes its mail, the next
-    /// ones only what waits for `takeover` longer each. Empty: this one is alone.
+    /// The names of all workers: those that are there share destinations, whoever is listed (docs/rfd/0018). Each destination has its own order of
+    /// them: the first takes its mail, the next ones only what waits for `takeover` longer each. Fewer than two: this one is alone.
     pub workers: Vec<String>,
     /// How long mail waits for the worker before in its destination's order.
     pub takeover: Duration,
@@ -116,48 +121,15 @@ impl QueueConfig {
             pace: self.pace,
             prefers: self.prefers,
             crowded_ms_max: 30_000,
+            rests_ms: u64::try_from(self.idle_time_max.as_millis()).unwrap_or(u64::MAX).saturating_add(RESTS_MS),
         }
     }
 
-    /// How many workers go before this one for a destination.
+    /// How many workers go before this one where the directory need not be asked: by the configured names, in the order that belongs to `what`.
     #[must_use]
-    pub fn rank(&self, destination: &str) -> u32 {
-        let weight = |worker: &str| {
-            let mut hash = blake3::Hasher::new();
-            hash.update(worker.as_bytes()).update(&[0]).update(destination.as_bytes());
-            *hash.finalize().as_bytes()
-        };
-        let own = weight(&self.worker);
-        let before = self.workers.iter().filter(|worker| **worker != self.worker && weight(worker) > own).count();
+    pub fn rank(&self, what: &str) -> u32 {
+        let own = weight(&self.worker, what);
+        let before = self.workers.iter().filter(|worker| **worker != self.worker && weight(worker, what) > own).count();
         u32::try_from(before).unwrap_or(u32::MAX)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use yubin_types::{DomainName, Secret};
-
-    use super::QueueConfig;
-
-    fn config(worker: &str) -> QueueConfig {
-        let hostname = DomainName::parse("mta.example").unwrap();
-        QueueConfig::new(worker.to_owned(), hostname, &Secret::new("secret"))
-    }
-
-    #[test]
-    fn workers_share_destinations_and_agree_on_the_order() {
-        let names: Vec<String> = (0..3).map(|number| format!("worker-{number}")).collect();
-        let configs: Vec<QueueConfig> =
-            names.iter().map(|name| QueueConfig { workers: names.clone(), ..config(name) }).collect();
-        let mut firsts = [0; 3];
-        for number in 0..3_000 {
-            let destination = format!("d{number}.example");
-            let mut ranks: Vec<u32> = configs.iter().map(|config| config.rank(&destination)).collect();
-            firsts[ranks.iter().position(|&rank| rank == 0).unwrap()] += 1;
-            ranks.sort_unstable();
-            assert_eq!(ranks, [0, 1, 2]);
-        }
-        assert!(firsts.iter().all(|count| (900..1_100).contains(count)), "{firsts:?}");
-        assert_eq!(config("w").rank("a.example"), 0);
     }
 }

@@ -84,16 +84,24 @@ impl Connections {
         found
     }
 
-    /// Takes a connection back, or ends it, if it has had its transactions.
-    pub(crate) fn put(&self, place: Place, connection: Connection, transactions_max: u32) {
-        let mut resting = self.resting.lock();
+    /// Takes a connection back, or ends it, if it has had its transactions: before another one is opened in its place.
+    pub(crate) async fn put(&self, place: Place, connection: Connection, transactions_max: u32) {
         let worn = connection.transactions >= transactions_max || self.idle_time_max.is_zero();
-        if worn || resting.count >= self.count_max {
-            tokio::spawn(connection.quit());
-            return;
+        let refused = if worn { Some(connection) } else { self.push(place, connection) };
+        if let Some(connection) = refused {
+            connection.quit().await;
+        }
+    }
+
+    /// Gives it back if there is no room.
+    fn push(&self, place: Place, connection: Connection) -> Option<Connection> {
+        let mut resting = self.resting.lock();
+        if resting.count >= self.count_max {
+            return Some(connection);
         }
         resting.count += 1;
         resting.places.entry(place).or_default().push((Instant::now(), connection));
+        None
     }
 
     /// Ends those that have rested for too long.

@@ -1,6 +1,6 @@
 //! One delivery from its lease to its record: tried within its time, logged, settled, and its place given free.
 //!
-//! A delivery that is cut off when the worker stops records nothing. If its message was handed out to its end it may have arrived: then its
+//! A delivery that is cut off when the worker stops, or is believed to be gone (`sharing`), records nothing. If its message was handed out to its end it may have arrived: then its
 //! lease runs out, and says so; otherwise the lease is given back.
 
 use std::sync::Arc;
@@ -46,6 +46,7 @@ enum Ended {
 async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     let (group, leased) = (assignment.group, &assignment.leased);
     let (key, began, handed) = (leased.key(), now(), Handed::default());
+    let cut = shared.sharing.cut();
     let tried = tokio::select! {
         biased;
         tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, assignment, &handed)) => {
@@ -54,7 +55,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
                 Ok(Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower))
             })
         }
-        () = shared.abort.cancelled() => {
+        () = async { tokio::select! { () = shared.abort.cancelled() => {} () = cut.cancelled() => {} } } => {
             shared.leases.remove(&key);
             if !handed.is_whole() {
                 let postponed = Postponed { delivery: key, token: Some(leased.token), until: now() };

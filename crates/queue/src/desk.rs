@@ -40,9 +40,8 @@ impl Courier for Desk {
         let (now, asked) = (now(), Instant::now());
         let key = |destination| DeliveryKey { domain: scope.domain, id: message.id, destination };
         let keys: Vec<_> = message.deliveries.iter().map(|delivery| key(delivery.destination.clone())).collect();
-        let others = |key: &DeliveryKey| {
-            shared.takeover_ms(&key.destination) > 0 || shared.suspensions.lock().until(key, now).is_some()
-        };
+        let others =
+            |key: &DeliveryKey| shared.takeover_ms(key) > 0 || shared.suspensions.lock().until(key, now).is_some();
         if shared.drain.is_cancelled() || keys.iter().any(others) || !shared.board.lock().reserve(now, &keys) {
             return None;
         }

@@ -23,6 +23,8 @@ pub(crate) struct BoardLimits {
     pub(crate) prefers: Family,
     /// How long deliveries that find no room at their destination are put off at most, milliseconds.
     pub(crate) crowded_ms_max: u64,
+    /// How long a connection may be open after its last delivery, milliseconds.
+    pub(crate) rests_ms: u64,
 }
 
 /// A due delivery.

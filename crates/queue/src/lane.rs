@@ -34,6 +34,8 @@ pub(crate) struct Lane {
     usual: BTreeMap<DomainId, PoolId>,
     /// The receiver's profile, if it is known.
     pub(crate) site: Option<Arc<Profile>>,
+    /// Since when nothing may leave from this worker, because others use all of the receiver's limit.
+    pub(crate) shut: Option<Timestamp>,
 }
 
 /// Are leases being asked for until there are enough?
@@ -67,6 +69,7 @@ impl Lane {
             supply: Supply::Growing,
             usual: BTreeMap::new(),
             site: None,
+            shut: None,
         }
     }
 
@@ -78,6 +81,16 @@ impl Lane {
     /// The pool that a tenant's last delivery left from.
     pub(crate) fn usual(&self, tenant: DomainId) -> Option<PoolId> {
         self.usual.get(&tenant).copied()
+    }
+
+    /// Did any tenant's last delivery leave from there?
+    pub(crate) fn is_usual(&self, pool: PoolId) -> bool {
+        self.usual.values().any(|usual| *usual == pool)
+    }
+
+    /// Deliveries at a time to it alone.
+    pub(crate) fn lanes_max(&self) -> u32 {
+        self.limits.lanes_max.max(1)
     }
 
     /// A tenant's delivery leaves from this pool. Only a hint for the next one, so that a large receiver's lane does not grow with the cluster.
@@ -164,9 +177,10 @@ impl Lane {
     }
 
     /// Is nothing here, and nothing known that is worth to be remembered?
-    pub(crate) fn is_forgettable(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_forgettable(&self, now: Timestamp, rests_ms: u64) -> bool {
         let idle = self.waiting.count() + self.asked + self.ready() == 0;
-        idle && self.paths.values().all(|path| path.pace.is_forgettable(now))
+        let rests = |path: &Path| path.peak.within(now, rests_ms) > 0;
+        idle && self.paths.values().all(|path| path.pace.is_forgettable(now) && !rests(path))
     }
 }
 

@@ -3,11 +3,12 @@
 //! Workers hold nothing that matters: every delivery is a row in its sender's domain group, a lease fences it, and its outcome is recorded
 //! once. Any number of workers may run; one that dies leaves leases that run out.
 //!
-//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `desk`, `leases`, `assignment`, `keep`, `delivery`: leases and what is
+//! - [`worker`]: start and shutdown; [`config`]: what it is told; `dispatch`, `desk`, `leases`, `assignment`, `groups`, `keep`, `delivery`: leases and what is
 //!   done with them; `scout`, `board`
 //!   with `due`, `lane`, `path`, `line`, `flow` and `tally`, [`pace`], `suspensions`: what begins when;
 //!   [`profile`], `shipped`, `site`: what receivers take.
 //! - [`pools`], `sources`, [`warm_up`], `ledger`, `ways`, `blocks`, `presence`: from which of our addresses mail leaves.
+//! - `sharing`, `rights`, `board/shares`, `peak`: what it may use of limits that several workers have together.
 //! - `attempt`: one try at one delivery; `fate`: what came of it; `fitness`: who may take it; [`route`], [`scope`]: where to; `connect`, `connection`, `connections`: how;
 //!   `hosted`: to domains of this cluster; `sender`: in whose name; `body`, `source`: the message's bytes; `signing`: what
 //!   nobody signed; `dialogues`: who watches; [`tls_tally`]: how TLS went.
@@ -35,6 +36,7 @@ mod due;
 mod fate;
 mod fitness;
 mod flow;
+mod groups;
 mod hosted;
 mod keep;
 mod lane;
@@ -44,15 +46,18 @@ mod line;
 mod metrics;
 pub mod pace;
 mod path;
+mod peak;
 pub mod pools;
 mod presence;
 pub mod profile;
 mod recorder;
 mod result;
+mod rights;
 pub mod route;
 pub mod scope;
 mod scout;
 mod sender;
+mod sharing;
 mod shipped;
 mod signing;
 mod site;

@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     waiting: Gauge,
     leased_ahead: Gauge,
     in_flight: Gauge,
+    shared: Gauge,
     destinations: Gauge,
     resting: Gauge,
 }
@@ -94,6 +95,7 @@ impl Metrics {
             waiting: Gauge::default(),
             leased_ahead: Gauge::default(),
             in_flight: Gauge::default(),
+            shared: Gauge::default(),
             destinations: Gauge::default(),
             resting: Gauge::default(),
         };
@@ -114,6 +116,8 @@ impl Metrics {
         yubin.register("waiting_deliveries", "Due deliveries that wait in memory", metrics.waiting.clone());
         yubin.register("leased_deliveries", "Deliveries leased that have not begun", metrics.leased_ahead.clone());
         yubin.register("in_flight_deliveries", "Deliveries under way", metrics.in_flight.clone());
+        let shared = "Receivers whose limits are shared with other workers";
+        yubin.register("shared_receivers", shared, metrics.shared.clone());
         yubin.register("destinations", "Destinations remembered", metrics.destinations.clone());
         yubin.register("resting_connections", "Connections that wait to be used again", metrics.resting.clone());
         metrics
@@ -173,7 +177,7 @@ impl Metrics {
         self.results.get_or_create(&ResultLabel { result: "stale" }).inc_by(stale as u64);
     }
 
-    /// A command is proposed: `lease`, `renew`, `postpone` or `record`.
+    /// A command is proposed: `lease`, `renew`, `postpone`, `record`, `share` or `warm-up`.
     pub(crate) fn command(&self, command: &'static str) {
         self.commands.get_or_create(&CommandLabel { command }).inc();
     }
@@ -198,6 +202,7 @@ impl Metrics {
         self.waiting.set(count(board.waiting()));
         self.leased_ahead.set(count(board.ahead()));
         self.in_flight.set(count(board.in_flight()));
+        self.shared.set(count(board.shared_receivers()));
         self.destinations.set(count(board.destinations()));
         self.resting.set(count(resting));
     }

@@ -62,6 +62,8 @@ pub enum Leave {
 pub struct Pace {
     limits: PaceLimits,
     lanes: u32,
+    /// What this worker may use of the destination's lanes.
+    share: u32,
     in_flight: u32,
     successes: u32,
     /// Complaints since the last success.
@@ -85,7 +87,8 @@ impl Pace {
     pub fn new(limits: PaceLimits) -> Pace {
         let lanes = limits.lanes_initial.clamp(1, limits.lanes_max.max(1));
         let standing = Standing::Unproven;
-        Pace { limits, lanes, in_flight: 0, successes: 0, complaints: 0, pauses: 0, pause_until: None, standing }
+        let share = u32::MAX;
+        Pace { limits, lanes, share, in_flight: 0, successes: 0, complaints: 0, pauses: 0, pause_until: None, standing }
     }
 
     /// May a delivery begin?
@@ -93,7 +96,7 @@ impl Pace {
     pub fn leave(&self, now: Timestamp) -> Leave {
         match self.pause_until {
             Some(until) if now < until => Leave::NotBefore(until),
-            _ if self.in_flight >= self.lanes => Leave::Full,
+            _ if self.lanes_free() == 0 => Leave::Full,
             _ => Leave::Granted,
         }
     }
@@ -101,13 +104,35 @@ impl Pace {
     /// How many more deliveries its lanes have room for.
     #[must_use]
     pub fn lanes_free(&self) -> usize {
-        self.lanes.saturating_sub(self.in_flight) as usize
+        self.lanes.min(self.share).saturating_sub(self.in_flight) as usize
     }
 
     /// Other bounds are in force: what was learned stays within them.
     pub fn bound(&mut self, limits: PaceLimits) {
         self.limits = limits;
         self.lanes = self.lanes.clamp(1, limits.lanes_max.max(1));
+    }
+
+    /// This worker may use so many lanes, whatever was learned; others use the rest.
+    pub fn allot(&mut self, share: u32) {
+        self.share = share;
+    }
+
+    /// How many lanes this worker may use.
+    #[must_use]
+    pub fn share(&self) -> u32 {
+        self.share
+    }
+
+    /// Another worker has learned that the destination wants less.
+    pub fn heard_slower(&mut self) {
+        self.lanes = (self.lanes / 2).max(1);
+        self.successes = 0;
+    }
+
+    /// Another worker leaves the destination alone until then.
+    pub fn heard_pause(&mut self, until: Timestamp) {
+        self.pause_until = self.pause_until.max(Some(until));
     }
 
     /// Deliveries under way.

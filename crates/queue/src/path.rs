@@ -7,6 +7,7 @@ use yubin_types::Timestamp;
 
 use crate::line::Line;
 use crate::pace::{Leave, Pace, PaceLimits};
+use crate::peak::Peak;
 
 /// A source address at a destination.
 #[derive(Debug)]
@@ -14,11 +15,13 @@ pub(crate) struct Path {
     pub(crate) pace: Pace,
     /// Leased, and not begun.
     pub(crate) ready: Line,
+    /// Where receivers are shared.
+    pub(crate) peak: Peak,
 }
 
 impl Path {
     pub(crate) fn new(limits: PaceLimits) -> Path {
-        Path { pace: Pace::new(limits), ready: Line::default() }
+        Path { pace: Pace::new(limits), ready: Line::default(), peak: Peak::default() }
     }
 
     /// When its pause ends.

@@ -5,8 +5,8 @@
 //! because its destination pauses or is crowded is put off in the store, so that the head of the index never fills up with what can't be
 //! tried. New mail has the latest due time: between full rounds only what stands behind the last page, and what is due in its last millisecond, is read.
 //!
-//! Which worker takes what: each destination ranks the workers (`QueueConfig::rank`); this one takes mail that has waited longer than
-//! the takeover time of every worker before it.
+//! Which worker takes what: each receiver ranks the workers (`rights`); this one takes mail that has waited longer than
+//! the takeover time of every worker before it. Of mail to a receiver that several workers share, each takes its part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -146,7 +146,7 @@ async fn look(
     let end = if items.len() < PAGE as usize { End::Nothing } else { End::Page };
     let mut look = Look { after, end, soonest: None };
     for item in items {
-        let wait_ms = shared.takeover_ms(&item.delivery.destination).max(shared.left_ms(&item, now));
+        let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left_ms(&item, now));
         if item.due.millis() + wait_ms > now.millis() {
             let at = Timestamp(item.due.millis() + wait_ms);
             look.soonest = earlier(look.soonest, Some(at));

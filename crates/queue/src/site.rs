@@ -6,36 +6,64 @@ use std::sync::Arc;
 
 use yubin_types::Timestamp;
 
+use crate::peak::Peak;
 use crate::profile::Profile;
 
-/// What a delivery takes out of the bucket.
-const DELIVERY: u64 = 60_000;
+const MINUTE_MS: u64 = 60_000;
 
 /// A receiver.
 #[derive(Debug)]
 pub(crate) struct Site {
     profile: Arc<Profile>,
     begun: u32,
+    /// What this worker may use of the receiver's limits.
+    share: u32,
+    pub(crate) peak: Peak,
     filled: u64,
     at: Timestamp,
 }
 
 impl Site {
     pub(crate) fn new(profile: Arc<Profile>, now: Timestamp) -> Site {
-        let mut site = Site { profile, begun: 0, filled: 0, at: now };
+        let share = u32::MAX;
+        let mut site = Site { profile, begun: 0, share, peak: Peak::default(), filled: 0, at: now };
         site.filled = site.capacity();
         site
     }
 
+    /// This worker may use so many of the receiver's deliveries at a time, and as much of its rate; others use the rest.
+    pub(crate) fn allot(&mut self, now: Timestamp, share: u32) {
+        let filled = self.filled(now);
+        // Who had nothing has saved nothing.
+        self.filled = if self.lanes() == 0 { 0 } else { filled };
+        (self.share, self.at) = (share, now);
+        self.filled = self.filled.min(self.capacity());
+    }
+
+    /// What this worker may use.
+    pub(crate) fn share(&self) -> u32 {
+        self.share
+    }
+
+    /// May anything begin that can't wait?
+    pub(crate) fn has_lane(&self) -> bool {
+        self.begun < self.share
+    }
+
+    /// Deliveries under way.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.begun
+    }
+
     /// May one more begin?
     pub(crate) fn has_room(&self, now: Timestamp) -> bool {
-        self.begun < self.profile.deliveries_max && (self.profile.per_minute_max == 0 || self.filled(now) >= DELIVERY)
+        self.begun < self.lanes() && (self.profile.per_minute_max == 0 || self.filled(now) >= self.delivery())
     }
 
     /// One begins, whether there is room or not.
     pub(crate) fn begun(&mut self, now: Timestamp) {
+        self.filled = self.filled(now).saturating_sub(self.delivery());
         self.begun += 1;
-        self.filled = self.filled(now).saturating_sub(DELIVERY);
         self.at = now;
     }
 
@@ -49,14 +77,28 @@ impl Site {
         self.begun = self.begun.saturating_sub(1);
     }
 
-    /// A minute's deliveries are `DELIVERY` of each millisecond's drops, so that whole numbers are enough.
+    fn lanes(&self) -> u32 {
+        self.profile.deliveries_max.min(self.share)
+    }
+
+    /// What a delivery takes out of the bucket.
+    fn delivery(&self) -> u64 {
+        MINUTE_MS * u64::from(self.profile.deliveries_max)
+    }
+
+    /// Drops of a millisecond: so that whole numbers are enough, a minute's deliveries are [`Site::delivery`] of each millisecond's drops, if all of
+    /// the receiver's lanes are ours.
+    fn drops(&self) -> u64 {
+        u64::from(self.profile.per_minute_max).saturating_mul(self.lanes().into())
+    }
+
     fn filled(&self, now: Timestamp) -> u64 {
-        let since = now.millis_since(self.at).saturating_mul(u64::from(self.profile.per_minute_max));
+        let since = now.millis_since(self.at).saturating_mul(self.drops());
         self.filled.saturating_add(since).min(self.capacity())
     }
 
     fn capacity(&self) -> u64 {
-        u64::from(self.profile.per_minute_max).saturating_mul(1_000).max(DELIVERY)
+        self.drops().saturating_mul(1_000).max(self.delivery())
     }
 }
 
@@ -83,6 +125,26 @@ mod tests {
         assert!(!site.has_room(now));
         site.ended();
         assert!(site.has_room(now));
+    }
+
+    #[test]
+    fn a_share_of_the_lanes_is_the_same_share_of_the_rate() {
+        let mut sites = [site(10, 300), site(10, 300), site(10, 300)];
+        for (site, share) in sites.iter_mut().zip([0, 7, 3]) {
+            site.allot(Timestamp(0), 0);
+            site.allot(Timestamp(0), share);
+        }
+        let mut begun = [0; 3];
+        for now in (0..60_000).step_by(7).map(Timestamp) {
+            for (site, begun) in sites.iter_mut().zip(&mut begun) {
+                while site.has_room(now) {
+                    site.begun(now);
+                    site.ended();
+                    *begun += 1;
+                }
+            }
+        }
+        assert_eq!(begun, [0, 209, 89]);
     }
 
     #[test]

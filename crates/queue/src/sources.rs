@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use yubin_state::queue::{Receiver, WarmUpItem};
 use yubin_types::{DestinationName, DomainId, Timestamp, limits};
 
 use crate::pools::{PoolId, Pools, SourceId};
 use crate::profile::Family;
-use crate::warm_up::{Sent, day, tomorrow};
+use crate::warm_up::{Purse, Stock, day, tomorrow};
 
 /// How long an address is set aside for the first time, seconds.
 pub(crate) const ASIDE_SECONDS_MIN: u64 = 15 * 60;
@@ -24,10 +25,12 @@ pub(crate) const ASIDE_SECONDS_MAX: u64 = 8 * 3_600;
 const ASIDE_REMEMBERED_SECONDS: u64 = 24 * 3_600;
 /// When addresses are looked for again that this machine does not have, seconds.
 pub(crate) const MISSING_SECONDS: u64 = 60;
+/// When to look again at addresses that another worker uses, seconds.
+const ANOTHERS_SECONDS: u64 = 10;
 /// How long mail waits at most for an address that has sent its share for today, seconds: others may come.
 const SPENT_SECONDS_MAX: u64 = 3_600;
-/// When to look again while it is not known what was sent today, seconds.
-const UNREAD_SECONDS: u64 = 5;
+/// How long a delivery waits while the directory is asked what a new address may send, seconds.
+const ASKING_SECONDS: u64 = 1;
 /// How long it is remembered that a destination has addresses of one family only, seconds.
 const FAMILY_SECONDS: u64 = 3_600;
 
@@ -37,28 +40,22 @@ pub(crate) struct Sources {
     pub(crate) pools: Arc<Pools>,
     /// Those that this machine doesn't have.
     missing: BTreeSet<SourceId>,
+    /// Those that another worker uses.
+    others: BTreeSet<SourceId>,
     aside: BTreeMap<DestinationName, BTreeMap<SourceId, Aside>>,
-    sent: BTreeMap<(Receiver, SourceId), Sent>,
+    purses: BTreeMap<(Receiver, SourceId), Purse>,
+    /// Of which more is to be asked for.
+    wanting: BTreeSet<(Receiver, SourceId)>,
     families: BTreeMap<DestinationName, (Family, Timestamp)>,
-    books: Books,
 }
 
-/// Is it known what was sent today?
+/// What is believed of new addresses of which the directory has to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Books {
-    Open,
-    /// Not yet: nothing leaves from new addresses.
-    Unread,
-}
-
-/// What a new address sent to a receiver on a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Share {
-    /// Since 1970-01-01.
-    pub(crate) day: u64,
-    pub(crate) address: IpAddr,
-    pub(crate) messages: u32,
-    pub(crate) receiver: Receiver,
+enum Belief {
+    /// They may be used: more is not known yet.
+    Hope,
+    /// They may not.
+    Doubt,
 }
 
 /// A source that is set aside, or was lately.
@@ -75,14 +72,6 @@ struct Aside {
 enum Keeping {
     NotYet,
     Kept,
-}
-
-/// For whom messages are counted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Receiver {
-    /// One that a profile knows, with all its destinations.
-    Known(String),
-    Destination(DestinationName),
 }
 
 /// A delivery that looks for a source.
@@ -110,46 +99,105 @@ impl Sources {
         Sources {
             pools,
             missing: BTreeSet::new(),
+            others: BTreeSet::new(),
             aside: BTreeMap::new(),
-            sent: BTreeMap::new(),
+            purses: BTreeMap::new(),
+            wanting: BTreeSet::new(),
             families: BTreeMap::new(),
-            books: Books::Open,
         }
     }
 
-    /// What was sent today is not known before [`Sources::open_books`].
-    pub(crate) fn await_books(&mut self) {
-        self.books = Books::Unread;
+    /// What is to be asked for, so that new addresses may go on.
+    pub(crate) fn wishes(&mut self, now: Timestamp) -> Vec<WarmUpItem> {
+        let wanting = std::mem::take(&mut self.wanting);
+        let wish = |(receiver, source): (Receiver, SourceId)| {
+            let limit = self.limit(now, source)?;
+            let messages = self.purse(&receiver, source).wants(now, limit)?;
+            self.item(now, receiver, source, (messages, 0))
+        };
+        wanting.into_iter().filter_map(wish).take(limits::QUEUE_WARM_UP_ITEMS_MAX).collect()
     }
 
-    /// What was sent before comes to what was sent since.
-    pub(crate) fn open_books(&mut self, now: Timestamp, shares: impl Iterator<Item = Share>) {
-        self.books = Books::Open;
-        for Share { day, address, messages, receiver } in shares {
-            if let Some(source) = self.pools.at(address) {
-                self.sent.entry((receiver, source)).or_default().join(now, day, messages);
+    /// This was asked for, and so much of it granted.
+    pub(crate) fn fill(&mut self, now: Timestamp, items: Vec<WarmUpItem>, granted: &[u32]) {
+        for (item, granted) in items.into_iter().zip(granted) {
+            let Some(source) = self.pools.at(item.address) else { continue };
+            let purse = self.purses.entry((item.receiver, source)).or_default();
+            purse.fill(now, item.day.into(), item.messages, *granted);
+        }
+    }
+
+    /// What is given back because it was not used for a while, or all that is left.
+    pub(crate) fn unused(&mut self, now: Timestamp, which: Unused) -> Vec<WarmUpItem> {
+        let mut items = Vec::new();
+        for ((receiver, source), purse) in &mut self.purses {
+            let left = match which {
+                Unused::ForLong => purse.idle(now),
+                Unused::All => purse.empty(now),
+            };
+            if left > 0 {
+                items.push((receiver.clone(), *source, left));
             }
         }
+        let item = |(receiver, source, left)| self.item(now, receiver, source, (0, left));
+        items.into_iter().filter_map(item).collect()
     }
 
-    /// What new addresses have sent today.
-    pub(crate) fn shares(&self, now: Timestamp) -> Vec<Share> {
-        let share = |((receiver, source), sent): (&(Receiver, SourceId), &Sent)| {
-            let address = self.pools.source(*source)?.address?;
-            Some(Share { day: day(now), address, messages: sent.today(now), receiver: receiver.clone() })
-        };
-        self.sent.iter().filter_map(share).filter(|share| share.messages > 0).collect()
+    fn item(
+        &self,
+        now: Timestamp,
+        receiver: Receiver,
+        source: SourceId,
+        (messages, returned): (u32, u32),
+    ) -> Option<WarmUpItem> {
+        let (limit, address) = (self.limit(now, source)?, self.pools.source(source)?.address?);
+        let day = u32::try_from(day(now)).unwrap_or(u32::MAX);
+        Some(WarmUpItem { day, address, receiver, messages, returned, limit })
+    }
+
+    /// Messages that a source may send to each receiver today; `None`: any number.
+    fn limit(&self, now: Timestamp, source: SourceId) -> Option<u32> {
+        self.pools.source(source)?.warm_up.as_ref()?.limit(now)
+    }
+
+    fn purse(&self, receiver: &Receiver, source: SourceId) -> Purse {
+        self.purses.get(&(receiver.clone(), source)).copied().unwrap_or_default()
+    }
+
+    /// A delivery looks for a source: of new addresses that it might leave from there is to be enough.
+    pub(crate) fn expect(&mut self, now: Timestamp, traveller: &Traveller<'_>) {
+        for pool in self.pools.chain(traveller.pool) {
+            for source in self.pools.of(pool) {
+                let Some(limit) = self.limit(now, *source).filter(|limit| *limit > 0) else { continue };
+                let receiver = traveller.receiver();
+                if self.purse(&receiver, *source).wants(now, limit).is_some() {
+                    self.wanting.insert((receiver, *source));
+                }
+            }
+        }
     }
 
     /// The sources that may be used, of the first pool that has any: those of the preferred family first, and by the tenant's order. Or
     /// when to look again.
     pub(crate) fn candidates(&self, now: Timestamp, traveller: &Traveller<'_>) -> Result<Vec<SourceId>, Timestamp> {
+        self.find(now, traveller, Belief::Hope)
+    }
+
+    /// The same for a delivery that is leased. It waits a moment for a new address of which the directory is being asked, rather than leave by a pool
+    /// that only helps out.
+    pub(crate) fn certain(&self, now: Timestamp, traveller: &Traveller<'_>) -> Result<Vec<SourceId>, Timestamp> {
+        self.find(now, traveller, Belief::Doubt)
+    }
+
+    fn find(&self, now: Timestamp, traveller: &Traveller<'_>, belief: Belief) -> Result<Vec<SourceId>, Timestamp> {
         let mut soonest = None;
         for pool in self.pools.chain(traveller.pool) {
             let mut found = Vec::new();
+            let mut asking = false;
             for source in self.pools.order(pool, traveller.tenant, traveller.destination) {
                 match self.usable(now, source, traveller) {
-                    Ok(()) => found.push(source),
+                    Ok(Stock::Unknown) if belief == Belief::Doubt => asking = true,
+                    Ok(_) => found.push(source),
                     Err(until) => soonest = Some(soonest.map_or(until, |soonest: Timestamp| soonest.min(until))),
                 }
             }
@@ -162,6 +210,9 @@ impl Sources {
             if !found.is_empty() {
                 return Ok(found);
             }
+            if asking {
+                return Err(now.plus_seconds(ASKING_SECONDS));
+            }
         }
         Err(soonest.unwrap_or_else(|| now.plus_seconds(MISSING_SECONDS)))
     }
@@ -172,39 +223,39 @@ impl Sources {
         address.is_none_or(|address| Family::of(address) == family)
     }
 
-    fn usable(&self, now: Timestamp, source: SourceId, traveller: &Traveller<'_>) -> Result<(), Timestamp> {
+    fn usable(&self, now: Timestamp, source: SourceId, traveller: &Traveller<'_>) -> Result<Stock, Timestamp> {
         if self.missing.contains(&source) {
             return Err(now.plus_seconds(MISSING_SECONDS));
+        }
+        if self.others.contains(&source) {
+            return Err(now.plus_seconds(ANOTHERS_SECONDS));
         }
         if let Some(until) = self.aside_until(now, traveller.destination, source) {
             return Err(until.min(now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS)));
         }
-        let warm_up = self.pools.source(source).and_then(|source| source.warm_up.as_ref());
-        let Some(limit) = warm_up.and_then(|warm_up| warm_up.limit(now)) else { return Ok(()) };
-        if self.books == Books::Unread {
-            return Err(now.plus_seconds(UNREAD_SECONDS));
+        let longest = tomorrow(now).min(now.plus_seconds(SPENT_SECONDS_MAX));
+        match self.limit(now, source) {
+            None => Ok(Stock::Some),
+            Some(0) => Err(longest),
+            Some(_) => match self.purse(&traveller.receiver(), source).stock(now) {
+                Stock::Spent(until) => Err(until.min(longest)),
+                stock => Ok(stock),
+            },
         }
-        let sent = self.sent.get(&(traveller.receiver(), source)).copied().unwrap_or_default();
-        if sent.today(now) < limit { Ok(()) } else { Err(tomorrow(now).min(now.plus_seconds(SPENT_SECONDS_MAX))) }
     }
 
     /// A delivery is to leave from there.
     pub(crate) fn taken(&mut self, now: Timestamp, source: SourceId, traveller: &Traveller<'_>) {
-        if self.is_warming(now, source) {
-            self.sent.entry((traveller.receiver(), source)).or_default().add(now);
+        if self.limit(now, source).is_some() {
+            self.purses.entry((traveller.receiver(), source)).or_default().take(now);
         }
     }
 
     /// It does not leave after all.
     pub(crate) fn returned(&mut self, now: Timestamp, source: SourceId, traveller: &Traveller<'_>) {
-        if let Some(sent) = self.sent.get_mut(&(traveller.receiver(), source)) {
-            sent.take_back(now);
+        if let Some(purse) = self.purses.get_mut(&(traveller.receiver(), source)) {
+            purse.take_back(now);
         }
-    }
-
-    fn is_warming(&self, now: Timestamp, source: SourceId) -> bool {
-        let warm_up = self.pools.source(source).and_then(|source| source.warm_up.as_ref());
-        warm_up.is_some_and(|warm_up| warm_up.limit(now).is_some())
     }
 
     /// This machine has it, or not. Says whether that is news.
@@ -213,6 +264,18 @@ impl Sources {
             Presence::Here => self.missing.remove(&source),
             Presence::Missing => self.missing.insert(source),
         }
+    }
+
+    /// Addresses that this worker would use.
+    pub(crate) fn here(&self) -> Vec<IpAddr> {
+        let all = self.pools.addressed().filter(|(id, ..)| !self.missing.contains(id));
+        all.map(|(_, address, _)| address).take(limits::QUEUE_SOURCES_PER_WORKER_MAX).collect()
+    }
+
+    /// Of several workers, this one alone uses these addresses, and no others.
+    pub(crate) fn granted(&mut self, addresses: &BTreeSet<IpAddr>) {
+        let others = self.pools.addressed().filter(|(_, address, _)| !addresses.contains(address));
+        self.others = others.map(|(id, ..)| id).collect();
     }
 
     /// The destination's hosts have only addresses of this family.
@@ -241,7 +304,7 @@ impl Sources {
     }
 
     /// What the directory keeps is in force, and what it kept no longer is over.
-    pub(crate) fn keep(&mut self, now: Timestamp, kept: &BTreeMap<(DestinationName, IpAddr), Timestamp>) {
+    pub(crate) fn keep(&mut self, now: Timestamp, kept: &BTreeMap<(DestinationName, IpAddr), (Timestamp, Timestamp)>) {
         for (destination, sources) in &mut self.aside {
             for (source, aside) in sources {
                 let address = self.pools.source(*source).and_then(|source| source.address);
@@ -251,11 +314,21 @@ impl Sources {
                 }
             }
         }
-        for ((destination, address), until) in kept {
+        for ((destination, address), (since, until)) in kept {
             let Some(source) = self.pools.at(*address) else { continue };
             let sources = self.aside.entry(destination.clone()).or_default();
-            let seconds = sources.get(&source).map_or(ASIDE_SECONDS_MIN, |aside| aside.seconds);
-            sources.insert(source, Aside { until: *until, seconds, keeping: Keeping::Kept });
+            // A worker that begins goes on where others were.
+            let told = (until.millis_since(*since).div_ceil(1_000)).clamp(ASIDE_SECONDS_MIN, ASIDE_SECONDS_MAX);
+            match sources.get(&source) {
+                Some(known) if known.until > *until && known.keeping == Keeping::NotYet => {}
+                None if *until <= now => {
+                    sources.insert(source, Aside { until: *until, seconds: told, keeping: Keeping::Kept });
+                }
+                known => {
+                    let seconds = known.map_or(told, |aside| aside.seconds.max(told));
+                    sources.insert(source, Aside { until: *until, seconds, keeping: Keeping::Kept });
+                }
+            }
         }
     }
 
@@ -284,7 +357,8 @@ impl Sources {
 
     /// Has this machine none of the addresses that a pool's mail may leave from?
     pub(crate) fn lacks(&self, pool: PoolId) -> bool {
-        let missing = |pool: PoolId| self.pools.of(pool).iter().all(|source| self.missing.contains(source));
+        let lacks = |source: &SourceId| self.missing.contains(source) || self.others.contains(source);
+        let missing = |pool: PoolId| self.pools.of(pool).iter().all(lacks);
         self.pools.chain(pool).into_iter().all(missing)
     }
 
@@ -294,9 +368,16 @@ impl Sources {
             known.retain(|_, aside| aside.until.plus_seconds(ASIDE_REMEMBERED_SECONDS) > now);
             !known.is_empty()
         });
-        self.sent.retain(|_, sent| sent.today(now) > 0);
+        self.purses.retain(|_, purse| !purse.is_over(now));
         self.families.retain(|_, (_, until)| *until > now);
     }
+}
+
+/// What is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unused {
+    ForLong,
+    All,
 }
 
 /// Has this machine an address?
@@ -313,9 +394,9 @@ mod tests {
 
     use yubin_types::{DestinationName, DomainId, Timestamp, limits};
 
-    use super::{ASIDE_SECONDS_MAX, ASIDE_SECONDS_MIN, MISSING_SECONDS, Presence, Sources, Traveller};
+    use super::{ASIDE_SECONDS_MAX, ASIDE_SECONDS_MIN, MISSING_SECONDS, Presence, Sources, Traveller, Unused};
     use crate::pools::tests::{hostname, pool};
-    use crate::pools::{Pool, PoolId, Pools, SourceId};
+    use crate::pools::{Pool, Pools, SourceId};
     use crate::profile::Family;
     use crate::warm_up::WarmUp;
 
@@ -382,15 +463,22 @@ mod tests {
         sources.keep(NOW, &BTreeMap::new());
         assert!(at(&sources, NOW, "a.example", Family::V4).is_err(), "the directory has not heard of it yet");
         let key = (to("a.example"), "192.0.2.1".parse().unwrap());
-        sources.keep(NOW, &BTreeMap::from([(key.clone(), until)]));
+        sources.keep(NOW, &BTreeMap::from([(key.clone(), (NOW, until))]));
         assert!(at(&sources, NOW, "a.example", Family::V4).is_err());
         sources.keep(NOW, &BTreeMap::new());
         assert!(at(&sources, NOW, "a.example", Family::V4).is_ok(), "somebody ended it");
         // Another worker met a block, or an operator wants it so: for long.
-        sources.keep(NOW, &BTreeMap::from([(key, NOW.plus_seconds(1_000_000))]));
+        sources.keep(NOW, &BTreeMap::from([(key, (NOW, NOW.plus_seconds(1_000_000)))]));
         let wait = at(&sources, NOW, "a.example", Family::V4).unwrap_err();
         assert_eq!(wait, limits::QUEUE_SUSPENDED_SECONDS, "its end is noticed");
         assert_eq!(sources.asides(NOW, first), 1);
+        // A worker that begins knows how long the last time was.
+        let mut next = super::Sources::new(Arc::clone(&sources.pools));
+        let over = (Timestamp(NOW.millis() - 4 * ASIDE_SECONDS_MIN * 1_000), Timestamp(NOW.millis() - 1_000));
+        next.keep(NOW, &BTreeMap::from([((to("a.example"), "192.0.2.1".parse().unwrap()), over)]));
+        assert!(at(&next, NOW, "a.example", Family::V4).is_ok());
+        let until = next.set_aside(NOW, &to("a.example"), first).unwrap();
+        assert_eq!(until.millis_since(NOW) / 1_000, 2 * (4 * ASIDE_SECONDS_MIN - 1));
     }
 
     #[test]
@@ -400,32 +488,35 @@ mod tests {
         let mut sources = sources(&[configured]);
         let (new, destination) = (id(&sources, "192.0.2.1"), to("a.example"));
         let traveller = Traveller {
-            pool: PoolId::SYSTEM,
+            pool: sources.pools.source(new).unwrap().pool,
             tenant: DomainId(1),
             destination: &destination,
             site: None,
             prefers: Family::V4,
         };
-        for _ in 0..3 {
+        let other = id(&sources, "192.0.2.2");
+        assert_eq!(sources.certain(NOW, &traveller), Ok(vec![other]), "the directory knows what it has sent");
+        sources.present(other, Presence::Missing);
+        assert_eq!(sources.certain(NOW, &traveller), Err(NOW.plus_seconds(1)));
+        sources.present(other, Presence::Here);
+        sources.expect(NOW, &traveller);
+        let asked = sources.wishes(NOW);
+        assert_eq!((asked.len(), asked[0].messages, asked[0].limit), (1, 2, 2));
+        assert!(sources.wishes(NOW).is_empty());
+        sources.fill(NOW, asked, &[1]);
+        for _ in 0..2 {
             sources.taken(NOW, new, &traveller);
         }
-        sources.returned(NOW, new, &traveller);
         assert_eq!(sorted(at(&sources, NOW, "a.example", Family::V4)), ["192.0.2.2"]);
+        sources.returned(NOW, new, &traveller);
+        assert_eq!(sorted(at(&sources, NOW, "a.example", Family::V4)).len(), 2);
         assert_eq!(sorted(at(&sources, NOW, "b.example", Family::V4)).len(), 2);
         assert_eq!(sorted(at(&sources, NOW.plus_seconds(86_400), "a.example", Family::V4)).len(), 2);
         // Before its first day it is not used.
         assert_eq!(sorted(at(&sources, Timestamp(NOW.millis() - 1), "b.example", Family::V4)), ["192.0.2.2"]);
-
-        // The next worker goes on where this one ended.
-        let shares = sources.shares(NOW);
-        let mut configured = pool("default", &["192.0.2.1", "192.0.2.2"]);
-        configured.addresses[0].warm_up = Some(WarmUp { first_day: 20_000, per_day: vec![2] });
-        let mut next = super::Sources::new(Arc::new(Pools::new(&[configured], &hostname())));
-        next.await_books();
-        assert_eq!(sorted(at(&next, NOW, "b.example", Family::V4)), ["192.0.2.2"], "nothing is known yet");
-        next.open_books(NOW, shares.into_iter());
-        assert_eq!(sorted(at(&next, NOW, "a.example", Family::V4)), ["192.0.2.2"]);
-        assert_eq!(sorted(at(&next, NOW, "b.example", Family::V4)).len(), 2);
+        let left = sources.unused(NOW, Unused::All);
+        assert_eq!((left.len(), left[0].returned), (1, 1));
+        assert_eq!(sorted(at(&sources, NOW, "a.example", Family::V4)), ["192.0.2.2"]);
     }
 
     #[test]

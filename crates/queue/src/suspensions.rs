@@ -11,23 +11,35 @@ use yubin_types::{DestinationName, Timestamp, limits};
 
 /// Suspensions in force, with their ends.
 #[derive(Debug, Default)]
-pub(crate) struct Suspensions(BTreeMap<SuspensionScope, Option<Timestamp>>);
+pub(crate) struct Suspensions(BTreeMap<SuspensionScope, Term>);
+
+/// Since when, and until when.
+#[derive(Clone, Copy, Debug)]
+struct Term {
+    since: Timestamp,
+    expires: Option<Timestamp>,
+}
 
 impl Suspensions {
     pub(crate) fn new(all: Vec<QueueSuspension>) -> Suspensions {
-        Suspensions(all.into_iter().map(|suspension| (suspension.scope, suspension.expires)).collect())
+        let term = |one: QueueSuspension| (one.scope, Term { since: one.since, expires: one.expires });
+        Suspensions(all.into_iter().map(term).collect())
     }
 
-    /// Source addresses that are set aside at destinations, and until when.
-    pub(crate) fn sources(&self, now: Timestamp) -> BTreeMap<(DestinationName, IpAddr), Timestamp> {
-        let source = |(scope, expires): (&SuspensionScope, &Option<Timestamp>)| match scope {
-            SuspensionScope::Source { destination, address } => Some((
-                (destination.clone(), *address),
-                expires.unwrap_or(now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS)),
-            )),
+    /// Source addresses that are set aside at destinations: since when, and until when, if that is after a time.
+    pub(crate) fn sources(
+        &self,
+        now: Timestamp,
+        after: Timestamp,
+    ) -> BTreeMap<(DestinationName, IpAddr), (Timestamp, Timestamp)> {
+        let later = now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
+        let source = |(scope, term): (&SuspensionScope, &Term)| match scope {
+            SuspensionScope::Source { destination, address } => {
+                Some(((destination.clone(), *address), (term.since, term.expires.unwrap_or(later))))
+            }
             SuspensionScope::Destination(_) | SuspensionScope::Tenant(_) => None,
         };
-        self.0.iter().filter_map(source).filter(|(_, until)| *until > now).collect()
+        self.0.iter().filter_map(source).filter(|(_, (_, until))| *until > after).collect()
     }
 
     /// Until when a delivery is put off.
@@ -37,7 +49,7 @@ impl Suspensions {
         }
         let later = now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
         let scopes = [SuspensionScope::Destination(key.destination.clone()), SuspensionScope::Tenant(key.domain)];
-        let ends = scopes.iter().filter_map(|scope| self.0.get(scope)).map(|expires| expires.unwrap_or(later));
+        let ends = scopes.iter().filter_map(|scope| self.0.get(scope)).map(|term| term.expires.unwrap_or(later));
         ends.filter(|end| *end > now).max().map(|end| end.min(later))
     }
 }

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use yubin_proto::Caller;
+use yubin_proto::queue::QueueError;
 use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_state::queue::{DeliveryKey, DueItem, Leased, QueueSuspension, RemoteReply, SuspensionScope};
 use yubin_types::{Timestamp, limits};
@@ -21,6 +23,9 @@ use crate::pools::{MailKind, PoolId, SourceId};
 use crate::result::Again;
 use crate::sources::{MISSING_SECONDS, Presence};
 use crate::worker::Shared;
+
+/// When to try again to write down that an address is set aside.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
 
 /// Deliveries that are remembered to be others' to try.
 const LEFT_MAX: usize = 10_000;
@@ -185,8 +190,19 @@ impl Shared {
     }
 
     async fn write_down(&self, suspension: QueueSuspension) {
-        if let Err(error) = self.engine.store.suspend_queue(suspension, &Caller::internal("queue")).await {
+        while suspension.expires.is_some_and(|expires| expires > now()) {
+            let error = match self.engine.store.suspend_queue(suspension.clone(), &Caller::internal("queue")).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
             tracing::warn!(%error, "no other worker knows that a source address is set aside");
+            if matches!(error, QueueError::Refused(_)) || self.drain.is_cancelled() {
+                return;
+            }
+            tokio::select! {
+                () = self.drain.cancelled() => {}
+                () = tokio::time::sleep(TELL_AGAIN) => {}
+            }
         }
     }
 }

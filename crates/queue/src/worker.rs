@@ -22,8 +22,7 @@ use tokio_util::task::TaskTracker;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_policy::retry::RetrySchedule;
 use yubin_proto::{Courier, DialogueLine, StoreClient};
-use yubin_state::Topic;
-use yubin_state::queue::{DeliveryKey, DestinationName, Postponed};
+use yubin_state::queue::{DeliveryKey, Postponed};
 use yubin_types::{GroupNumber, QueueId, Timestamp};
 
 use crate::assignment::{Assignment, Room};
@@ -36,7 +35,8 @@ use crate::connections::Connections;
 use crate::desk::Desk;
 use crate::dialogues::Dialogues;
 use crate::dispatch::dispatch;
-use crate::keep::{renew, tidy};
+use crate::groups::find_groups;
+use crate::keep::tidy;
 use crate::leases::Leases;
 use crate::ledger::{close_books, keep_books};
 use crate::metrics::Metrics;
@@ -45,16 +45,15 @@ use crate::pools::{PoolId, Pools, SourceId};
 use crate::presence::look_after;
 use crate::profile::Profiles;
 use crate::recorder::{Heard, Note, Recorder};
+use crate::rights::Rights;
 use crate::route::MailHosts;
-use crate::scout::scout;
+use crate::sharing::{Sharing, leave, share, watch};
 use crate::suspensions::Suspensions;
 use crate::tls_tally::{TlsTally, keep_tally};
 use crate::ways::Left;
 
 /// How often what rests is looked over.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
-/// How often the directory is asked for groups that came since.
-const GROUPS_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why a worker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +87,7 @@ pub(crate) struct Shared {
     /// Something may begin, or may be waited for otherwise than before.
     pub(crate) bell: Notify,
     pub(crate) room: Notify,
-    recorders: Mutex<BTreeMap<GroupNumber, Recorder>>,
+    pub(crate) recorders: Mutex<BTreeMap<GroupNumber, Recorder>>,
     /// Groups with a lease command under way.
     pub(crate) leasing: Mutex<BTreeSet<GroupNumber>>,
     pub(crate) suspensions: Mutex<Suspensions>,
@@ -97,7 +96,9 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     /// For messages that came with their lease.
     pub(crate) at_hand: Room,
-    looking: TaskTracker,
+    /// With other workers.
+    pub(crate) sharing: Sharing,
+    pub(crate) looking: TaskTracker,
     pub(crate) delivering: TaskTracker,
     pub(crate) recording: TaskTracker,
 }
@@ -121,10 +122,13 @@ impl Queue {
         let tally = TlsTally::new(config.tls_reports);
         let pools = Arc::new(Pools::new(&config.pools, &config.hostname));
         let profiles = Arc::new(Profiles::new(&config.profiles, &config.smart_hosts));
+        let is_alone = config.workers.len() < 2;
+        let rights = if is_alone { Rights::alone() } else { Rights::among_others(&config.worker) };
         let shared = Arc::new(Shared {
+            sharing: if is_alone { Sharing::none() } else { Sharing::new(now()) },
             leases: Leases::new(config.lease),
             at_hand: Room::default(),
-            board: Mutex::new(Board::new(config.board(), Arc::clone(&profiles), Arc::clone(&pools))),
+            board: Mutex::new(Board::new(config.board(), Arc::clone(&profiles), Arc::clone(&pools), rights)),
             engine: Engine {
                 connections: Connections::new(config.idle_connections_max, config.idle_time_max),
                 metrics: Metrics::register(registry),
@@ -153,9 +157,12 @@ impl Queue {
         shared.looking.spawn(dispatch(Arc::clone(&shared)));
         shared.looking.spawn(tidy(Arc::clone(&shared)));
         shared.looking.spawn(look_after(Arc::clone(&shared)));
-        shared.board.lock().sources().await_books();
         shared.looking.spawn(keep_books(Arc::clone(&shared)));
         shared.looking.spawn(keep_tally(Arc::clone(&shared)));
+        if !is_alone {
+            shared.recording.spawn(share(Arc::clone(&shared)));
+            shared.recording.spawn(watch(Arc::clone(&shared)));
+        }
         Ok(RunningQueue { shared })
     }
 }
@@ -193,6 +200,7 @@ impl RunningQueue {
         close_books(&shared).await;
         shared.engine.tally.write(&shared.engine.store);
         shared.engine.connections.clear();
+        leave(&shared).await;
         shared.recorders.lock().clear();
         shared.recording.close();
         // A store that is gone can't be told; its leases run out.
@@ -233,19 +241,6 @@ impl Shared {
         self.board.lock().offer(now, due, rand::random())
     }
 
-    /// Other suspensions are in force: they hold what has not begun.
-    fn suspend(&self, suspensions: Suspensions) {
-        let now = now();
-        let mut current = self.suspensions.lock();
-        *current = suspensions;
-        let back = {
-            let mut board = self.board.lock();
-            board.sources().keep(now, &current.sources(now));
-            board.put_off(now, |key| current.until(key, now))
-        };
-        self.give_back(back);
-    }
-
     /// There may be something to begin.
     pub(crate) fn wake(&self) {
         self.bell.notify_one();
@@ -263,13 +258,12 @@ impl Shared {
     }
 
     /// How long this worker leaves a delivery to others.
-    pub(crate) fn takeover_ms(&self, destination: &DestinationName) -> u64 {
+    pub(crate) fn takeover_ms(&self, key: &DeliveryKey) -> u64 {
         let config = &self.engine.config;
         if config.workers.len() < 2 {
             return 0;
         }
-        let takeover_ms = u64::try_from(config.takeover.as_millis()).unwrap_or(u64::MAX);
-        takeover_ms.saturating_mul(u64::from(config.rank(&destination.to_string())))
+        self.board.lock().wait_ms(key, u64::try_from(config.takeover.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Waits until the board has room again.
@@ -318,6 +312,9 @@ impl Shared {
 
     /// The next delivery that may begin.
     pub(crate) fn begin(&self) -> Option<Box<Assignment>> {
+        if !self.sharing.may_begin() {
+            return None;
+        }
         loop {
             let (due, source) = self.board.lock().begin(now())?;
             match self.leases.begin(&due.key) {
@@ -343,39 +340,5 @@ impl Shared {
 impl Heard for Shared {
     fn recorded(&self, leases: &[(DeliveryKey, u64)]) {
         leases.iter().for_each(|(key, token)| self.leases.settle(key, *token));
-    }
-}
-
-/// Starts a scout and a recorder for each group that the directory knows, and reads suspensions.
-async fn find_groups(shared: Arc<Shared>) {
-    let news = shared.engine.store.subscribe(GroupNumber::DIRECTORY, &[Topic::Directory.number()]);
-    let mut known = BTreeSet::new();
-    while !shared.drain.is_cancelled() {
-        match shared.engine.store.data_groups().await {
-            Ok(groups) => {
-                for group in groups {
-                    if known.insert(group) {
-                        let (store, metrics) = (Arc::clone(&shared.engine.store), shared.engine.metrics.clone());
-                        let heard = Arc::clone(&shared) as Arc<dyn Heard>;
-                        let (recorder, task) = Recorder::new(store, group, metrics, heard);
-                        shared.recorders.lock().insert(group, recorder);
-                        shared.recording.spawn(task);
-                        shared.recording.spawn(renew(Arc::clone(&shared), group));
-                        shared.looking.spawn(scout(Arc::clone(&shared), group));
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the groups of the store can't be asked for"),
-        }
-        match shared.engine.store.queue_suspensions().await {
-            Ok(all) => shared.suspend(Suspensions::new(all)),
-            Err(error) => tracing::warn!(%error, "suspensions can't be asked for"),
-        }
-        let pause = if known.is_empty() { SWEEP } else { GROUPS_PAUSE };
-        tokio::select! {
-            () = shared.drain.cancelled() => {}
-            () = news.changed() => shared.engine.store.directory_changed(),
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 }

@@ -129,11 +129,7 @@ fn carry_out<T: Txn>(
         Command::Mail(command) => {
             return on_domain(txn, envelope, now, bodies, topics, |work| mail(work, command, envelope.trace));
         }
-        Command::Directory(command) => {
-            let reply = directory::carry_out(txn, position, now, command)?;
-            topics.push(Topic::Directory);
-            reply
-        }
+        Command::Directory(command) => directory::carry_out(txn, position, now, command, topics)?,
         Command::Maintenance(command) => maintain(txn, command, now, topics)?,
         Command::Queue(QueueCommand::Enqueue { login, messages }) => {
             return on_domain(txn, envelope, now, bodies, topics, |work| {

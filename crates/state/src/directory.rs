@@ -9,11 +9,13 @@ use yubin_types::{DomainId, DomainName, Epoch, GroupNumber, Placement, Refusal, 
 use crate::command::DirectoryCommand;
 use crate::keys;
 use crate::kv::{Position, Txn};
-use crate::queue::{SuspensionScope, suspend};
+use crate::queue::{SuspensionScope, share, suspend, warm_up};
 use crate::record::{DirectoryDomain, DomainPhase, GroupRecord, NodeRecord, Plan, RetryTerms};
 use crate::reply::Reply;
 use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _, go_on_while};
+use crate::topic::Topic;
+use crate::work::Topics;
 
 /// Carries out a directory command.
 pub(crate) fn carry_out<T: Txn>(
@@ -21,7 +23,14 @@ pub(crate) fn carry_out<T: Txn>(
     position: Position,
     now: Timestamp,
     command: DirectoryCommand,
+    topics: &mut Topics,
 ) -> Outcome<Reply, T::Error> {
+    // Workers report all the time: nobody else wakes for that.
+    match command {
+        DirectoryCommand::ReportShares(report) => return share::report(txn, now, &report, topics),
+        DirectoryCommand::CountWarmUp(items) => return warm_up::count(txn, now, &items),
+        _ => topics.push(Topic::Directory),
+    }
     match command {
         DirectoryCommand::PutNode(node) => put_node(txn, node),
         DirectoryCommand::RemoveNode(id) => remove_node(txn, id),
@@ -52,6 +61,7 @@ pub(crate) fn carry_out<T: Txn>(
         }
         DirectoryCommand::PutQueueSuspension(suspension) => suspend::put(txn, now, suspension),
         DirectoryCommand::RemoveQueueSuspension(scope) => suspend::remove(txn, now, &scope),
+        DirectoryCommand::ReportShares(_) | DirectoryCommand::CountWarmUp(_) => Err(Refusal::Unsupported.into()),
     }
 }
 

@@ -74,6 +74,12 @@ pub enum Table {
     Setting = 0x16,
     /// Directory: suspensions of queued mail by what they suspend.
     QueueSuspension = 0x17,
+    /// Directory: the workers that are there.
+    QueueRoster = 0x18,
+    /// Directory: receivers that several workers send to.
+    SharedLimit = 0x19,
+    /// Directory: day, source address, receiver: what a new address may have sent.
+    WarmUp = 0x1a,
 
     /// What an operator sets on a domain.
     Domain = 0x20,

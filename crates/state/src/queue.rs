@@ -10,7 +10,8 @@
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
 //!
-//! Behind them, one file per verb: `enqueue`, `lease`, `outcome`, `control`, `forget` (of events), `suspend` (in the directory). The
+//! Behind them, one file per verb: `enqueue`, `lease`, `outcome`, `control`, `forget` (of events), `suspend`, [`share`] and [`warm_up`] (in the
+//! directory). The
 //! rows change in `tray` alone.
 
 pub mod command;
@@ -20,6 +21,8 @@ pub mod newcomer;
 pub mod query;
 pub mod record;
 pub mod rows;
+pub mod share;
+pub mod warm_up;
 
 pub(crate) mod control;
 pub(crate) mod enqueue;
@@ -41,6 +44,8 @@ pub use record::{
     FinalOutcome, NoticeKind, QueueSource, QueueSuspension, QueueTotals, QueuedMessage, QueuedRecipient, RemoteReply,
     Smtputf8, SuspensionScope,
 };
+pub use share::{Member, Receiver, Roster, Share, ShareReport, ShareWish, SharedLimit, Shares, Stay};
+pub use warm_up::WarmUpItem;
 pub use yubin_types::{
     DestinationName, DsnEnvelope, DsnReturn, Handling, NotifyOn, NotifySet, QueueId, RecipientAddress, TlsDemand,
 };

@@ -6,7 +6,7 @@ use yubin_types::{
 };
 
 use crate::greylist::Reception;
-use crate::queue::QueueReply;
+use crate::queue::{QueueReply, Shares};
 
 /// The outcome of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ pub enum Reply {
     Queue(QueueReply),
     /// How strangers are received, each in its place.
     Greylist(Vec<Reception>),
+    /// What workers may use of receivers' limits.
+    Shares(Box<Shares>),
+    /// How many messages of each item are granted.
+    WarmUp(Vec<u32>),
 }
 
 /// Is there more to do?

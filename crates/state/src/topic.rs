@@ -20,6 +20,8 @@ pub enum Topic {
     Due,
     /// A delivery of the queue may be due earlier than before.
     Queue,
+    /// Workers came or went, or what they may use of receivers' limits changed.
+    Shares,
 }
 
 impl Topic {
@@ -33,6 +35,7 @@ impl Topic {
             Topic::Directory => (4, 0, 0),
             Topic::Due => (5, 0, 0),
             Topic::Queue => (6, 0, 0),
+            Topic::Shares => (7, 0, 0),
         };
         (kind << 60) | ((domain & 0x0fff_ffff) << 32) | u64::from(account)
     }
@@ -60,6 +63,7 @@ mod tests {
             Topic::Directory,
             Topic::Due,
             Topic::Queue,
+            Topic::Shares,
         ];
         let numbers: std::collections::BTreeSet<u64> = topics.into_iter().map(Topic::number).collect();
         assert_eq!(numbers.len(), topics.len());

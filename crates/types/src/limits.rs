@@ -11,6 +11,7 @@ mod mail_log;
 mod proof;
 mod reports;
 mod sending;
+mod sharing;
 
 pub use content::*;
 pub use handling::*;
@@ -18,6 +19,7 @@ pub use mail_log::*;
 pub use proof::*;
 pub use reports::*;
 pub use sending::*;
+pub use sharing::*;
 
 /// Longest local part accepted from the network, octets (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
@@ -286,8 +288,6 @@ pub const QUEUE_NOTICES_PER_RESULT_MAX: usize = 3;
 pub const QUEUE_ROWS_PER_ANSWER_MAX: usize = 10_000;
 /// Suspensions of destinations and tenants.
 pub const QUEUE_SUSPENSIONS_MAX: usize = 10_000;
-/// Source addresses set aside at destinations, each at each.
-pub const QUEUE_SOURCES_ASIDE_MAX: usize = 2_000;
 /// Tenants of whom a worker remembers from which pool their last mail to a destination left; when there are more, all are forgotten.
 pub const QUEUE_TENANTS_REMEMBERED_MAX: usize = 10_000;
 /// Text kept of a remote server's reply, bytes.

@@ -10,6 +10,7 @@ use crate::pace::{PaceLimits, Signal};
 use crate::pools::tests::hostname;
 use crate::pools::{Pool, PoolId, Pools, SourceId};
 use crate::profile::{Family, Profile, Profiles};
+use crate::rights::Rights;
 use crate::shipped::SHIPPED;
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
@@ -19,6 +20,10 @@ fn board(waiting_max: usize, in_flight_max: usize) -> Board {
 }
 
 pub(super) fn board_with(pools: &[Pool], waiting_max: usize, in_flight_max: usize) -> Board {
+    board_of(Rights::alone(), pools, waiting_max, in_flight_max)
+}
+
+pub(super) fn board_of(rights: Rights, pools: &[Pool], waiting_max: usize, in_flight_max: usize) -> Board {
     let pace = PaceLimits { lanes_initial: 2, lanes_max: 4, pause_ms_min: 1_000, pause_ms_max: 8_000 };
     let limits = BoardLimits {
         waiting_max,
@@ -28,8 +33,9 @@ pub(super) fn board_with(pools: &[Pool], waiting_max: usize, in_flight_max: usiz
         pace,
         prefers: Family::V4,
         crowded_ms_max: 10_000,
+        rests_ms: 7_000,
     };
-    Board::new(limits, Arc::new(Profiles::default()), Arc::new(Pools::new(pools, &hostname())))
+    Board::new(limits, Arc::new(Profiles::default()), Arc::new(Pools::new(pools, &hostname())), rights)
 }
 
 pub(super) fn due(tenant: u64, number: u8, destination: &str) -> Due {

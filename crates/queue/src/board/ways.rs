@@ -12,6 +12,9 @@ use crate::pools::{PoolId, SourceId};
 use crate::profile::Family;
 use crate::sources::{Presence, Sources, Traveller};
 
+/// When to look again at what has expired and may not leave from this worker, milliseconds.
+const SHUT_MS: u64 = 5_000;
+
 /// Why a source can't be used for a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoWay {
@@ -47,6 +50,7 @@ impl Board {
             return Some(Back { due, until: now });
         };
         let traveller = traveller(&self.limits, lane, &due.key, pool);
+        self.sources.expect(now, &traveller);
         let source = match choose(&self.sources, lane, now, &traveller) {
             Ok(source) => source,
             Err(until) if due.age != Age::Over => {
@@ -59,6 +63,11 @@ impl Board {
                 any.first().copied().unwrap_or(SourceId::SYSTEM)
             }
         };
+        if source == SourceId::SYSTEM && lane.shut.is_some() {
+            self.tally.leave(&due.key);
+            let later_ms = if due.age == Age::Over { SHUT_MS } else { 0 };
+            return Some(Back { due, until: Timestamp(now.millis() + later_ms) });
+        }
         self.sources.taken(now, source, &traveller);
         let path = lane.path(source);
         if path.ready.count() == 0 {
@@ -155,7 +164,9 @@ impl Board {
             return Rerouted::Nowhere;
         }
         returned(&mut self.sources, &self.limits, lane, now, (&due.key, source));
-        lane.path(source).pace.ended(now, Signal::None);
+        let path = lane.path(source);
+        path.peak.ended(now, path.pace.in_flight(), self.limits.rests_ms);
+        path.pace.ended(now, Signal::None);
         if let Some(profile) = &lane.site {
             site(&mut self.sites, profile, source, now).ended();
         }
@@ -215,7 +226,7 @@ fn choose(sources: &Sources, lane: &Lane, now: Timestamp, traveller: &Traveller<
     if traveller.pool == PoolId::SYSTEM {
         return lane.choose(now, &[SourceId::SYSTEM]);
     }
-    let found = sources.candidates(now, traveller)?;
+    let found = sources.certain(now, traveller)?;
     let preferred = found.partition_point(|source| sources.is_of(*source, traveller.prefers));
     let (first, second) = found.split_at(preferred);
     if first.is_empty() {

@@ -105,7 +105,7 @@ fn what_was_to_leave_from_a_blocked_address_leaves_from_another_or_waits() {
     assert!(until.millis_since(NOW) >= ASIDE_SECONDS_MIN * 1_000);
     assert!(board.pauses(NOW, &destination, two));
     // An operator ends it.
-    let kept = |ip: &str| ((destination.clone(), ip.parse().unwrap()), NOW.plus_seconds(ASIDE_SECONDS_MIN));
+    let kept = |ip: &str| ((destination.clone(), ip.parse().unwrap()), (NOW, NOW.plus_seconds(ASIDE_SECONDS_MIN)));
     board.sources().keep(NOW, &BTreeMap::from([kept("192.0.2.1"), kept("192.0.2.2")]));
     board.sources().keep(NOW, &BTreeMap::from([kept("192.0.2.2")]));
     assert_eq!(send(&mut board, due(1, 10, "x.example"), a), None);

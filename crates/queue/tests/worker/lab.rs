@@ -125,6 +125,21 @@ impl Lab {
 
     /// A worker that speaks to sinks at this port.
     pub fn worker(&mut self, port: u16, change: impl FnOnce(&mut QueueConfig)) -> RunningQueue {
+        self.worker_of(Arc::clone(&self.client), port, change)
+    }
+
+    /// A way to the store for a worker whose end must not be that of others' way.
+    pub fn another_client(&self) -> Arc<StoreClient> {
+        StoreClient::new(BTreeMap::from([(1, self.store.node())]), ClientSettings::default())
+    }
+
+    /// The same with a way of its own to the store.
+    pub fn worker_of(
+        &mut self,
+        client: Arc<StoreClient>,
+        port: u16,
+        change: impl FnOnce(&mut QueueConfig),
+    ) -> RunningQueue {
         let hostname = DomainName::parse("mta.one.example").unwrap();
         let mut config = QueueConfig::new("worker-1".into(), hostname, &cluster_secret());
         config.port = port;
@@ -133,11 +148,16 @@ impl Lab {
         config.connect_time_max = Duration::from_secs(5);
         config.schedule = RetrySchedule::new(vec![10], 10, 3_600, Some(1_800)).unwrap();
         change(&mut config);
-        Queue::start(config, Arc::clone(&self.client), Arc::new(self.zone.clone()), &mut self.registry).unwrap()
+        Queue::start(config, client, Arc::new(self.zone.clone()), &mut self.registry).unwrap()
     }
 
     pub async fn stop(self, worker: RunningQueue) {
         worker.shutdown(Duration::from_secs(10)).await;
+        self.close().await;
+    }
+
+    /// Without a worker.
+    pub async fn close(self) {
         self.store.shutdown().await;
     }
 

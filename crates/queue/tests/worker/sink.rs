@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -64,6 +65,8 @@ struct State {
     /// What EHLO offers beside the usual.
     offers: Vec<&'static str>,
     greeting: Option<&'static str>,
+    /// How long it takes to take a message.
+    takes: Duration,
     /// Whose mail is refused with what.
     blocked: BTreeMap<IpAddr, &'static str>,
     received: Vec<Received>,
@@ -95,8 +98,9 @@ impl Sink {
                         state.open += 1;
                         state.most_open = state.most_open.max(state.open);
                     }
-                    sink.converse(stream, tls).await;
-                    sink.state.lock().open -= 1;
+                    if !matches!(sink.converse(stream, tls).await, Then::Quit) {
+                        sink.state.lock().open -= 1;
+                    }
                 });
             }
         });
@@ -118,9 +122,19 @@ impl Sink {
         self.state.lock().greeting = greeting;
     }
 
+    /// From now on a message takes so long.
+    pub fn take_time(&self, takes: Duration) {
+        self.state.lock().takes = takes;
+    }
+
     /// From now on mail from this address is refused with this reply.
     pub fn block(&self, peer: &str, reply: &'static str) {
         self.state.lock().blocked.insert(peer.parse().unwrap(), reply);
+    }
+
+    /// From now on mail from this address is taken again.
+    pub fn unblock(&self, peer: &str) {
+        self.state.lock().blocked.remove(&peer.parse().unwrap());
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -129,6 +143,11 @@ impl Sink {
 
     pub fn connections(&self) -> usize {
         self.state.lock().connections
+    }
+
+    /// Connections now.
+    pub fn open(&self) -> usize {
+        self.state.lock().open
     }
 
     /// The most connections at a time.
@@ -147,33 +166,36 @@ impl Sink {
                 notified.await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), arrived).await.expect("messages in time");
+        tokio::time::timeout(Duration::from_secs(60), arrived).await.expect("messages in time");
     }
 
-    async fn converse(&self, stream: tokio::net::TcpStream, tls: Tls) {
+    async fn converse(&self, stream: tokio::net::TcpStream, tls: Tls) -> Then {
         let greeting = self.state.lock().greeting;
-        let Ok(peer) = stream.peer_addr() else { return };
+        let Ok(peer) = stream.peer_addr() else { return Then::Close };
         let link = Link { over_tls: false, peer: peer.ip() };
         let mut stream = BufReader::new(stream);
         if stream.write_all(format!("{}\r\n", greeting.unwrap_or("220 sink")).as_bytes()).await.is_err() {
-            return;
+            return Then::Close;
         }
-        if let Then::StartTls = self.commands(&mut stream, &tls, link).await {
-            match tls {
-                Tls::Works(acceptor) => {
-                    if let Ok(stream) = acceptor.accept(stream.into_inner()).await {
-                        let link = Link { over_tls: true, ..link };
-                        self.commands(&mut BufReader::new(stream), &Tls::None, link).await;
-                    }
+        let then = self.commands(&mut stream, &tls, link).await;
+        if !matches!(then, Then::StartTls) {
+            return then;
+        }
+        match tls {
+            Tls::Works(acceptor) => {
+                if let Ok(stream) = acceptor.accept(stream.into_inner()).await {
+                    let link = Link { over_tls: true, ..link };
+                    return self.commands(&mut BufReader::new(stream), &Tls::None, link).await;
                 }
-                Tls::Broken => {
-                    // The handshake begins, and is answered with nonsense.
-                    let _ = stream.read(&mut [0; 16]).await;
-                    let _ = stream.write_all(b"this is no TLS record, whatever else it may be\r\n").await;
-                }
-                Tls::None => {}
             }
+            Tls::Broken => {
+                // The handshake begins, and is answered with nonsense.
+                let _ = stream.read(&mut [0; 16]).await;
+                let _ = stream.write_all(b"this is no TLS record, whatever else it may be\r\n").await;
+            }
+            Tls::None => {}
         }
+        Then::Close
     }
 
     async fn commands<T: AsyncRead + AsyncWrite + Unpin>(
@@ -239,8 +261,10 @@ impl Sink {
                     }
                 }
                 "QUIT" => {
+                    // Who hears this may open the next one.
+                    self.state.lock().open -= 1;
                     let _ = stream.write_all(b"221 bye\r\n").await;
-                    return Then::Close;
+                    return Then::Quit;
                 }
                 _ => "250 ok".to_owned(),
             };
@@ -275,6 +299,8 @@ impl Sink {
         if let Some(Fate::TakeAfter(word)) = &fate {
             word.notified().await;
         }
+        let takes = self.state.lock().takes;
+        tokio::time::sleep(takes).await;
         let reply = match fate {
             Some(Fate::TakeAfter(_)) | None => Some("250 2.0.0 taken"),
             Some(Fate::Reply(reply)) => Some(reply),
@@ -291,6 +317,8 @@ impl Sink {
 
 enum Then {
     Close,
+    /// It is counted as closed.
+    Quit,
     StartTls,
 }
 

@@ -199,3 +199,79 @@ async fn a_worker_without_the_address_leaves_the_mail_to_one_that_has_it() {
     first.shutdown(Duration::from_secs(10)).await;
     lab.stop(second).await;
 }
+
+/// A worker that is killed has counted what it sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_address_sends_no_more_than_its_share_whatever_becomes_of_workers() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    let mut new = pool("new", &["127.0.0.11"]);
+    new.addresses[0].warm_up = Some(WarmUp { first_day: today, per_day: vec![20, 20] });
+    let new = Pool { plans: vec!["test".to_owned()], fallback: Some("default".to_owned()), ..new };
+    let pools = vec![new, pool("default", &["127.0.0.12"])];
+    let mut sent = 0;
+    for number in 1..=3 {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let client = lab.another_client();
+        {
+            let _within = runtime.enter();
+            lab.worker_of(client, sink.address.port(), |config| {
+                config.worker = format!("worker-{number}");
+                config.pools = pools.clone();
+                config.lease = Duration::from_secs(5);
+            });
+        }
+        for _ in 0..4 {
+            lab.send(&[&format!("user{sent}@two.example")], |new| new.source = submission()).await;
+            sent += 1;
+            sink.wait_for(sent).await;
+        }
+        lab.events(sent).await;
+        runtime.shutdown_background();
+    }
+    // Each asks for five, and for five more before it has used them up. The third one finds nothing left.
+    let received = sink.received();
+    let by_new: Vec<bool> = received.iter().map(|mail| mail.peer.to_string() == "127.0.0.11").collect();
+    assert_eq!(by_new, [[true; 4], [true; 4], [false; 4]].concat());
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_address_stays_set_aside_for_a_worker_that_begins() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    let pools = vec![pool("default", &["127.0.0.11", "127.0.0.12"])];
+    sink.block("127.0.0.11", BLOCKED);
+    sink.block("127.0.0.12", BLOCKED);
+    let first = lab.worker(sink.address.port(), |config| config.pools.clone_from(&pools));
+    lab.send(&["one@two.example"], |new| new.source = submission()).await;
+    // With the notice.
+    lab.events(2).await;
+    let blocks = lab.suspensions().await;
+    assert_eq!(blocks.len(), 2, "{blocks:#?}");
+    first.shutdown(Duration::from_secs(10)).await;
+    let connections = sink.connections();
+    let second = lab.worker(sink.address.port(), |config| {
+        config.worker = "worker-2".to_owned();
+        config.pools.clone_from(&pools);
+    });
+    lab.send(&["two@two.example"], |new| new.source = submission()).await;
+    let is_put_off = |found: &[Delivery]| matches!(found, [one] if one.attempts == 0 && one.next_attempt.millis_since(blocks[0].since) > 600_000);
+    let waiting = lab.queued(is_put_off).await;
+    assert_eq!((waiting.len(), sink.connections()), (1, connections), "nobody was bothered");
+    // The operator ends one of them: for whatever worker.
+    sink.unblock("127.0.0.12");
+    let scope = blocks
+        .iter()
+        .map(|block| block.scope.clone())
+        .find(|scope| matches!(scope, SuspensionScope::Source { address, .. } if address.to_string() == "127.0.0.12"));
+    lab.client.resume_queue(scope.unwrap(), &yubin_proto::Caller::internal("test")).await.unwrap();
+    // Those that come before the worker heard of it wait.
+    for number in 0..100 {
+        lab.send(&[&format!("user{number}@two.example")], |new| new.source = submission()).await;
+        if tokio::time::timeout(Duration::from_millis(300), sink.wait_for(1)).await.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(sink.received()[0].peer.to_string(), "127.0.0.12");
+    lab.stop(second).await;
+}

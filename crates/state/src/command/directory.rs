@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{DomainId, DomainName, GroupNumber};
 
-use crate::queue::{QueueSuspension, SuspensionScope};
+use crate::queue::{QueueSuspension, ShareReport, SuspensionScope, WarmUpItem};
 use crate::record::{AdminToken, NodeRecord, Plan};
 
 /// Commands of the directory.
@@ -52,4 +52,9 @@ pub enum DirectoryCommand {
     PutQueueSuspension(QueueSuspension),
     /// Ends a suspension of queued mail.
     RemoveQueueSuspension(SuspensionScope),
+    /// A worker is there, and says what it would use of receivers' limits; the reply is [`crate::Reply::Shares`].
+    ReportShares(Box<ShareReport>),
+    /// Counts what new source addresses are to send, before they do; the reply says how much of each is granted. At most
+    /// [`yubin_types::limits::QUEUE_WARM_UP_ITEMS_MAX`] items.
+    CountWarmUp(Vec<WarmUpItem>),
 }

@@ -6,10 +6,13 @@ use std::net::IpAddr;
 
 use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 
-use super::{Key, Span, Table, b8, between, id_at, key, prefix, u64_at};
+use super::{Key, Span, Table, b4, b8, between, id_at, key, prefix, u64_at};
 use crate::queue::dead::DeadRecipients;
 use crate::queue::rows::{QueueCounters, Queued};
-use crate::queue::{Delivery, DeliveryKey, DueItem, DueMark, Event, EventCursor, QueueSuspension, SuspensionScope};
+use crate::queue::{
+    Delivery, DeliveryKey, DueItem, DueMark, Event, EventCursor, QueueSuspension, Receiver, Roster, SharedLimit,
+    SuspensionScope,
+};
 
 /// A queued message.
 #[must_use]
@@ -150,11 +153,7 @@ pub fn queue_suspension(scope: &SuspensionScope) -> Key<QueueSuspension> {
         SuspensionScope::Destination(name) => key(Table::QueueSuspension, &[&[1], name.to_string().as_bytes()]),
         SuspensionScope::Tenant(domain) => key(Table::QueueSuspension, &[&[2], &b8(domain.0)]),
         SuspensionScope::Source { destination, address } => {
-            let octets = match address {
-                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-                IpAddr::V6(address) => address.octets(),
-            };
-            key(Table::QueueSuspension, &[&[3], &octets, destination.to_string().as_bytes()])
+            key(Table::QueueSuspension, &[&[3], &octets(*address), destination.to_string().as_bytes()])
         }
     }
 }
@@ -163,6 +162,54 @@ pub fn queue_suspension(scope: &SuspensionScope) -> Key<QueueSuspension> {
 #[must_use]
 pub fn queue_suspensions() -> Span<QueueSuspension> {
     prefix(Table::QueueSuspension, &[])
+}
+
+/// The workers that are there.
+#[must_use]
+pub fn queue_roster() -> Key<Roster> {
+    key(Table::QueueRoster, &[])
+}
+
+/// A receiver that several workers send to.
+#[must_use]
+pub fn shared_limit(receiver: &Receiver) -> Key<SharedLimit> {
+    key(Table::SharedLimit, &[receiver.to_string().as_bytes()])
+}
+
+/// All of them.
+#[must_use]
+pub fn shared_limits() -> Span<SharedLimit> {
+    prefix(Table::SharedLimit, &[])
+}
+
+/// The receiver in a key of [`shared_limits`].
+#[must_use]
+pub fn parse_shared_limit(key: &[u8]) -> Option<Receiver> {
+    let text = std::str::from_utf8(key.get(1..)?).ok()?;
+    match text.strip_prefix('=') {
+        Some(name) => Some(Receiver::Known(name.to_owned())),
+        None => DestinationName::parse(text).ok().map(Receiver::Destination),
+    }
+}
+
+/// What a new source address may have sent to a receiver on a day (since 1970-01-01).
+#[must_use]
+pub fn warm_up(day: u32, address: IpAddr, receiver: &Receiver) -> Key<u32> {
+    key(Table::WarmUp, &[&b4(day), &octets(address), receiver.to_string().as_bytes()])
+}
+
+/// What was sent before a day.
+#[must_use]
+pub fn warm_up_before(day: u32) -> Span<u32> {
+    between(key(Table::WarmUp, &[]), key(Table::WarmUp, &[&b4(day)]))
+}
+
+/// An address as IPv6.
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
 }
 
 fn destination_at(key: &[u8], at: usize) -> Option<DestinationName> {

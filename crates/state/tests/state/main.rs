@@ -30,4 +30,5 @@ mod retries;
 mod send_as;
 mod sending;
 mod sending_model;
+mod shares;
 mod trash;
