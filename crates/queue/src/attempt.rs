@@ -111,7 +111,7 @@ impl Engine {
         let prefers = |hop: &Hop| receiver(hop).map_or(self.config.prefers, |profile| profile.prefers);
         let hops = within_reach(hops, from.address, prefers).map_err(NoWay::Family)?;
         let source = Source::queued(QueuedBody::of(&self.store, assignment, handed));
-        let source = match signed(&self.store, &self.config.keyring, leased, source).await {
+        let source = match signed(&self.store, &self.config, leased, source).await {
             Ok(source) => source,
             Err(reply) => return Ok(Tried::all(count, &reply, Signal::None)),
         };
@@ -211,7 +211,7 @@ impl Attempt<'_> {
     /// The message in 7 bits, signed anew.
     async fn downgraded(&self) -> Option<Source> {
         let source = self.source.downgraded().await?;
-        signed(&self.engine.store, &self.engine.config.keyring, self.leased, source).await.ok()
+        signed(&self.engine.store, &self.engine.config, self.leased, source).await.ok()
     }
 
     /// Where sessions are counted. Those that carry reports are not: a report must not be the reason for the next one.

@@ -75,6 +75,8 @@ pub struct QueueConfig {
     pub srs_key: SrsKey,
     /// Opens the keys of hosted domains, for what is signed here.
     pub keyring: Arc<Keyring>,
+    /// Hosts whose Authentication-Results are ours: forwarded mail that they verified is sealed (ARC). Without any, none is.
+    pub arc_hosts: Vec<String>,
     /// Are sessions counted for reports on TLS?
     pub tls_reports: TlsReports,
 }
@@ -108,6 +110,7 @@ impl QueueConfig {
             schedule: RetrySchedule::default(),
             srs_key: SrsKey::derive(cluster_secret),
             keyring: Arc::new(Keyring::new(cluster_secret)),
+            arc_hosts: Vec::new(),
             tls_reports: TlsReports::Off,
         }
     }

@@ -6,6 +6,9 @@
 //! keeps the signatures that it came with, and gets the forwarder's, whose domain its envelope sender is in. Each attempt signs anew: nothing
 //! is stored, and a rotated key is used at once. Mail into hosted domains is not signed.
 //!
+//! Where it is configured, a forwarded message is sealed with the same key (ARC, RFC 8617) if one of this cluster's front ends verified it and its chain
+//! holds, so that the next server can believe what was found here.
+//!
 //! A forwarded message that can't be signed, having no From, goes on as it is. Whatever else fails puts the attempt off: a reply that
 //! should be signed and isn't looks forged.
 
@@ -13,12 +16,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_message};
+use yubin_dns_auth::dkim::{Keyring, KeyringError, MessageError, Signer, sign_and_seal_message};
 use yubin_proto::{StoreClient, StoreError};
 use yubin_session::smtp::client::Reply;
 use yubin_state::queue::{Leased, QueueSource};
 use yubin_types::DomainName;
 
+use crate::config::QueueConfig;
 use crate::connection::now;
 use crate::source::Source;
 
@@ -39,12 +43,16 @@ enum SigningError {
 /// The reply for all recipients of this attempt.
 pub(crate) async fn signed(
     store: &StoreClient,
-    keyring: &Keyring,
+    config: &QueueConfig,
     leased: &Leased,
     source: Source,
 ) -> Result<Source, Reply> {
     let Some(domain) = domain_of(leased) else { return Ok(source) };
-    match sign(store, keyring, domain, &source).await {
+    let hosts = match &leased.message.source {
+        QueueSource::Forward { .. } => config.arc_hosts.as_slice(),
+        _ => &[],
+    };
+    match sign(store, &config.keyring, (domain, hosts), &source).await {
         Ok(signatures) => Ok(source.signed(signatures)),
         Err(error) => {
             tracing::error!(id = %leased.message.id, domain = %domain, %error, "a message can't be signed");
@@ -68,11 +76,11 @@ fn domain_of(leased: &Leased) -> Option<&DomainName> {
 async fn sign(
     store: &StoreClient,
     keyring: &Keyring,
-    domain: &DomainName,
+    (domain, hosts): (&DomainName, &[String]),
     source: &Source,
 ) -> Result<Bytes, SigningError> {
     let Some(signer) = signer(store, keyring, domain).await? else { return Ok(Bytes::new()) };
-    match sign_message(&signer, &[], source.pieces(), now()).await {
+    match sign_and_seal_message(&signer, hosts, source.pieces(), now()).await {
         Ok(fields) => Ok(fields.into()),
         Err(MessageError::Unsignable(_)) => Ok(Bytes::new()),
         Err(error) => Err(SigningError::Message(error)),

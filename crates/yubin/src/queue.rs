@@ -40,6 +40,9 @@ pub(crate) fn settings(config: &Config, cluster_secret: &Secret) -> anyhow::Resu
     settings.pace.lanes_max = queue.deliveries_per_destination;
     settings.profiles = queue.receivers.iter().map(told::Receiver::profile).collect::<anyhow::Result<_>>()?;
     settings.schedule = queue.schedule()?;
+    if queue.arc == told::Switch::On {
+        settings.arc_hosts = std::iter::once(&config.hostname).chain(&config.dns.mx_hosts).cloned().collect();
+    }
     settings.lease = Duration::from_secs(queue.lease_seconds);
     if config.reports.organization(&config.hostname)?.is_some() {
         settings.tls_reports = TlsReports::Count;

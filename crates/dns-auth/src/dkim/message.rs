@@ -30,21 +30,47 @@ pub async fn sign_message(
     message: Pieces,
     now: Timestamp,
 ) -> Result<Vec<u8>, MessageError> {
+    sign(signer, &[], before, message, now).await
+}
+
+/// The same behind a new ARC set, if one of these hosts, all of them ours, verified the message, and its chain holds.
+///
+/// # Errors
+/// [`MessageError`].
+pub async fn sign_and_seal_message(
+    signer: &Signer,
+    hosts: &[String],
+    message: Pieces,
+    now: Timestamp,
+) -> Result<Vec<u8>, MessageError> {
+    sign(signer, hosts, &[], message, now).await
+}
+
+async fn sign(
+    signer: &Signer,
+    hosts: &[String],
+    before: &[u8],
+    message: Pieces,
+    now: Timestamp,
+) -> Result<Vec<u8>, MessageError> {
     let opened = header::open(before, message, limits::DKIM_HEADER_BYTES_MAX).await.map_err(|error| match error {
         HeaderError::TooLong => MessageError::Unsignable("its header is too long"),
         HeaderError::Read(error) => MessageError::Read(error),
     })?;
-    let mut signing = signer.begin(&opened.header).map_err(|error| match error {
+    let signing = signer.begin(&opened.header).map_err(|error| match error {
         SignError::NoFrom => MessageError::Unsignable("it has no From field"),
         SignError::Signing => MessageError::Sign(error),
     })?;
+    let mut signing = if hosts.is_empty() { signing } else { signing.sealed(&opened.header, hosts) };
     signing.body(&opened.begun);
     let mut rest = opened.rest;
     while let Some(piece) = rest.try_next().await? {
         signing.body(&piece);
     }
     let fields = signing.finish(now).map_err(MessageError::Sign)?;
-    if fields.len() > limits::DKIM_SIGNATURES_BYTES_MAX {
+    // What was found is written once more.
+    let found = if hosts.is_empty() { 0 } else { 2 * limits::AUTH_RESULTS_BYTES_MAX };
+    if fields.len() > limits::DKIM_SIGNATURES_BYTES_MAX + found {
         return Err(MessageError::Unsignable("its header has too many fields"));
     }
     Ok(fields)

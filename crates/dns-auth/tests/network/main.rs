@@ -1,6 +1,12 @@
 //! The crate against servers of the test: a DNS server with signed zones, HTTPS and TLS servers, all on 127.0.0.1.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so when it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says so when it fails"
+)]
 
 mod attacks;
 mod dane;
@@ -12,6 +18,7 @@ mod openspf;
 mod published;
 mod reports;
 mod resolver;
+mod sealing;
 mod spf;
 mod tls_server;
 mod verify;

@@ -22,10 +22,10 @@ test._domainkey IN TXT "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQ
 "#;
 
 /// A message that Python's dkimpy 1.1.8 signed with a key of each kind and in every canonicalization, and sealed twice.
-const DKIMPY: &str = include_str!("dkimpy.eml");
+pub(crate) const DKIMPY: &str = include_str!("dkimpy.eml");
 
 /// The keys it signed with.
-const DKIMPY_KEYS: &str = r#"
+pub(crate) const DKIMPY_KEYS: &str = r#"
 pyed._domainkey IN TXT "v=DKIM1; k=ed25519; p=A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
 pyrsa._domainkey IN TXT "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAoBMQPMeEwa1gOutMD6UXK4e/mzJBKhxaTgBbv8Y7Z48sXmk6vgxf04JdqL//X4Ykq85EjwVp7kzQLe1oIQf+PITIBiNcz67+jvH19hMGUvK5LszwSm6IJ1jxxd+vq97o33CUsDu9NLlTpugTOZrJY+F5paKT" "4YNvRHHUxBy+tygLcPTw4C0E7wcD7nCgAyCq50VQ91g8GQxWCmeN3FAbWhuz7TWvto3qLlYuMXgXNjmhWWgKTxoSScWumzaodH0MZjjBtcqs6rW9gA9XbPFTwWDy62enbMtaEJFKahS9Prdl4gKtzJXBQePf7FVhwaY+4xWQRv5rSP6e1YOHm/A7HwIDAQAB"
 "#;
@@ -34,7 +34,8 @@ fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
 }
 
-fn long(text: &str) -> String {
+/// A record as its strings.
+pub(crate) fn long(text: &str) -> String {
     let (head, tail) = text.split_at(text.len().min(200));
     format!("\"{head}\" \"{tail}\"")
 }

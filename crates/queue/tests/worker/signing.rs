@@ -19,9 +19,9 @@ fn name(text: &str) -> DomainName {
 }
 
 /// Gives one.example a key, sealed under a secret; what signs with it.
-async fn give_key(lab: &Lab, secret: &Secret) -> Signer {
+async fn give_key(lab: &Lab, secret: &Secret, algorithm: KeyAlgorithm) -> Signer {
     let (domain, selector) = (name("one.example"), name("s1"));
-    let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+    let key = PrivateKey::generate(algorithm).unwrap();
     let sealed = KeySealer::new(secret).seal(KeyName { domain: &domain, selector: &selector }, &key).unwrap().into();
     let new = NewDkimKey { selector: selector.clone(), sealed, record: key.record() };
     let add = Command::Domain(DomainCommand::AddDkimKeys(vec![new]));
@@ -60,7 +60,7 @@ fn forward() -> QueueSource {
 #[tokio::test(flavor = "multi_thread")]
 async fn forwards_and_replies_are_signed_and_nothing_else_is() {
     let mut lab = Lab::new().await;
-    let signer = give_key(&lab, &cluster_secret()).await;
+    let signer = give_key(&lab, &cluster_secret(), KeyAlgorithm::Ed25519).await;
     let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
     lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
     let worker = lab.worker(sink.address.port(), |_| {});
@@ -100,7 +100,7 @@ async fn forwards_and_replies_are_signed_and_nothing_else_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_downgraded_message_is_signed_as_it_leaves() {
     let mut lab = Lab::new().await;
-    let signer = give_key(&lab, &cluster_secret()).await;
+    let signer = give_key(&lab, &cluster_secret(), KeyAlgorithm::Ed25519).await;
     // After STARTTLS this receiver offers 8BITMIME, without it not.
     let sink = Sink::start("127.0.0.2", 0, Tls::Broken).await;
     lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
@@ -121,7 +121,7 @@ async fn a_downgraded_message_is_signed_as_it_leaves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_does_not_open_puts_mail_off() {
     let mut lab = Lab::new().await;
-    give_key(&lab, &Secret::new("another")).await;
+    give_key(&lab, &Secret::new("another"), KeyAlgorithm::Ed25519).await;
     let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
     lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
     let worker = lab.worker(sink.address.port(), |_| {});
@@ -130,5 +130,41 @@ async fn a_key_that_does_not_open_puts_mail_off() {
     let reply = waiting[0].last_reply.clone().or_else(|| waiting[0].recipients[0].last_reply.clone()).unwrap();
     assert_eq!((reply.code, reply.text.as_str()), (451, "the message can't be signed"));
     assert!(sink.received().is_empty());
+    lab.stop(worker).await;
+}
+
+/// The set itself is verified by the tests of `dns-auth`.
+#[tokio::test(flavor = "multi_thread")]
+async fn forwarded_mail_is_sealed_where_it_was_verified_here_and_nothing_else_is() {
+    let mut lab = Lab::new().await;
+    give_key(&lab, &cluster_secret(), KeyAlgorithm::Rsa).await;
+    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+    lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
+    let worker = lab.worker(sink.address.port(), |config| config.arc_hosts = vec!["mx.one.example".to_owned()]);
+    let message = |host: &str, more: &str| {
+        format!(
+            "Authentication-Results: {host}; dmarc=pass header.from=far.example{more}\r\nFrom: bob@far.example\r\n\r\nbody\r\n"
+        )
+    };
+    let reply = QueueSource::AutoReply { account: AccountId(1), by: name("one.example") };
+    for (count, (source, body, begins)) in [
+        (forward(), message("mx.one.example", ""), "ARC-Seal: i=1; a=rsa-sha256; "),
+        (forward(), message("mx.far.example", ""), "DKIM-Signature: "),
+        (forward(), message("mx.one.example", "; arc=fail (i=1 far.example)"), "DKIM-Signature: "),
+        (reply, message("mx.one.example", ""), "DKIM-Signature: "),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        lab.send_body(&["a@two.example"], &body, |new| {
+            new.sender = ReversePath::Null;
+            new.source = source;
+        })
+        .await;
+        sink.wait_for(count + 1).await;
+        let sent = sink.received()[count].message.clone();
+        assert!(sent.starts_with(begins), "{sent}");
+        assert_eq!(sent.contains("\r\nDKIM-Signature: "), begins.starts_with("ARC"), "{sent}");
+    }
     lab.stop(worker).await;
 }

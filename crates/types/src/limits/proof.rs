@@ -60,6 +60,8 @@ pub const DKIM_SIGNED_FIELDS_MAX: usize = 200;
 pub const INBOUND_HEADER_BYTES_MAX: usize = 256 * 1024;
 /// Fields of a header whose signatures are verified; the longest real ones have about two hundred.
 pub const VERIFIED_FIELDS_MAX: usize = 1_000;
+/// Sets of an ARC chain (RFC 8617 §4.2.1).
+pub const ARC_SETS_MAX: usize = 50;
 /// Different keys that one ARC chain may need: real chains have one to five sealers. Its sets are bounded by RFC 8617 §4.2.1.
 pub const ARC_KEYS_MAX: usize = 10;
 /// Names that one tree walk of DMARC asks about (RFC 9989 §4.10).

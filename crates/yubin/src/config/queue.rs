@@ -33,6 +33,8 @@ pub(crate) struct Queue {
     pub(crate) name_servers: Vec<SocketAddr>,
     /// Are answers of the DNS validated, and DANE honoured? Off only where the name servers can't be asked for proofs.
     pub(crate) dnssec: Switch,
+    /// Is forwarded mail sealed (ARC)?
+    pub(crate) arc: Switch,
     /// Deliveries under way at a time.
     pub(crate) deliveries: usize,
     /// Due deliveries that wait in memory.
@@ -137,6 +139,7 @@ impl Default for Queue {
             port: 25,
             name_servers: Vec::new(),
             dnssec: Switch::On,
+            arc: Switch::Off,
             deliveries: 500,
             waiting: 20_000,
             deliveries_per_destination: 20,
