@@ -5,34 +5,24 @@
 //! begun in a minute than its rate. And large receivers are served by several workers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
-use yubin_state::queue::{DeliveryKey, DestinationName, Receiver, Share, ShareReport, Shares, Stay};
+use yubin_state::queue::{DeliveryKey, Receiver, Share, ShareReport, Shares, Stay};
 use yubin_types::{DomainId, GroupNumber, Priority, QueueId, Timestamp, limits};
 
-use super::tests::board_of;
-use super::{Age, Board, Due, Offer};
+use super::{Age, Due, Offer};
 use crate::pace::{Leave, Signal};
 use crate::pools::{PoolId, SourceId};
-use crate::profile::{Profile, Profiles};
-use crate::rights::Rights;
-use crate::shipped::SHIPPED;
+
+mod worker;
+
+use worker::{
+    DESTINATIONS, Delivery, LANES_MAX, RECEIVERS, RESTS_MS, SITE_BURST, SITE_PER_MINUTE, TAKEOVER_MS, Worker, limit,
+    name, receiver, to,
+};
 
 const STEP_MS: u64 = 50;
 /// A made-up network.
 const LATE_MS_MAX: u64 = 8_000;
-/// Shorter than in life, so that a few dozen messages are many.
-const TAKEOVER_MS: u64 = 1_000;
-const RESTS_MS: u64 = 5_000;
-/// Of a destination, as the boards of these tests are told.
-const LANES_MAX: usize = 4;
-const SITE_MAX: u32 = 6;
-const SITE_PER_MINUTE: u32 = 240;
-/// What the workers' buckets hold comes on top of a minute's rate: a second's, or one delivery each.
-const SITE_BURST: usize = 4 + 4;
-/// The last two are one receiver's.
-const DESTINATIONS: [&str; 4] = ["a.example", "b.example", "docomo.ne.jp", "mail.docomo.ne.jp"];
-const RECEIVERS: [&str; 3] = ["a.example", "b.example", "=docomo"];
 
 struct Random(u64);
 
@@ -47,27 +37,6 @@ impl Random {
     fn one_in(&mut self, count: u64) -> bool {
         self.next(count) == 0
     }
-}
-
-struct Delivery {
-    key: DeliveryKey,
-    source: SourceId,
-    ends: u64,
-}
-
-struct Worker {
-    board: Board,
-    /// When the last answered report was made.
-    asked: Option<u64>,
-    seen: u64,
-    reported: u64,
-    /// The report under way: when it was made, and its number.
-    waits: Option<(u64, u64)>,
-    cut_off_until: u64,
-    ends: bool,
-    deliveries: Vec<Delivery>,
-    /// Connections at rest, by receiver: when they are ended.
-    resting: BTreeMap<&'static str, Vec<u64>>,
 }
 
 /// What is under way in the network.
@@ -91,59 +60,6 @@ struct World {
     /// Who began deliveries to which receiver lately.
     served: BTreeMap<(&'static str, usize), u64>,
     faults: bool,
-}
-
-fn to(text: &str) -> DestinationName {
-    DestinationName::parse(text).unwrap()
-}
-
-fn receiver(destination: &DestinationName) -> &'static str {
-    match destination.to_string().as_str() {
-        "a.example" => RECEIVERS[0],
-        "b.example" => RECEIVERS[1],
-        _ => RECEIVERS[2],
-    }
-}
-
-fn limit(receiver: &str) -> usize {
-    if receiver == RECEIVERS[2] { SITE_MAX as usize } else { LANES_MAX }
-}
-
-fn name(place: usize) -> String {
-    format!("worker-{place}")
-}
-
-impl Worker {
-    fn new(place: usize, now: u64) -> Worker {
-        let mut board = board_of(Rights::among_others(&name(place)), &[], 1_000, 100);
-        let profile =
-            Profile { deliveries_max: SITE_MAX, per_minute_max: SITE_PER_MINUTE, ..Profile::from(&SHIPPED[0]) };
-        board.profiles = Arc::new(Profiles::new(&[profile], &[]));
-        Worker {
-            board,
-            asked: None,
-            seen: 0,
-            reported: now,
-            waits: None,
-            cut_off_until: 0,
-            ends: false,
-            deliveries: Vec::new(),
-            resting: BTreeMap::new(),
-        }
-    }
-
-    fn connections(&self, of: &str) -> usize {
-        let under_way = self.deliveries.iter().filter(|delivery| receiver(&delivery.key.destination) == of).count();
-        under_way + self.resting.get(of).map_or(0, Vec::len)
-    }
-
-    fn may_begin(&self, now: u64) -> bool {
-        !self.ends && self.asked.is_some_and(|asked| now - asked < limits::QUEUE_SHARE_BEGIN_SECONDS * 1_000)
-    }
-
-    fn has_lapsed(&self, now: u64) -> bool {
-        self.asked.is_some_and(|asked| now - asked >= limits::QUEUE_SHARE_CUT_SECONDS * 1_000)
-    }
 }
 
 impl World {
