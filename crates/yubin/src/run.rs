@@ -207,6 +207,9 @@ fn ports_line(bound: &Bound) -> String {
 struct Services {
     running: JoinSet<()>,
     stop: CancellationToken,
+    /// What calls the others to the end.
+    carrying: JoinSet<()>,
+    stop_carrying: CancellationToken,
 }
 
 impl Services {
@@ -246,8 +249,8 @@ impl Services {
 
     /// Brings what front ends and workers say of mail to the store.
     fn carry_mail_log(&mut self, client: &Arc<StoreClient>) {
-        let (client, stop) = (Arc::clone(client), self.stop.clone().cancelled_owned());
-        self.running.spawn(async move { client.carry_mail_log(stop).await });
+        let (client, stop) = (Arc::clone(client), self.stop_carrying.clone().cancelled_owned());
+        self.carrying.spawn(async move { client.carry_mail_log(stop).await });
     }
 
     /// Sends reports to other domains.
@@ -293,13 +296,19 @@ impl Services {
         Ok(())
     }
 
-    /// Lets calls under way finish for a short while.
+    /// Lets what is left for the mail log reach the store, which may be one of these, and calls under way finish, each for a short while.
     async fn stop(mut self) {
+        self.stop_carrying.cancel();
+        ended(self.carrying).await;
         self.stop.cancel();
-        let finished = async { while self.running.join_next().await.is_some() {} };
-        if tokio::time::timeout(Duration::from_secs(5), finished).await.is_err() {
-            tracing::warn!("calls under way are cut off");
-        }
+        ended(self.running).await;
+    }
+}
+
+async fn ended(mut tasks: JoinSet<()>) {
+    let finished = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_secs(5), finished).await.is_err() {
+        tracing::warn!("calls under way are cut off");
     }
 }
 

@@ -42,9 +42,7 @@ mod tests {
 
     async fn gathered(sizes: &[usize]) -> Vec<Vec<usize>> {
         let (sender, receiver) = mpsc::channel(sizes.len().max(1));
-        for &size in sizes {
-            sender.send(size).await.unwrap();
-        }
+        sizes.iter().for_each(|&size| sender.try_send(size).unwrap());
         drop(sender);
         groups(receiver, |size| *size).collect().await
     }
