@@ -180,6 +180,12 @@ async fn setting(remote: &RemoteNode, group: GroupNumber, name: &str) -> Result<
     remote.query(scope(group), Query::Setting(name.to_owned())).await
 }
 
+/// A call that waits for [`Node::go`].
+fn slow(remote: &RemoteNode) -> JoinHandle<Result<Answer, StoreError>> {
+    let remote = remote.clone();
+    tokio::spawn(async move { setting(&remote, SLOW, "slow").await })
+}
+
 fn is(name: &str) -> Result<Answer, StoreError> {
     Ok(Answer::Setting(Some(name.as_bytes().to_vec())))
 }
@@ -188,10 +194,7 @@ fn is(name: &str) -> Result<Answer, StoreError> {
 async fn a_long_call_keeps_no_other_waiting() {
     let server = Server::start("127.0.0.1:0");
     let remote = server.remote();
-    let slow = tokio::spawn({
-        let remote = remote.clone();
-        async move { setting(&remote, SLOW, "slow").await }
-    });
+    let slow = slow(&remote);
     server.node.arrived.notified().await;
     assert_eq!(setting(&remote, QUICK, "quick").await, is("quick"));
     assert_eq!(remote.propose(proposal(QUICK, Vec::new())).await, Ok(Reply::Done));
@@ -234,10 +237,7 @@ async fn failures_arrive_as_they_are() {
 async fn what_no_message_can_hold_fails_alone() {
     let server = Server::start("127.0.0.1:0");
     let remote = server.remote();
-    let slow = tokio::spawn({
-        let remote = remote.clone();
-        async move { setting(&remote, SLOW, "slow").await }
-    });
+    let slow = slow(&remote);
     server.node.arrived.notified().await;
     let too_long = setting(&remote, LONG, "x").await;
     assert!(matches!(too_long, Err(StoreError::Malformed(_))), "{too_long:?}");

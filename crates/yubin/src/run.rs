@@ -297,7 +297,7 @@ impl Services {
     }
 
     /// Lets what is left for the mail log reach the store, which may be one of these, and calls under way finish, each for a short while.
-    async fn stop(mut self) {
+    async fn stop(self) {
         self.stop_carrying.cancel();
         ended(self.carrying).await;
         self.stop.cancel();
