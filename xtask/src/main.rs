@@ -1,11 +1,12 @@
 //! `cargo xtask`: every habit of the project as one command each.
 //!
 //! `run` and `test` are the two commands a newcomer needs: they install what a bare Debian machine lacks, then build
-//! and start the mail system or its tests. `verify` is what a change must pass and only reads; `fix` may write. The
+//! and start the mail system or its tests. `verify` is what a change must pass and changes no file that git knows; `fix` may. The
 //! rigs (`cluster`, `crash`, `bench`) live in the package `yubin-tests`; here they are built and started.
 //!
 //! This crate stays light on purpose (no async runtime, no RocksDB), so that it is built in seconds on a machine that
-//! has only cargo. It never edits anything outside the working tree, except that `setup` installs system packages.
+//! has only cargo. Outside the working tree and cargo's folders it changes two things: every command that builds installs missing
+//! system packages, and `setup` and `test` also unpack mail servers into the user's cache.
 
 // A command-line tool speaks on its standard output; the services' code may not.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -46,7 +47,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Check everything a change must pass; reads only
+    /// Check everything a change must pass: formatting, style, layers, generated code, licences, lints. Changes no file that git
+    /// knows; installs what the build needs
     Verify,
     /// Format, apply the lints' suggestions, and generate code anew
     Fix,
@@ -54,7 +56,7 @@ enum Task {
     Tidy,
     /// Check the crate graph against the table of allowed imports; reads only
     Layers,
-    /// Generate the committed code from proto/proto/*.proto
+    /// Generate the committed code from the .proto files below proto/proto
     Gen,
     /// Start three store nodes and two front ends on this machine, until Ctrl-C
     Cluster {

@@ -1,4 +1,4 @@
-//! `verify`, which only reads, and `fix`, which may write.
+//! `verify`, which changes no file that git knows, and `fix`, which may. Both install what the build needs.
 //!
 //! `verify` is what a change must pass before it is shared, and the first half of what continuous integration runs:
 //! formatting, style, layers, generated code, lints, and licences where cargo-deny is installed. Every check runs, even
@@ -15,7 +15,7 @@ const LINT: [&str; 4] = ["clippy", "--locked", "--workspace", "--all-targets"];
 /// A check: its name, and what it does.
 type Check = (&'static str, fn() -> Result<()>);
 
-/// Checks everything and changes nothing.
+/// Checks everything and changes no file that git knows.
 ///
 /// # Errors
 /// When a system package cannot be installed or a check fails.

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// hold up the write-ahead log for every group.
 pub const BODY_INLINE_BYTES_MAX: usize = 1 << 20;
 
-/// Largest body file: four times the largest mail any layer above accepts.
+/// Largest body file: no length that a peer names makes a replica write more. The layer above sets its own, smaller bound.
 pub const BODY_FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// Bodies of one command.

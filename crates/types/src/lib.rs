@@ -1,9 +1,9 @@
-//! The domain's words: every value that two crates exchange, and every bound.
+//! The domain's words: every value that two crates exchange, and every bound that a stranger can reach.
 //!
 //! A value that exists is valid: constructors parse and refuse, nothing is checked twice. No I/O, no clock, no randomness;
 //! time and identity are inputs. What is *not* here: wire syntax (`session`), MIME (`message`), rules (`policy`), rows (`state`).
 //!
-//! - [`limits`]: every bound of the system, with its reason.
+//! - [`limits`]: every bound that a stranger can reach, with its reason.
 //! - [`address`]: mail addresses and domain names (RFC 5321, RFC 6531, RFC 5890).
 //! - [`authentication`]: results of SPF, DKIM and DMARC; [`network`]: networks in CIDR notation.
 //! - [`country`]: countries, and from which of them somebody may send.

@@ -1,9 +1,10 @@
-//! Every bound of the system in one place, each with its reason or the minimum its RFC asks for.
+//! Every bound that a stranger can reach, in one place, each with its reason or the minimum its RFC asks for.
 //!
-//! A name ends in its unit. Relations between bounds are asserted at compile time at the bottom.
-//! `consensus` knows nothing of mail and keeps its own bounds in its own `limits.rs`. Those of the DNS, and of what mail proves with it, stand
-//! in `limits/proof.rs`, of what is found in messages in `limits/content.rs`, of what senders wish in `limits/handling.rs`, of reports in
-//! `limits/reports.rs`, of what accounts send in `limits/sending.rs`, of the mail log in `limits/mail_log.rs`; all are named alike.
+//! A name ends in its unit. Relations between bounds are asserted at compile time, at the bottom of each file. What only the
+//! operator or this program itself can reach (sizes of buffers, times between looks) stands where it is used; `consensus` knows
+//! nothing of mail and has a `limits.rs` of its own. Below `limits/`: the DNS and what mail proves with it (`proof.rs`), what is
+//! found in messages (`content.rs`), what senders wish (`handling.rs`), reports (`reports.rs`), what accounts send (`sending.rs`),
+//! the mail log (`mail_log.rs`), what queue workers share (`sharing.rs`); all are named alike.
 
 mod content;
 mod handling;

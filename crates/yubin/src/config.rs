@@ -92,7 +92,7 @@ pub(crate) struct Listen {
     pub(crate) pop3: Vec<SocketAddr>,
     /// POP3 over TLS (RFC 8314, port 995).
     pub(crate) pop3s: Vec<SocketAddr>,
-    /// IMAP with STARTTLS (RFC 9051, port 143).
+    /// IMAP with STARTTLS (IMAP4rev1, RFC 3501, port 143).
     pub(crate) imap: Vec<SocketAddr>,
     /// IMAP over TLS (RFC 8314, port 993).
     pub(crate) imaps: Vec<SocketAddr>,
