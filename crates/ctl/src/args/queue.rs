@@ -11,7 +11,8 @@ pub(crate) enum QueueVerb {
         /// Its id.
         id: String,
     },
-    /// Show what is said while a message is delivered, as it is said, until an attempt has ended.
+    /// Show what is said while a message is delivered, as it is said, until an attempt has ended. Works where the process that is
+    /// asked has both roles, admin and queue, and delivers the message itself.
     Watch {
         /// Its id.
         id: String,
