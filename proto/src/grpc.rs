@@ -26,3 +26,5 @@ pub use server::serve;
 pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest query, or answer to a call, on the stream of calls, bytes: a message holds it beside what it was gathered with.
 pub(crate) const CALL_VALUE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 2 * gather::BYTES_FULL;
+/// What a caller may send in one DATA frame of HTTP/2, bytes (RFC 9113, section 4.2; the default of 16 KiB cuts each large message into many).
+pub(crate) const HTTP2_FRAME_BYTES_MAX: u32 = 256 * 1024;

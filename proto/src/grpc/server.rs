@@ -49,6 +49,7 @@ pub fn serve(
     // The builder's own option means only sockets that it opens itself.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
+        .max_frame_size(super::HTTP2_FRAME_BYTES_MAX)
         .initial_stream_window_size(4 * 1024 * 1024)
         .initial_connection_window_size(16 * 1024 * 1024)
         .add_service(service)

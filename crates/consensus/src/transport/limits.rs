@@ -16,6 +16,9 @@ pub(crate) const FRAME_BYTES_MAX: usize = 1 << 20;
 /// framing, with room to spare. tonic's default of 4 MiB would refuse a legal batch.
 pub(crate) const DECODE_BYTES_MAX: usize = 8 << 20;
 
+/// What a peer may send in one DATA frame of HTTP/2 (RFC 9113, section 4.2). The default of 16 KiB cuts each large message into many.
+pub(crate) const HTTP2_FRAME_BYTES_MAX: usize = 256 << 10;
+
 /// What may wait to be sent on one stream before senders are made to wait.
 pub(crate) const OUTBOX_BYTES_MAX: usize = 8 << 20;
 

@@ -17,7 +17,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::limits::{DECODE_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, WIRE_FRAMES_MAX};
+use super::limits::{DECODE_BYTES_MAX, HTTP2_FRAME_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, WIRE_FRAMES_MAX};
 use super::peer::{Frame, OPEN_PATH, SERVICE_NAME};
 use super::peers::Peers;
 use super::server::serve;
@@ -38,6 +38,7 @@ pub(crate) async fn listen(
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_frame_size(u32::try_from(HTTP2_FRAME_BYTES_MAX).ok())
         .initial_stream_window_size(u32::try_from(DECODE_BYTES_MAX).ok())
         .initial_connection_window_size(u32::try_from(2 * DECODE_BYTES_MAX).ok());
     if let Some(tls) = tls {
