@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::distr::{Alphanumeric, SampleString as _};
 use tonic::Code;
 use yubin_ctl::connection::{Connection, connect};
 use yubin_ctl::say;
@@ -18,6 +17,7 @@ use crate::secrets;
 
 const DOMAIN: &str = "demo.example";
 const ACCOUNTS: [&str; 2] = ["alice@demo.example", "bob@demo.example"];
+const PASSWORD_CHARS: usize = 12;
 
 /// Makes sure the demo domain and its accounts exist, and prints their settings.
 pub(crate) async fn offer(config: &Config, bound: &[(String, SocketAddr)]) -> anyhow::Result<()> {
@@ -58,8 +58,8 @@ fn password(config: &Config) -> anyhow::Result<String> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let random: [u8; 9] = rand::random();
-            let password = URL_SAFE_NO_PAD.encode(random);
+            // Letters and digits: it is pasted into a shell, where a dash at its front would be an option.
+            let password = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_CHARS);
             secrets::write_private(&path, format!("{password}\n").as_bytes())?;
             Ok(password)
         }
