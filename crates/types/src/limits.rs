@@ -147,6 +147,8 @@ pub const KEYWORDS_PER_MAILBOX_MAX: usize = 1_000;
 pub const MESSAGES_PER_COMMAND_MAX: usize = 1_000;
 /// Rows in one frame of an answer.
 pub const ROWS_PER_FRAME_MAX: usize = 500;
+/// Cold rows (prefix and structure) of one frame, bytes, before the last: a frame stays far below what a call may answer.
+pub const COLD_BYTES_PER_FRAME_MAX: usize = 2 * 1024 * 1024;
 /// Changed messages in one answer of changes, give or take those of one command.
 pub const CHANGES_PER_ANSWER_MAX: usize = 5_000;
 

@@ -1,4 +1,5 @@
-//! Message rows in UID order, in frames of [`limits::ROWS_PER_FRAME_MAX`].
+//! Message rows in UID order, in frames of [`limits::ROWS_PER_FRAME_MAX`] that end early where cold rows are large: a stranger's mail
+//! decides how much its structure takes.
 
 use yubin_types::{MailboxId, ModSeq, Uid, UidSet, limits};
 
@@ -32,13 +33,33 @@ pub(super) fn rows<V: View>(
     };
     let narrowed = few.map(|changed| changed.intersection(wanted.uids));
     let uids = narrowed.as_ref().unwrap_or(wanted.uids);
-    let (mut rows, next) = hot_rows(reading, mailbox, uids, wanted.changed_since)?;
-    if wanted.detail == RowDetail::HotAndCold {
-        for row in &mut rows {
-            row.cold = reading.view.row(&keys::cold(reading.id, mailbox, row.uid))?;
-        }
+    let (mut rows, mut next) = hot_rows(reading, mailbox, uids, wanted.changed_since)?;
+    if wanted.detail == RowDetail::HotAndCold
+        && let Some(too_much) = add_cold(reading, mailbox, &mut rows)?
+    {
+        next = Some(too_much);
     }
     Ok(Answer::Rows { rows, next })
+}
+
+/// Adds cold rows until they weigh too much; drops the rows from there on and tells where that is.
+fn add_cold<V: View>(
+    reading: &Reading<'_, V>,
+    mailbox: MailboxId,
+    rows: &mut Vec<MessageRow>,
+) -> Outcome<Option<Uid>, V::Error> {
+    let (mut bytes, mut whole) = (0, 0);
+    for row in rows.iter_mut() {
+        if bytes >= limits::COLD_BYTES_PER_FRAME_MAX {
+            break;
+        }
+        row.cold = reading.view.row(&keys::cold(reading.id, mailbox, row.uid))?;
+        bytes += row.cold.as_ref().map_or(0, |cold| cold.prefix.len() + cold.facts.len());
+        whole += 1;
+    }
+    let next = rows.get(whole).map(|row| row.uid);
+    rows.truncate(whole);
+    Ok(next)
 }
 
 /// Messages changed since a MODSEQ, from the change index; `None` if there are so many that scanning rows is no worse.

@@ -1,12 +1,12 @@
 //! APPEND, COPY, MOVE, EXPUNGE and reading rows.
 
-use yubin_state::command::{DomainCommand, ExpungeWhich, FlagOperation, MailCommand};
+use yubin_state::command::{DomainCommand, ExpungeWhich, FlagOperation, MailCommand, NewMessage};
 use yubin_state::query::RowDetail;
 use yubin_state::record::HotRow;
 use yubin_state::{Answer, Encode as _, Query, Reply};
 use yubin_types::{EmailId, ModSeq, QuotaScope, Refusal, Timestamp, Uid, UidSet, Usage, limits};
 
-use crate::lab::{D1, How, Lab, bytes_quota, flags, local, name, plan, refused, uids};
+use crate::lab::{D1, How, Lab, bytes_quota, flags, local, message, name, plan, refused, uids};
 
 #[test]
 fn append_stores_all_messages_or_none() {
@@ -163,6 +163,30 @@ fn rows_come_in_frames_of_the_wanted_messages() {
     assert_eq!(ask(UidSet::range(1, u32::MAX), Some(since)), (vec![7, 590], None));
     assert_eq!(ask(UidSet::range(8, 600), Some(since)), (vec![590], None));
     assert_eq!(ask(uids(&[3, 700, 599]), None), (vec![3, 599], None));
+}
+
+/// What a stranger's mail takes is for the stranger to say: a frame ends before it is too much for one answer.
+#[test]
+fn a_frame_ends_early_where_structures_are_large() {
+    let mut lab = Lab::new();
+    let ann = lab.account("ann");
+    for _ in 0..5 {
+        let large = NewMessage { cold: vec![b'f'; 900_000].into(), ..message(100) };
+        let messages = vec![(large, flags(&[]), EmailId([1; 16]))];
+        lab.mail(MailCommand::Append { login: ann, mailbox: name("INBOX"), messages });
+    }
+    let mailbox = lab.mailbox(ann, "INBOX");
+    let frame = |from: u32, detail: RowDetail| {
+        let uids = UidSet::range(from, u32::MAX);
+        match lab.ask(D1, &Query::Rows { login: ann, mailbox, uids, changed_since: None, detail }) {
+            Answer::Rows { rows, next } => (rows.len(), next),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(frame(1, RowDetail::HotAndCold), (3, Some(Uid(4))));
+    assert_eq!(frame(4, RowDetail::HotAndCold), (2, None));
+    assert_eq!(frame(1, RowDetail::Hot), (5, None));
+    assert_eq!(lab.rows(ann, "INBOX").len(), 5);
 }
 
 #[test]
