@@ -115,7 +115,7 @@ impl Engine {
                 answer: parcel.answerable(&leased.message.sender, &hosted.name),
             },
         });
-        let request = (request_id(leased, &recipients), DedupeClass::Delivery);
+        let request = (request_id(leased, &recipients), DedupeClass::Queued);
         let caller = Caller { trace: leased.message.trace, ..Caller::internal("queue") };
         let bodies = vec![parcel.body.clone()];
         let all = |fate: Fate| vec![Some(fate); open.len()];

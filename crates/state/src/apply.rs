@@ -96,7 +96,7 @@ fn step<T: Txn>(txn: &mut T, position: Position, entry: Entry, bodies: &[BodyRef
     }
     let encoded = reply.encode();
     if is_final(&reply) {
-        dedupe::remember(txn, &envelope, now, &encoded);
+        dedupe::remember(txn, &envelope, now, &reply, &encoded);
     }
     Ok(Applied { reply: encoded, topics })
 }

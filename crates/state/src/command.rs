@@ -60,6 +60,9 @@ pub enum DedupeClass {
     Delivery,
     /// [`yubin_types::limits::DEDUPE_ADMIN_SECONDS`].
     Admin,
+    /// [`yubin_types::limits::DEDUPE_QUEUED_SECONDS`], if the message was delivered; a refusal is not remembered, because queued mail is
+    /// tried again when there is room.
+    Queued,
 }
 
 /// On whose behalf a command is proposed.

@@ -24,14 +24,15 @@ pub(crate) fn recall<T: Txn>(txn: &T, envelope: &Envelope) -> Outcome<Option<Vec
 }
 
 /// Remembers a reply.
-pub(crate) fn remember<T: Txn>(txn: &mut T, envelope: &Envelope, now: Timestamp, reply: &[u8]) {
-    let seconds = match envelope.dedupe {
-        DedupeClass::None => return,
-        DedupeClass::Delivery => limits::DEDUPE_DELIVERY_SECONDS,
-        DedupeClass::Admin => limits::DEDUPE_ADMIN_SECONDS,
+pub(crate) fn remember<T: Txn>(txn: &mut T, envelope: &Envelope, now: Timestamp, reply: &Reply, encoded: &[u8]) {
+    let seconds = match (envelope.dedupe, reply) {
+        (DedupeClass::Delivery, _) => limits::DEDUPE_DELIVERY_SECONDS,
+        (DedupeClass::Admin, _) => limits::DEDUPE_ADMIN_SECONDS,
+        (DedupeClass::Queued, Reply::Delivered(_)) => limits::DEDUPE_QUEUED_SECONDS,
+        (DedupeClass::None | DedupeClass::Queued, _) => return,
     };
     let expires = whole(now.plus_seconds(seconds));
-    let outcome = Remembered { expires, reply: Bytes::copy_from_slice(reply) };
+    let outcome = Remembered { expires, reply: Bytes::copy_from_slice(encoded) };
     txn.set(&keys::request(envelope.domain, envelope.request), &outcome);
     txn.set(&keys::forget(expires, envelope.domain, envelope.request), &());
 }

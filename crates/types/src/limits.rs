@@ -244,6 +244,9 @@ pub const AUTO_REPLY_FIELDS_BYTES_MAX: usize = 4 * 1024;
 pub const ORIGIN_FIELDS_MAX: usize = 32;
 /// How long the outcome of a delivery is remembered for its retry, seconds.
 pub const DEDUPE_DELIVERY_SECONDS: u64 = 15 * 60;
+/// How long it is remembered that queued mail was delivered to a hosted domain, seconds: so long may all queue workers be away between the
+/// delivery and its record.
+pub const DEDUPE_QUEUED_SECONDS: u64 = 2 * 86_400;
 /// How long the outcome of an administrative request is remembered, seconds.
 pub const DEDUPE_ADMIN_SECONDS: u64 = 24 * 3_600;
 /// Outcomes are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.

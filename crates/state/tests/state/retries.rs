@@ -106,6 +106,20 @@ fn an_entry_that_can_not_be_read_is_refused_and_keeps_no_body() {
         assert_eq!(lab.state.dropped.pop(), Some(body));
     }
 }
+#[test]
+fn that_queued_mail_was_delivered_is_remembered_and_a_refusal_is_not() {
+    let mut lab = Lab::new();
+    let envelope = lab.envelope(D1, DedupeClass::Queued);
+    assert!(matches!(deliver_as(&mut lab, &envelope), Reply::DeliveryRefused(_)));
+    let ann = lab.account("ann");
+    let first = deliver_as(&mut lab, &envelope);
+    assert!(matches!(first, Reply::Delivered(_)), "{first:?}");
+    lab.now = lab.now.plus_seconds(86_400);
+    let a_day_later = Envelope { stamp: lab.now, ..envelope };
+    assert_eq!(deliver_as(&mut lab, &a_day_later), first);
+    assert_eq!(lab.rows(ann, "INBOX").len(), 1);
+}
+
 
 /// Work in several steps goes on under the same request.
 #[test]
