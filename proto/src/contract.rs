@@ -201,6 +201,11 @@ pub struct GroupStatus {
     pub term: u64,
     /// Last log index.
     pub last_log_index: u64,
+    /// What its clock shows.
+    pub clock: Timestamp,
+    /// How far its clock is ahead of the other nodes' (negative: behind), milliseconds, if that is more than
+    /// [`yubin_types::limits::CLOCK_OFF_MS_MAX`]; else 0.
+    pub clock_ahead_ms: i64,
     /// Applied index.
     pub applied_index: u64,
     /// Voters.

@@ -18,8 +18,8 @@ pub(crate) async fn nodes(client: &StoreClient) -> Result<api::ListNodesResponse
     let up: Vec<&NodeStatus> = statuses.values().filter_map(|status| status.as_ref().ok()).collect();
     let node = |record: yubin_state::record::NodeRecord| {
         let status = statuses.get(&record.id);
-        let groups = status.and_then(|status| status.as_ref().ok()).map(|status| status.groups.as_slice());
-        let groups = groups.unwrap_or_default();
+        let own = status.and_then(|status| status.as_ref().ok());
+        let groups = own.map(|own| own.groups.as_slice()).unwrap_or_default();
         let leads = groups.iter().filter(|group| group.leader == Some(record.id)).count();
         api::Node {
             id: record.id,
@@ -35,7 +35,8 @@ pub(crate) async fn nodes(client: &StoreClient) -> Result<api::ListNodesResponse
             },
             leads: u32::try_from(leads).unwrap_or(u32::MAX),
             replicas: u32::try_from(groups.len()).unwrap_or(u32::MAX),
-            strange_disk: status.and_then(|status| status.as_ref().ok()).is_some_and(|own| is_strange(&up, own)),
+            strange_disk: own.is_some_and(|own| is_strange(&up, own)),
+            clock_ahead_ms: own.map_or(0, |own| own.clock_ahead_ms),
         }
     };
     Ok(api::ListNodesResponse { nodes: recorded.into_iter().map(node).collect() })

@@ -1,9 +1,8 @@
 //! The way of an entry: decode, stamp, find an earlier outcome, fence by epoch, carry out, remember.
 //!
 //! Refusals are replies. `Err` means that the disk failed; the host then throws the transaction away. Time is max(stamp, last stamp), so
-//! it never goes back; how far a proposer's clock may run ahead of its peers is the proposer's check, because a group that rested for
-//! a week can't be told from a clock that jumped. Only a stamp that no clock shows is refused here: it would spoil the group's time for
-//! good.
+//! it never goes back; whether a proposer's clock may be believed is the proposer's check, because a group that rested for a week can't
+//! be told from a clock that jumped. Only a stamp that no clock shows is refused here: it would spoil the group's time for good.
 //!
 //! What is remembered: every outcome of a handler, refusals too, because a duplicate that comes late must not succeed after its sender was
 //! told no. Not remembered: refusals of the envelope, which ask for a retry, and "there is more", which asks for a repeat.
@@ -56,18 +55,6 @@ pub fn apply<T: Txn>(txn: &mut T, position: Position, entry: &[u8], bodies: &[Bo
             Ok(Applied { reply: Reply::Refused(refusal).encode(), topics: Topics::new() })
         }
         Err(Stop::Disk(error)) => Err(error),
-    }
-}
-
-/// The group's last stamp: what a proposer compares its clock with.
-///
-/// # Errors
-/// The disk failed.
-pub fn clock<V: View>(view: &V) -> Result<Timestamp, V::Error> {
-    match view.row(&keys::clock()) {
-        Ok(stamp) => Ok(stamp.unwrap_or_default()),
-        Err(Stop::Disk(error)) => Err(error),
-        Err(Stop::Refused(_)) => Ok(Timestamp::default()),
     }
 }
 

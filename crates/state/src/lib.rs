@@ -60,7 +60,7 @@ mod vault;
 mod work;
 
 pub use answer::answer;
-pub use apply::{Applied, apply, clock};
+pub use apply::{Applied, apply};
 pub use codec::{Decode, DecodeError, Encode};
 pub use command::{Actor, Command, DedupeClass, Entry, Envelope};
 pub use kv::{BodyRef, Position, Txn, View};

@@ -24,7 +24,7 @@ pub(crate) async fn change_voters(node: &Node, change: VoterChange) -> Result<Me
     }
     let leaving = change.leave.map(NodeId);
     if leaving == Some(node.id()) && now.voters.contains(&node.id()) {
-        return hand_over(node, id, &now).await;
+        return Err(StoreError::NotLeader { leader: Some(hand_over(node, id, &now, |_| true).await?.0) });
     }
     if let Some(Joining { node: joining, peer_address }) = change.join
         && !now.voters.contains(&NodeId(joining))
@@ -63,13 +63,18 @@ async fn leave(node: &Node, id: GroupId, now: &GroupMetrics, leaving: NodeId) ->
     node.change_membership(id, voters).await.map_err(failed)
 }
 
-/// Lets the voter that has most of the log take over.
-async fn hand_over(node: &Node, id: GroupId, now: &GroupMetrics) -> Result<MembershipProgress, StoreError> {
-    let others = now.voters.iter().filter(|voter| **voter != node.id());
+/// Lets the voter that has most of the log take over, of those that are fit to lead.
+pub(crate) async fn hand_over(
+    node: &Node,
+    id: GroupId,
+    now: &GroupMetrics,
+    is_fit: impl Fn(NodeId) -> bool,
+) -> Result<NodeId, StoreError> {
+    let others = now.voters.iter().filter(|voter| **voter != node.id() && is_fit(**voter));
     let heir = others.max_by_key(|voter| now.matched.get(voter).copied().flatten());
-    let heir = heir.ok_or_else(|| StoreError::Unavailable(format!("group {id} has no other voter")))?;
-    node.transfer_leader(id, *heir).await.map_err(failed)?;
-    Err(StoreError::NotLeader { leader: Some(heir.0) })
+    let heir = *heir.ok_or_else(|| StoreError::Unavailable(format!("group {id} has no other voter")))?;
+    node.transfer_leader(id, heir).await.map_err(failed)?;
+    Ok(heir)
 }
 
 /// How many entries a new replica lacks, if it does not become level while this waits.

@@ -24,11 +24,13 @@ use yubin_types::report::ReportFact;
 use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
 
 use crate::bridge::StateView;
+use crate::clock::{self, GuardedClock};
 use crate::locks::{Leader, LockName, Locks, Predecessor};
 use crate::machine::MailMachine;
 use crate::mail_log::{MailLog, MailLogError};
 use crate::news::News;
-use crate::settings::{Clock, StoreSettings};
+use crate::search::Searches;
+use crate::settings::StoreSettings;
 use crate::space::Space;
 use crate::{groups, membership, propose, read, search, sweeper};
 
@@ -58,7 +60,8 @@ pub(crate) struct Shared {
     node: Node,
     news: Arc<News>,
     locks: Locks,
-    clock: Clock,
+    searches: Searches,
+    clock: GuardedClock,
     space: Space,
     mail_log: Arc<MailLog>,
     sweepers: Mutex<BTreeMap<GroupId, JoinHandle<()>>>,
@@ -101,7 +104,7 @@ impl Store {
         let machine = Arc::new(MailMachine { news: Arc::clone(&news) });
         let node = Node::open(config, machine).await?;
         groups::bootstrap(&node, &settings).await?;
-        let clock = Arc::clone(&settings.clock);
+        let clock = GuardedClock::new(Arc::clone(&settings.clock));
         let space = Space::new(settings.data_dir.clone(), settings.space_reserve_bytes);
         let mail_log = MailLog::open(&settings.data_dir.join("mail-log"), settings.mail_log_bytes)?;
         let shared = Arc::new_cyclic(|me| Shared {
@@ -138,6 +141,18 @@ impl Store {
     }
 
     /// Hands leaderships over, stops, and makes everything written durable.
+    /// Compares this node's clock with those of the nodes that `client` knows, for as long as the store runs: a clock that is off
+    /// stamps nothing, and its node leads no group.
+    pub fn watch_clocks(&self, client: Arc<StoreClient>) {
+        self.tasks.lock().push(tokio::spawn(clock::watch(Arc::clone(&self.shared), client)));
+    }
+
+    /// How far this node's clock is ahead of the others' (negative: behind), milliseconds, if too far to lead; else 0.
+    #[must_use]
+    pub fn clock_ahead_ms(&self) -> i64 {
+        self.shared.clock.off_ms()
+    }
+
     pub async fn shutdown(&self) {
         for task in self.tasks.lock().drain(..) {
             task.abort();
@@ -166,7 +181,12 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+    pub(crate) fn clock(&self) -> &GuardedClock {
+        &self.clock
+    }
+
+    /// What this node's clock shows.
+        self.clock.read()
     }
 
     /// The nodes' store addresses in this node's own copy of the directory: for whoever does not know where its leader is.
@@ -227,7 +247,7 @@ impl StoreNode for Shared {
         let group = self.group(proposal.group)?;
         self.space.admit(&proposal.bodies)?;
         let span = tracing::debug_span!("propose", trace.id = %proposal.envelope.trace, group.id = proposal.group.0);
-        propose::propose(&group, self.now(), proposal).instrument(span).await
+        propose::propose(&group, self.clock.stamp()?, proposal).instrument(span).await
     }
 
     async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {
@@ -302,6 +322,8 @@ impl StoreNode for Shared {
             known_disks: known.into_iter().map(|(node, disk)| (node.0, disk.0)).collect(),
             nodes: self.own_directory(),
         })
+            clock: self.clock.read(),
+            clock_ahead_ms: self.clock.off_ms(),
     }
 }
 

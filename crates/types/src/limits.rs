@@ -255,8 +255,9 @@ pub const FORGET_STEP_SECONDS: u64 = 60;
 pub const TOMBSTONES_PER_MAILBOX_MAX: u32 = 1_000;
 /// The latest stamp that apply takes, milliseconds: the year 2200. A stamp in a wrong unit must not become a group's time.
 pub const STAMP_MS_MAX: u64 = 7_258_118_400_000;
-/// How far ahead of the last stamp of its group a new stamp may lie, milliseconds; the proposer's check.
-pub const STAMP_AHEAD_MS_MAX: u64 = 24 * 3_600 * 1_000;
+/// How far a store node's clock may be from the median of all store nodes' clocks, milliseconds: beyond that the node neither
+/// stamps entries nor leads.
+pub const CLOCK_OFF_MS_MAX: u64 = 2_000;
 
 /// Deliveries (a message and one destination) that a domain may have in the queue; more is refused as temporary.
 pub const QUEUED_PER_DOMAIN_MAX: u64 = 1_000_000;

@@ -25,12 +25,17 @@ impl Collector for StoreCollector {
         let lag = |group: &yubin_store::GroupMetrics| {
             group.last_log_index.unwrap_or(0).saturating_sub(group.applied_index.unwrap_or(0))
         };
-        let gauges: [(&str, &str, u64); 5] = [
+        let gauges: [(&str, &str, u64); 6] = [
             ("yubin_raft_groups", "Replicas on this node", metrics.groups.len() as u64),
             ("yubin_raft_leaders", "Groups led by this node", total(|group| u64::from(group.leadership.is_leader()))),
             ("yubin_raft_apply_lag_entries", "Entries in the log that are not applied", total(lag)),
             ("yubin_raft_faulted", "Replicas that stopped applying", total(|group| u64::from(group.fault.is_some()))),
             ("yubin_raft_entry_cache_bytes", "Log entries held in memory", metrics.entry_cache_bytes),
+            (
+                "yubin_store_clock_off_milliseconds",
+                "Difference from the other nodes' clocks, if too large for this node to lead",
+                self.0.clock_ahead_ms().unsigned_abs(),
+            ),
         ];
         for (name, help, value) in gauges {
             gauge(&mut encoder, name, help, value)?;

@@ -72,6 +72,9 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     }
     let client = StoreClient::new(store_nodes(&config, own)?, ClientSettings::default());
     services.follow_nodes(&config, &client);
+    if let Some(store) = &store {
+        store.watch_clocks(Arc::clone(&client));
+    }
     services.carry_mail_log(&client);
     metrics::register_mail_log(&mut registry, Arc::clone(&client));
 

@@ -985,6 +985,9 @@ pub struct Node {
     /// Its disk is not the one that other nodes know it by, so they don't speak to it: ReadmitNode.
     #[prost(bool, tag = "10")]
     pub strange_disk: bool,
+    /// How far its clock is ahead of the other nodes' (negative: behind), milliseconds, if so far that it may not lead; else 0.
+    #[prost(sint64, tag = "11")]
+    pub clock_ahead_ms: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PutNodeRequest {

@@ -231,6 +231,12 @@ pub struct StatusReply {
     /// Store nodes as this node's own, perhaps older, copy of the directory lists them.
     #[prost(message, repeated, tag = "5")]
     pub nodes: ::prost::alloc::vec::Vec<NodeAddress>,
+    /// What the node's clock shows, milliseconds since 1970.
+    #[prost(uint64, tag = "6")]
+    pub clock_ms: u64,
+    /// How far it is ahead of the other nodes' clocks (negative: behind), milliseconds, if too far to lead; else 0.
+    #[prost(sint64, tag = "7")]
+    pub clock_ahead_ms: i64,
 }
 /// Where front ends reach a store node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use yubin_state::command::Login;
 use yubin_state::{Decode as _, Encode as _};
-use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, QueueId, Uid};
+use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, QueueId, Timestamp, Uid};
 
 use crate::contract::{
     GroupHealth, GroupStatus, LockAction, MessagePiece, MessageSource, NodeStatus, Scope, StoreError, WatchEvent,
@@ -121,6 +121,8 @@ impl From<NodeStatus> for wire::StatusReply {
             disk: disk_bytes(status.disk),
             known_disks: known.collect(),
             nodes: nodes.collect(),
+            clock_ms: status.clock.millis(),
+            clock_ahead_ms: status.clock_ahead_ms,
         }
     }
 }
@@ -146,6 +148,8 @@ impl TryFrom<wire::StatusReply> for NodeStatus {
             disk: disk(&status.disk)?,
             known_disks: known.collect::<Result<_, StoreError>>()?,
             nodes: status.nodes.into_iter().map(|node| (node.node, node.store_address)).collect(),
+            clock: Timestamp(status.clock_ms),
+            clock_ahead_ms: status.clock_ahead_ms,
         })
     }
 }

@@ -14,10 +14,11 @@ impl Row for api::Node {
         vec![
             self.id.to_string(),
             self.name.clone(),
-            match (self.reachable, self.strange_disk) {
-                (true, false) => "up".to_owned(),
-                (true, true) => format!("on another disk: yubin ctl node readmit {}", self.id),
-                (false, _) => format!("unreachable: {}", self.error),
+            match (self.reachable, self.strange_disk, self.clock_ahead_ms) {
+                (true, false, 0) => "up".to_owned(),
+                (true, false, ahead) => format!("may not lead: set its clock, {ahead} ms ahead of the others"),
+                (true, true, _) => format!("on another disk: yubin ctl node readmit {}", self.id),
+                (false, ..) => format!("unreachable: {}", self.error),
             },
             self.leads.to_string(),
             self.replicas.to_string(),
@@ -38,6 +39,7 @@ impl Row for api::Node {
             "store_address": self.store_address,
             "zone": self.zone,
             "strange_disk": self.strange_disk,
+            "clock_ahead_ms": self.clock_ahead_ms,
         })
     }
 }
