@@ -13,7 +13,7 @@ use yubin_types::{Refusal, Timestamp, TraceId, limits};
 use crate::codec::{Decode as _, Encode as _};
 use crate::command::{Actor, Command, DomainCommand, Entry, Envelope, MailCommand, MaintenanceCommand};
 use crate::forward::{onward::Onward, settings};
-use crate::kv::{BodyRef, Position, Txn, View};
+use crate::kv::{BodyRef, Position, Txn};
 use crate::queue::{QueueCommand, control, enqueue, forget, lease, outcome};
 use crate::reply::{More, Reply};
 use crate::rows::Phase;
@@ -42,13 +42,11 @@ pub struct Applied {
 /// The disk failed; nothing of the entry may be kept.
 ///
 /// # Panics
-/// A row is damaged or a counter is broken: the group must stop on this replica.
+/// A row is damaged, a counter is broken, or the entry can't be decoded: the group must stop on this replica, which would differ from
+/// the others if it went on. Proposers decode what they propose, so an entry like that comes from a newer build.
 pub fn apply<T: Txn>(txn: &mut T, position: Position, entry: &[u8], bodies: &[BodyRef]) -> Result<Applied, T::Error> {
-    let outcome = match Entry::decode(entry) {
-        Ok(entry) => step(txn, position, entry, bodies),
-        Err(_) => Err(Refusal::Unsupported.into()),
-    };
-    match outcome {
+    let Ok(entry) = Entry::decode(entry) else { panic!("an entry that this build can't read") };
+    match step(txn, position, entry, bodies) {
         Ok(applied) => Ok(applied),
         Err(Stop::Refused(refusal)) => {
             bodies.iter().for_each(|body| txn.drop_body(body));

@@ -1,11 +1,12 @@
-//! Proposing: the leader stamps the envelope, puts bodies where they go, and waits for the reply.
+//! Proposing: the leader stamps the envelope, reads what it is about to propose as every replica will, puts bodies where they go, and
+//! waits for the reply.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::StreamExt as _;
 use yubin_consensus::{Body as StoredBody, Group, ProposeError, StagedBody};
 use yubin_proto::{Body, LargeBody, Proposal, StoreError};
-use yubin_state::{Decode as _, Encode as _, Envelope, Reply};
-use yubin_types::Timestamp;
+use yubin_state::{Decode as _, Encode as _, Entry, Envelope, Reply};
+use yubin_types::{Refusal, Timestamp};
 
 use crate::body;
 
@@ -16,6 +17,9 @@ pub(crate) async fn propose(group: &Group, now: Timestamp, proposal: Proposal) -
         return Err(StoreError::NotLeader { leader: leadership.leader.map(|node| node.0) });
     }
     let entry = stamped(proposal.envelope, now, &proposal.command);
+    if Entry::decode(&entry).is_err() {
+        return Ok(Reply::Refused(Refusal::Unsupported));
+    }
     let mut bodies = Vec::with_capacity(proposal.bodies.len());
     for body in proposal.bodies {
         bodies.push(match body {
