@@ -34,9 +34,9 @@ const SEARCH_EXTRA: Duration = Duration::from_secs(100);
 /// How patient a client is.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientSettings {
-    /// How long one call may take, retries included.
+    /// How long one call may take, retries included, apart from what its bodies or its work need.
     pub call_timeout: Duration,
-    /// How long one attempt may take before its outcome counts as unknown.
+    /// How long one attempt may take before its outcome counts as unknown, likewise.
     pub attempt_timeout: Duration,
     /// Pause between attempts while no leader is known.
     pub retry_pause: Duration,
@@ -206,8 +206,10 @@ impl StoreClient {
         };
         // The command follows the envelope in the entry, so it goes without a format byte of its own.
         let command = Bytes::from(command.encode()).slice(1..);
+        let bytes: u64 = bodies.iter().map(Body::length).sum();
+        let extra = Duration::from_secs(bytes / BODY_BYTES_PER_SECOND_MIN);
         let proposal = Proposal { group: scope.group, envelope, command, bodies };
-        self.on_leader(scope.group, |node| {
+        self.on_leader_within(extra, scope.group, |node| {
             let proposal = proposal.clone();
             async move { node.propose(proposal).await }
         })
@@ -239,7 +241,7 @@ impl StoreClient {
     /// # Errors
     /// The group can't be reached.
     pub async fn search(&self, scope: Scope, request: SearchRequest) -> Result<SearchOutcome, StoreError> {
-        self.on_leader(scope.group, |node| {
+        self.on_leader_within(SEARCH_EXTRA, scope.group, |node| {
             let request = request.clone();
             async move { node.search(scope, request).await }
         })
@@ -295,8 +297,6 @@ impl StoreClient {
         futures::future::join_all(asked).await
     }
 
-    pub(crate) fn all_nodes(&self) -> Vec<(u64, Arc<dyn StoreNode>)> {
-        self.nodes.read().iter().map(|(id, node)| (*id, Arc::clone(node))).collect()
     /// How far each node's clock is ahead of `clock`, milliseconds, of those that answer within a second. A clock was read in the middle
     /// between question and answer, give or take half of that time.
     pub async fn clock_offsets(&self, clock: impl Fn() -> Timestamp) -> BTreeMap<u64, i64> {
@@ -311,6 +311,8 @@ impl StoreClient {
         futures::future::join_all(asked).await.into_iter().flatten().collect()
     }
 
+    pub(crate) fn all_nodes(&self) -> Vec<(u64, Arc<dyn StoreNode>)> {
+        self.nodes.read().iter().map(|(id, node)| (*id, Arc::clone(node))).collect()
     }
 
     pub(crate) fn mail_log(&self) -> &MailLog {
@@ -326,7 +328,6 @@ impl StoreClient {
         self.candidate(group, attempt).map(|(_, node)| node)
     }
 
-    /// Calls `attempt` on the leader of a group, wherever it is, until it says something final or time is over.
     async fn on_leader<T, F>(
         &self,
         group: GroupNumber,
@@ -335,12 +336,26 @@ impl StoreClient {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let deadline = Instant::now() + self.settings.call_timeout;
+        self.on_leader_within(Duration::ZERO, group, attempt).await
+    }
+
+    /// Calls `attempt` on the leader of a group, wherever it is, until it says something final or time is over. `extra` is what an
+    /// attempt needs beyond the usual.
+    async fn on_leader_within<T, F>(
+        &self,
+        extra: Duration,
+        group: GroupNumber,
+        attempt: impl Fn(Arc<dyn StoreNode>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let deadline = Instant::now() + self.settings.call_timeout + extra;
         let mut tried = 0;
         let mut last = StoreError::Unavailable("no store node is known".to_owned());
         let mut outcome_unknown = false;
         while let Some((id, node)) = self.candidate(group, tried) {
-            let until = deadline.min(Instant::now() + self.settings.attempt_timeout);
+            let until = deadline.min(Instant::now() + self.settings.attempt_timeout + extra);
             let outcome = tokio::time::timeout_at(until, attempt(node)).await;
             match outcome.unwrap_or_else(|_| Err(StoreError::Unknown("no answer in time".to_owned()))) {
                 Ok(value) => {
@@ -352,7 +367,10 @@ impl StoreClient {
                     tried = 0;
                     last = StoreError::NotLeader { leader: Some(leader) };
                 }
-                Err(error @ (StoreError::Malformed(_) | StoreError::Overloaded)) => return Err(error),
+                // What an earlier attempt did stays unknown.
+                Err(error @ (StoreError::Malformed(_) | StoreError::Overloaded)) if !outcome_unknown => {
+                    return Err(error);
+                }
                 Err(error) => {
                     outcome_unknown |= matches!(error, StoreError::Unknown(_));
                     last = error;

@@ -11,7 +11,9 @@ use yubin_state::command::Login;
 use yubin_state::{Answer, Envelope, Query, Reply};
 use yubin_types::report::ReportFact;
 use yubin_types::search::SearchKey;
-use yubin_types::{AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Uid, UidSet};
+use yubin_types::{
+    AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Timestamp, Uid, UidSet,
+};
 
 use crate::mail_log::{LogEntry, MailEvent, MailLogSearch};
 use crate::membership::{MembershipProgress, MembershipStep};
@@ -87,6 +89,17 @@ pub trait LargeBody: Send + Sync + 'static {
     fn length(&self) -> u64;
     /// Its pieces from the start.
     fn open(&self) -> BodyStream;
+}
+
+impl Body {
+    /// Its length, bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        match self {
+            Body::Inline(bytes) => bytes.len() as u64,
+            Body::Large(large) => large.length(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Body {
@@ -188,6 +201,11 @@ pub struct NodeStatus {
     pub known_disks: Vec<(u64, u128)>,
     /// Store addresses of the nodes, as this node's own, perhaps older, copy of the directory lists them.
     pub nodes: Vec<(u64, String)>,
+    /// What its clock shows.
+    pub clock: Timestamp,
+    /// How far its clock is ahead of the other nodes' (negative: behind), milliseconds, if that is more than
+    /// [`yubin_types::limits::CLOCK_OFF_MS_MAX`]; else 0.
+    pub clock_ahead_ms: i64,
 }
 
 /// A group as one of its replicas sees it.
@@ -201,11 +219,6 @@ pub struct GroupStatus {
     pub term: u64,
     /// Last log index.
     pub last_log_index: u64,
-    /// What its clock shows.
-    pub clock: Timestamp,
-    /// How far its clock is ahead of the other nodes' (negative: behind), milliseconds, if that is more than
-    /// [`yubin_types::limits::CLOCK_OFF_MS_MAX`]; else 0.
-    pub clock_ahead_ms: i64,
     /// Applied index.
     pub applied_index: u64,
     /// Voters.

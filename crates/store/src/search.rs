@@ -2,10 +2,16 @@
 //!
 //! The program is flattened once into a postfix form and run with a stack of booleans, so that no client's nesting costs native stack.
 //! Text keys are read last and only where the rest leaves the outcome open. Hot rows come first; cold rows and bodies only if needed.
+//!
+//! A search holds a blocking thread and asks for others that read bodies, so only so many run at a time ([`Searches`]); the rest wait
+//! without a thread. One that nobody waits for any more ends at its next message.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use yubin_consensus::Group;
 use yubin_message::{PartTree, search as text};
 use yubin_proto::{Scope, SearchOutcome, SearchRequest, StoreError};
@@ -20,21 +26,52 @@ use crate::read::{answer, disk_error, fresh_view};
 
 const DAY_SECONDS: u64 = 86_400;
 
-/// Runs a SEARCH.
+/// Room for searches that run at the same time: two for each core, so that one which waits for the disk leaves none idle.
+#[derive(Clone)]
+pub(crate) struct Searches(Arc<Semaphore>);
+
+impl Searches {
+    pub(crate) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self(Arc::new(Semaphore::new(2 * cores)))
+    }
+}
+
+/// Set when nobody waits for the outcome any more.
+type Abandoned = Arc<AtomicBool>;
+
+/// Held by who waits.
+struct Waiting(Abandoned);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs a SEARCH when there is room for it.
 pub(crate) async fn search(
     group: &Group,
     scope: Scope,
     now: Timestamp,
     request: SearchRequest,
+    searches: &Searches,
 ) -> Result<SearchOutcome, StoreError> {
+    let stopped = |_| StoreError::Unavailable("the node is stopping".to_owned());
+    let room = Arc::clone(&searches.0).acquire_owned().await.map_err(stopped)?;
     let view = fresh_view(group).await?;
     let runtime = tokio::runtime::Handle::current();
     let group = group.clone();
+    let waiting = Waiting(Abandoned::default());
+    let abandoned = Arc::clone(&waiting.0);
     let run = move || {
         let bodies = Bodies { group, runtime };
-        Run { view: &view, scope, now, bodies: &bodies }.all(&request)
+        let outcome = Run { view: &view, scope, now, bodies: &bodies, abandoned: &abandoned }.all(&request);
+        drop(room);
+        outcome
     };
     let outcome = tokio::task::spawn_blocking(run).await;
+    drop(waiting);
     outcome.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }
 
@@ -55,6 +92,7 @@ struct Run<'a> {
     scope: Scope,
     now: Timestamp,
     bodies: &'a Bodies,
+    abandoned: &'a AtomicBool,
 }
 
 impl Run<'_> {
@@ -78,6 +116,9 @@ impl Run<'_> {
                 other => return Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
             };
             for row in &rows {
+                if self.abandoned.load(Ordering::Relaxed) {
+                    return Err(StoreError::Unavailable("nobody waits for the outcome".to_owned()));
+                }
                 if self.matches(&program, row).map_err(|error| disk_error(&error))? {
                     uids.insert(row.uid);
                     highest_modseq = highest_modseq.max(row.hot.modseq);

@@ -17,7 +17,7 @@ use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::report_facts::FactsQuery;
 use yubin_proto::{
     GroupStatus, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope,
-    SearchOutcome, SearchRequest, StoreError, StoreNode, WatchStream,
+    SearchOutcome, SearchRequest, StoreClient, StoreError, StoreNode, WatchStream,
 };
 use yubin_state::{Answer, Query, Reply};
 use yubin_types::report::ReportFact;
@@ -111,6 +111,7 @@ impl Store {
             node,
             news,
             locks: Locks::default(),
+            searches: Searches::new(),
             clock,
             space,
             mail_log: Arc::new(mail_log),
@@ -140,7 +141,6 @@ impl Store {
         self.shared.node.metrics()
     }
 
-    /// Hands leaderships over, stops, and makes everything written durable.
     /// Compares this node's clock with those of the nodes that `client` knows, for as long as the store runs: a clock that is off
     /// stamps nothing, and its node leads no group.
     pub fn watch_clocks(&self, client: Arc<StoreClient>) {
@@ -153,6 +153,7 @@ impl Store {
         self.shared.clock.off_ms()
     }
 
+    /// Hands leaderships over, stops, and makes everything written durable.
     pub async fn shutdown(&self) {
         for task in self.tasks.lock().drain(..) {
             task.abort();
@@ -180,12 +181,12 @@ impl Shared {
         &self.locks
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
     pub(crate) fn clock(&self) -> &GuardedClock {
         &self.clock
     }
 
     /// What this node's clock shows.
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.read()
     }
 
@@ -255,7 +256,7 @@ impl StoreNode for Shared {
     }
 
     async fn search(&self, scope: Scope, request: SearchRequest) -> Result<SearchOutcome, StoreError> {
-        search::search(&self.group(scope.group)?, scope, self.now(), request).await
+        search::search(&self.group(scope.group)?, scope, self.now(), request, &self.searches).await
     }
 
     async fn read_message(&self, scope: Scope, piece: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
@@ -321,9 +322,9 @@ impl StoreNode for Shared {
             disk: disk.0,
             known_disks: known.into_iter().map(|(node, disk)| (node.0, disk.0)).collect(),
             nodes: self.own_directory(),
-        })
             clock: self.clock.read(),
             clock_ahead_ms: self.clock.off_ms(),
+        })
     }
 }
 

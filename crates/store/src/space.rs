@@ -36,7 +36,7 @@ impl Space {
         if bodies.is_empty() {
             return Ok(());
         }
-        let bytes: u64 = bodies.iter().map(length).sum();
+        let bytes: u64 = bodies.iter().map(Body::length).sum();
         let free_bytes = match rustix::fs::statvfs(&self.folder) {
             Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
             Err(error) => {
@@ -57,13 +57,6 @@ impl Space {
             }
         }
         if short { Err(StoreError::Overloaded) } else { Ok(()) }
-    }
-}
-
-fn length(body: &Body) -> u64 {
-    match body {
-        Body::Inline(octets) => octets.len() as u64,
-        Body::Large(large) => large.length(),
     }
 }
 

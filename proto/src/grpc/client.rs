@@ -60,7 +60,7 @@ impl StoreNode for RemoteNode {
             request.bodies = inline;
             return decode(&self.calls.call(Call::Propose(request)).await?);
         }
-        request.body_lengths = bodies.iter().map(length).collect();
+        request.body_lengths = bodies.iter().map(Body::length).collect();
         let reply = self.client.clone().propose_stream(stream(request, bodies)).await;
         decode(&reply.map_err(|status| from_status(&status))?.into_inner().reply)
     }
@@ -167,17 +167,10 @@ fn split(proposal: Proposal) -> (wire::ProposeRequest, Vec<Body>) {
 
 /// The bodies of a command that is small enough for the stream of calls.
 fn small(request: &wire::ProposeRequest, bodies: &[Body]) -> Option<Vec<Bytes>> {
-    let total = bodies.iter().map(length).sum::<u64>() + (request.envelope.len() + request.command.len()) as u64;
+    let total = bodies.iter().map(Body::length).sum::<u64>() + (request.envelope.len() + request.command.len()) as u64;
     let inline = |body: &Body| if let Body::Inline(bytes) = body { Some(bytes.clone()) } else { None };
     // Bodies come in parts only where there are some.
     if bodies.is_empty() || total <= CALL_BYTES_MAX { bodies.iter().map(inline).collect() } else { None }
-}
-
-fn length(body: &Body) -> u64 {
-    match body {
-        Body::Inline(bytes) => bytes.len() as u64,
-        Body::Large(large) => large.length(),
-    }
 }
 
 /// The request, then the bodies in pieces. A body that can't be read ends the stream early, which the server refuses.
