@@ -23,9 +23,6 @@ use crate::membership::{MembershipProgress, MembershipStep, VoterChange};
 use crate::placement::{Hosted, Placements};
 use crate::watch::{Subscription, WatchHub};
 
-/// How long a node's clock is waited for: half of it is how wrong the reading may be.
-const CLOCK_ANSWER_MAX: Duration = Duration::from_secs(1);
-
 /// The slowest that a body may be sent, stored and brought to a majority, bytes a second: the time of a call grows with it.
 const BODY_BYTES_PER_SECOND_MIN: u64 = 1024 * 1024;
 /// What a SEARCH may take longer than other calls: it may have to read all texts of a mailbox.
@@ -295,20 +292,6 @@ impl StoreClient {
             (id, answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned()))))
         });
         futures::future::join_all(asked).await
-    }
-
-    /// How far each node's clock is ahead of `clock`, milliseconds, of those that answer within a second. A clock was read in the middle
-    /// between question and answer, give or take half of that time.
-    pub async fn clock_offsets(&self, clock: impl Fn() -> Timestamp) -> BTreeMap<u64, i64> {
-        let clock = &clock;
-        let asked = self.all_nodes().into_iter().map(|(id, node)| async move {
-            let asked = clock().millis();
-            let status = tokio::time::timeout(CLOCK_ANSWER_MAX, node.status()).await.ok()?.ok()?;
-            let middle = asked.midpoint(clock().millis());
-            let ahead = i128::from(status.clock.millis()) - i128::from(middle);
-            Some((id, i64::try_from(ahead).unwrap_or(i64::MAX)))
-        });
-        futures::future::join_all(asked).await.into_iter().flatten().collect()
     }
 
     pub(crate) fn all_nodes(&self) -> Vec<(u64, Arc<dyn StoreNode>)> {

@@ -7,13 +7,14 @@
 //!
 //! - [`contract`]: the trait, its requests and its errors.
 //! - [`membership`]: steps by which replicas come and go; [`nodes`]: the nodes as the directory lists them.
-//! - [`client`]: routing, retries; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`courier`]:
+//! - [`client`]: routing, retries; `clocks`: the nodes' clocks; [`placement`]: the cache of places; [`queue`]: calls of the outbound queue; [`courier`]:
 //!   queueing where the worker is at hand; [`dialogue`]: deliveries that are watched; [`watch`]: wake-ups for sessions.
 //! - [`mail_log`]: what happened to mail, beside the replicated log; [`report_facts`]: what other domains want to hear of it, [`report_periods`]: when.
 //! - [`grpc`]: both ends of the wire; [`gen`](mod@gen): generated code, never edited.
 
 mod ask;
 pub mod client;
+mod clocks;
 pub mod contract;
 pub mod courier;
 pub mod dialogue;
