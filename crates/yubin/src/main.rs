@@ -6,6 +6,7 @@ mod dns;
 mod frontend;
 mod http;
 mod metrics;
+mod open_files;
 mod queue;
 mod run;
 mod secrets;

@@ -24,7 +24,7 @@ use yubin_reports::Reporter;
 use yubin_store::{Member, Store, StoreSettings};
 
 use crate::config::{Config, Role, Transport};
-use crate::{demo, dns, frontend, http, metrics, queue, secrets, shutdown, telemetry};
+use crate::{demo, dns, frontend, http, metrics, open_files, queue, secrets, shutdown, telemetry};
 
 /// What the caller asks for besides running.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,7 @@ type Bound = Vec<(String, SocketAddr)>;
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     let exporter = telemetry::start(&config.telemetry)?;
+    open_files::raise_limit();
     std::fs::create_dir_all(&config.data_dir).with_context(|| format!("making {}", config.data_dir.display()))?;
     let mut registry = Registry::default();
     let mut services = Services::default();
