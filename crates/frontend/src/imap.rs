@@ -1,10 +1,12 @@
 //! What an IMAP session asks, answered: a thin translation between its questions and the store's queries and commands.
 //!
 //! - [`mailboxes`], [`messages`], [`octets`], [`append`]: the questions, by what they are about.
+//! - [`changes`]: pages of changes as one.
 //! - [`convert`]: the store's words into the session's.
 //! - [`news`]: what a session is told unasked.
 
 mod append;
+mod changes;
 mod convert;
 mod mailboxes;
 mod messages;

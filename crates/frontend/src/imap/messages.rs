@@ -4,10 +4,12 @@ use yubin_proto::{SearchOutcome, SearchRequest};
 use yubin_session::imap::Answer;
 use yubin_session::imap::ask::{ExpungeWhich, FlagOperation, RowDetail};
 use yubin_state::command::MailCommand;
+use yubin_state::query::Changes;
 use yubin_state::{Answer as StoreAnswer, Command, Query, Reply};
 use yubin_types::search::SearchKey;
 use yubin_types::{FlagSet, MailboxId, MailboxName, ModSeq, UidSet};
 
+use super::changes::Pages;
 use super::{User, convert};
 use crate::account::{Trouble, unexpected};
 
@@ -29,9 +31,21 @@ impl User {
     }
 
     pub(super) async fn changes(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Answer, Trouble> {
+        let mut page = self.page_of_changes(mailbox, since).await?;
+        let mut next = page.next.take();
+        let mut pages = Pages::begin(page);
+        while let Some(since) = next {
+            let mut page = self.page_of_changes(mailbox, since).await?;
+            next = page.next.take();
+            pages.add(page);
+        }
+        Ok(Answer::Changes(pages.finish()))
+    }
+
+    async fn page_of_changes(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Changes, Trouble> {
         let login = self.account.login();
         match self.account.query(Query::Changes { login, mailbox, since }).await? {
-            StoreAnswer::Changes(changes) => Ok(Answer::Changes(convert::changes(changes))),
+            StoreAnswer::Changes(changes) => Ok(changes),
             _ => Err(unexpected()),
         }
     }

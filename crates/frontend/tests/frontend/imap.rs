@@ -30,6 +30,33 @@ async fn messages_are_appended_fetched_flagged_copied_and_expunged() {
 }
 
 #[tokio::test]
+async fn a_session_hears_of_more_changes_than_the_store_tells_at_a_time() {
+    let world = World::new().await;
+    let mut watcher = world.imap("bob@example.jp").await;
+    let mut writer = world.imap("bob@example.jp").await;
+    let message = "Subject: x\r\n\r\n";
+    for _ in 0..10 {
+        let appended = writer.imap(&format!("APPEND INBOX {{{}+}}\r\n{message}", message.len())).await;
+        assert!(appended.contains("a OK"), "{appended}");
+    }
+    writer.imap("SELECT INBOX").await;
+    for _ in 0..10 {
+        assert!(writer.imap("COPY 1:10 Drafts").await.contains("a OK"));
+    }
+    writer.imap("SELECT Drafts").await;
+    watcher.imap("SELECT Archive").await;
+    for _ in 0..60 {
+        assert!(writer.imap("COPY 1:100 Archive").await.contains("a OK"));
+    }
+    assert!(watcher.imap("NOOP").await.contains("* 6000 EXISTS"));
+    writer.imap("SELECT Archive").await;
+    assert!(writer.imap("STORE 1:6000 +FLAGS.SILENT (\\Seen)").await.contains("a OK"));
+    let news = watcher.imap("NOOP").await;
+    assert_eq!(news.lines().filter(|line| line.contains(" FETCH ") && line.contains("\\Seen")).count(), 6_000);
+    assert!(news.contains("* 1 FETCH ") && news.contains("* 6000 FETCH "));
+}
+
+#[tokio::test]
 async fn mailboxes_come_and_go() {
     let world = World::new().await;
     let mut bob = world.imap("bob@example.jp").await;
