@@ -2,13 +2,14 @@
 //!
 //! Reads groups, comments, quoted strings, source routes and the obsolete forms; and what is really sent: local parts
 //! with leading, trailing or doubled dots (`a..b@docomo.ne.jp`), unquoted 8-bit names, missing domains, stray
-//! punctuation. It never fails; what can't be understood is skipped up to the next comma.
+//! punctuation. It never fails; what can't be understood is skipped up to the next comma, and [`AddressList::unreadable`] tells it.
+//! An address before `<` is part of the name, as the readers that people use show it (`a@b <c@d>` is from `c@d`).
 //! RFC 2047 words stay as they are. Linear, iterative, at most [`ENVELOPE_ADDRESSES_MAX`] addresses.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::lex::{Cursor, is_atom};
+use crate::lex::{Cursor, is_atom, marks_address, trim};
 use yubin_types::limits::ENVELOPE_ADDRESSES_MAX;
 
 /// One element of an address list.
@@ -35,6 +36,15 @@ pub struct Mailbox {
     pub domain: Bytes,
 }
 
+/// What an address field says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressList {
+    /// In the order of the field.
+    pub addresses: Vec<Address>,
+    /// Elements of which something was passed over that another reader may take for an address.
+    pub unreadable: usize,
+}
+
 /// Reads the body of an address field.
 ///
 /// ```
@@ -44,28 +54,67 @@ pub struct Mailbox {
 /// assert_eq!(&mailbox.local[..], b"a..b");
 /// ```
 pub fn parse_addresses(field_body: &[u8]) -> Vec<Address> {
-    let mut parser = Parser { cursor: Cursor::new(field_body), list: Vec::new(), in_group: false };
-    while !parser.cursor.is_empty() && parser.list.len() < ENVELOPE_ADDRESSES_MAX {
+    parse_address_list(field_body).addresses
+}
+
+/// The same, for who must know whether all of it was understood.
+pub fn parse_address_list(field_body: &[u8]) -> AddressList {
+    let list = AddressList::default();
+    let mut parser = Parser { cursor: Cursor::new(field_body), list, in_group: false };
+    while !parser.cursor.is_empty() && parser.list.addresses.len() < ENVELOPE_ADDRESSES_MAX {
         parser.element();
     }
     if parser.in_group {
-        parser.list.push(Address::GroupEnd);
+        parser.list.addresses.push(Address::GroupEnd);
     }
-    parser.list
+    let Parser { cursor, mut list, .. } = parser;
+    list.unreadable += usize::from(marks_address(cursor.rest())) + usize::from(cursor.swallowed_address());
+    list
 }
 
 struct Parser<'a> {
     cursor: Cursor<'a>,
-    list: Vec<Address>,
+    list: AddressList,
     in_group: bool,
 }
 
-/// Words with and without the white space between them: a phrase and a local part look alike until `<` or `@`.
+/// Words with the white space between them, and the local part that they end in: which of both it is shows at `<` or `@`.
 #[derive(Default)]
 struct Words {
     spaced: Vec<u8>,
-    joined: Vec<u8>,
+    local: Vec<u8>,
+    /// Where the local part begins in `spaced`.
+    local_at: usize,
     comment: Option<Vec<u8>>,
+}
+
+impl Words {
+    /// What stands before the local part.
+    fn before_local(&self) -> Option<Vec<u8>> {
+        let before = trim(self.spaced.get(..self.local_at).unwrap_or_default());
+        (!before.is_empty()).then(|| before.to_vec())
+    }
+}
+
+/// What stands between a word and the one before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    Space,
+    Stray,
+}
+
+/// Is `word` more of the local part before it? White space may stand around a dot, and only there (RFC 5322 §4.4 obs-local-part).
+fn continues(local: &[u8], between: Between, word: &[u8]) -> bool {
+    match between {
+        Between::Nothing => true,
+        Between::Space => local.ends_with(b".") || word.starts_with(b"."),
+        Between::Stray => false,
+    }
+}
+
+fn name(text: Option<Vec<u8>>) -> Option<Bytes> {
+    text.filter(|name| !name.is_empty()).map(Bytes::from)
 }
 
 impl Parser<'_> {
@@ -74,42 +123,77 @@ impl Parser<'_> {
         let words = self.words();
         match self.cursor.bump() {
             Some(b'<') => {
-                let mut mailbox = self.angle();
-                let name = if words.spaced.is_empty() { words.comment } else { Some(words.spaced) };
-                mailbox.name = name.filter(|name| !name.is_empty()).map(Bytes::from);
-                self.skip_to_separator();
-                self.list.push(Address::Mailbox(mailbox));
+                let text = if words.spaced.is_empty() { words.comment } else { Some(words.spaced) };
+                let mailbox = Mailbox { name: name(text), ..self.angle() };
+                self.push(mailbox);
             }
-            Some(b'@') => {
-                let domain = self.domain();
-                let comment = self.skip_to_separator().or(words.comment);
-                let name = comment.filter(|name| !name.is_empty()).map(Bytes::from);
-                self.list.push(Address::Mailbox(Mailbox { name, route: None, local: words.joined.into(), domain }));
-            }
+            Some(b'@') => self.plain(words),
             Some(b':') if !self.in_group => {
                 self.in_group = true;
-                self.list.push(Address::GroupStart(words.spaced.into()));
+                self.list.addresses.push(Address::GroupStart(words.spaced.into()));
             }
             Some(b';') if self.in_group => {
                 self.bare(words);
                 self.in_group = false;
-                self.list.push(Address::GroupEnd);
+                self.list.addresses.push(Address::GroupEnd);
             }
             _ => self.bare(words),
         }
     }
 
+    fn push(&mut self, mailbox: Mailbox) {
+        self.list.addresses.push(Address::Mailbox(mailbox));
+    }
+
+    /// An address without angles, from its `@` on: if an angle address follows, all before that was its name.
+    fn plain(&mut self, before: Words) {
+        let domain = self.domain();
+        let mut text = [&before.spaced[..], b"@", &domain].concat();
+        let (mut comment, mut passed_over) = (None, false);
+        loop {
+            let words = self.words();
+            comment = words.comment.or(comment);
+            if !words.spaced.is_empty() {
+                text.push(b' ');
+                text.extend_from_slice(&words.spaced);
+            }
+            match self.cursor.peek() {
+                Some(b'<') => {
+                    self.cursor.bump();
+                    let angle = self.angle();
+                    if !(angle.local.is_empty() && angle.domain.is_empty()) {
+                        return self.push(Mailbox { name: name(Some(text)), ..angle });
+                    }
+                    break;
+                }
+                None => break,
+                Some(b';') if self.in_group => break,
+                Some(byte) => {
+                    self.cursor.bump();
+                    if matches!(byte, b',' | b';') {
+                        break;
+                    }
+                    text.push(byte);
+                    passed_over |= byte == b'@';
+                }
+            }
+        }
+        self.list.unreadable += usize::from(passed_over);
+        let said = comment.or(before.comment.clone()).or_else(|| before.before_local());
+        self.push(Mailbox { name: name(said), route: None, local: before.local.into(), domain });
+    }
+
     /// Words with neither `<` nor `@`: a mailbox without a domain, or nothing at all.
     fn bare(&mut self, words: Words) {
         if !words.spaced.is_empty() {
-            let name = words.comment.filter(|name| !name.is_empty()).map(Bytes::from);
-            self.list.push(Address::Mailbox(Mailbox { name, local: words.spaced.into(), ..Mailbox::default() }));
+            self.push(Mailbox { name: name(words.comment), local: words.spaced.into(), ..Mailbox::default() });
         }
     }
 
     /// Words, quoted strings and comments up to a byte that has meaning.
     fn words(&mut self) -> Words {
         let mut words = Words::default();
+        let mut stray_before = false;
         loop {
             let before = self.cursor.rest().len();
             while let Some(comment) = self.cursor.skip_cfws_keeping_comment() {
@@ -123,14 +207,25 @@ impl Parser<'_> {
                     if spaced && !words.spaced.is_empty() {
                         words.spaced.push(b' ');
                     }
+                    let between = match spaced {
+                        _ if stray_before => Between::Stray,
+                        true => Between::Space,
+                        false => Between::Nothing,
+                    };
+                    if !continues(&words.local, between, &word) {
+                        words.local.clear();
+                        words.local_at = words.spaced.len();
+                    }
                     words.spaced.extend_from_slice(&word);
-                    words.joined.extend_from_slice(&word);
+                    words.local.extend_from_slice(&word);
+                    stray_before = false;
                 }
                 // Punctuation without a meaning here is taken as part of the text around it.
                 Some(stray @ (b')' | b'>' | b'[' | b']' | b'\\' | 0)) => {
                     self.cursor.bump();
                     if !words.spaced.is_empty() && stray != 0 {
                         words.spaced.push(stray);
+                        stray_before = true;
                     }
                 }
                 _ => return words,
@@ -138,24 +233,27 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands between `<` and `>`.
+    /// What stands behind `<`, up to where the next element begins.
     fn angle(&mut self) -> Mailbox {
         self.cursor.skip_cfws();
         let route = if self.cursor.peek() == Some(b'@') { self.route() } else { None };
         let mut local = Vec::new();
         loop {
+            let before = self.cursor.rest().len();
             self.cursor.skip_cfws();
-            if self.cursor.eat(b'"') {
-                local.extend(self.cursor.quoted_body());
-                continue;
-            }
-            let word = self.cursor.atom();
-            if word.is_empty() {
+            let spaced = self.cursor.rest().len() != before;
+            let quoted = self.cursor.eat(b'"');
+            let word = if quoted { self.cursor.quoted_body() } else { self.cursor.atom() };
+            if !quoted && word.is_empty() {
                 break;
+            }
+            if !continues(&local, if spaced { Between::Space } else { Between::Nothing }, &word) {
+                local.clear();
             }
             local.extend(word);
         }
         let domain = if self.cursor.eat(b'@') { self.domain() } else { Bytes::new() };
+        self.skip_to_separator();
         Mailbox { name: None, route, local: local.into(), domain }
     }
 
@@ -163,7 +261,10 @@ impl Parser<'_> {
     fn route(&mut self) -> Option<Bytes> {
         let text = self.cursor.take_while(|byte| !matches!(byte, b':' | b'>'));
         let text: Vec<u8> = text.iter().copied().filter(|&byte| byte > b' ').collect();
-        self.cursor.eat(b':').then(|| text.into())
+        let is_hop = |hop: &[u8]| hop.is_empty() || hop.strip_prefix(b"@").is_some_and(|host| !marks_address(host));
+        let whole = self.cursor.eat(b':');
+        self.list.unreadable += usize::from(!(whole && text.split(|&byte| byte == b',').all(is_hop)));
+        whole.then(|| text.into())
     }
 
     /// A domain or domain literal, white space around its dots removed.
@@ -191,16 +292,14 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips to behind the next comma, or to the `;` that ends the group. Returns the last comment on the way.
-    fn skip_to_separator(&mut self) -> Option<Vec<u8>> {
-        let mut last = None;
+    /// Skips to behind the next comma, or to the `;` that ends the group. An address on the way is one that nobody reads.
+    fn skip_to_separator(&mut self) {
+        let mut passed_over = false;
         loop {
-            while let Some(comment) = self.cursor.skip_cfws_keeping_comment() {
-                last = Some(comment);
-            }
+            self.cursor.skip_cfws();
             match self.cursor.peek() {
-                None => return last,
-                Some(b';') if self.in_group => return last,
+                None => break,
+                Some(b';') if self.in_group => break,
                 Some(b'"') => {
                     self.cursor.bump();
                     self.cursor.quoted_body();
@@ -208,11 +307,13 @@ impl Parser<'_> {
                 Some(byte) => {
                     self.cursor.bump();
                     if matches!(byte, b',' | b';') {
-                        return last;
+                        break;
                     }
+                    passed_over |= matches!(byte, b'<' | b'@');
                 }
             }
         }
+        self.list.unreadable += usize::from(passed_over);
     }
 }
 
@@ -270,6 +371,15 @@ mod tests {
             (b", ,a@b,,", &["-|-|a|b"]),
             (b"<>", &["-|-||"]),
             (b"a <b@c> d <e@f>, g@h", &["a|-|b|c", "-|-|g|h"]),
+            (b"x@evil.example <ceo@bank.jp>, c@d", &["x@evil.example|-|ceo|bank.jp", "-|-|c|d"]),
+            (b"x@y.example of \"Y\" (why) <a@b>", &["x@y.example of Y|-|a|b"]),
+            (b"g: x@y <a@b>; c@d", &["[g", "x@y|-|a|b", "]", "-|-|c|d"]),
+            (b"a@b <>, c@d", &["-|-|a|b", "-|-|c|d"]),
+            (b"a@b c@d", &["-|-|a|b"]),
+            (b"John Smith john@x.jp", &["John Smith|-|john|x.jp"]),
+            (b"John Smith john . q@x.jp (J)", &["J|-|john.q|x.jp"]),
+            (b"<John Smith john@x.jp>", &["-|-|john|x.jp"]),
+            (b"John> smith@x.jp, a]b@c", &["John>|-|smith|x.jp", "a]|-|b|c"]),
             (b"<a@b", &["-|-|a|b"]),
             (b"John [x] <a@b>", &["John[x]|-|a|b"]),
             (b"", &[]),
@@ -279,6 +389,29 @@ mod tests {
         for (input, want) in table {
             assert_eq!(&show(input), want, "{}", String::from_utf8_lossy(input));
         }
+    }
+
+    #[test]
+    fn who_must_know_learns_what_was_passed_over() {
+        let table: &[(&[u8], usize)] = &[
+            (b"a@b, x@y <c@d>, \"e@f\" <g@h> (i@j), <@k,@l:m@n>, o: p@q;, r, <>, John Smith john@x.jp", 0),
+            (b"a <b@c> d <e@f>, g@h", 1),
+            (b"a@b c@d", 1),
+            (b"a@b: c@d", 1),
+            (b"a@b: <c@d>", 0),
+            (b"<a@b@c>", 1),
+            (b"<<a@b>>", 1),
+            (b"x <a@b> , <a@c> d@e", 1),
+            (b"<@b>, <@a,c@d:e@f>", 2),
+            (b"a@b (<c@d>", 1),
+            (b"a@b \"<c@d>", 1),
+            (b"a@b (c", 0),
+        ];
+        for (input, unreadable) in table {
+            assert_eq!(parse_address_list(input).unreadable, *unreadable, "{}", String::from_utf8_lossy(input));
+        }
+        let hidden = [&b"g:;".repeat(ENVELOPE_ADDRESSES_MAX)[..], b"a@b"].concat();
+        assert_eq!(parse_address_list(&hidden).unreadable, 1);
     }
 
     #[test]

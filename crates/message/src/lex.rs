@@ -11,16 +11,23 @@ const ESCAPE: u8 = 0x1b;
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
+    /// A comment or quoted string never ended, and what may have been an address went with it.
+    swallowed_address: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Cursor { rest: bytes }
+        Cursor { rest: bytes, swallowed_address: false }
     }
 
     /// What has not been consumed.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
+    }
+
+    /// Did a comment or a quoted string that never ended take octets that mark an address?
+    pub(crate) fn swallowed_address(&self) -> bool {
+        self.swallowed_address
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -101,7 +108,10 @@ impl<'a> Cursor<'a> {
         let mut depth = 0_usize;
         loop {
             text.extend_from_slice(self.shifted().unwrap_or_default());
-            let Some(byte) = self.bump() else { break };
+            let Some(byte) = self.bump() else {
+                self.swallowed_address |= marks_address(&text);
+                break;
+            };
             match byte {
                 b'\\' => text.extend(self.bump()),
                 b'(' => {
@@ -125,7 +135,10 @@ impl<'a> Cursor<'a> {
         let mut text = Vec::new();
         loop {
             text.extend_from_slice(self.shifted().unwrap_or_default());
-            let Some(byte) = self.bump() else { break };
+            let Some(byte) = self.bump() else {
+                self.swallowed_address |= marks_address(&text);
+                break;
+            };
             match byte {
                 b'"' => break,
                 b'\\' => text.extend(self.bump()),
@@ -135,6 +148,11 @@ impl<'a> Cursor<'a> {
         }
         text
     }
+}
+
+/// Does it hold an octet that only addresses need?
+pub(crate) fn marks_address(text: &[u8]) -> bool {
+    memchr::memchr2(b'<', b'@', text).is_some()
 }
 
 /// Space, tab, and the line ends of folding.

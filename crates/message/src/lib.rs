@@ -33,7 +33,7 @@ mod sending_notice;
 mod transfer;
 mod tree;
 
-pub use address::{Address, Mailbox, parse_addresses};
+pub use address::{Address, AddressList, Mailbox, parse_address_list, parse_addresses};
 pub use archive::{ArchiveFacts, ArchiveReader};
 pub use auto_reply::{AnswerFields, AutoReplyBody, named_recipients};
 pub use charset::{CharsetDecoder, decode_text, encoding_for};

@@ -19,7 +19,7 @@ use yubin_dns_auth::verify::{
     ArcSet, AuthenticationResults, DkimCheck, DmarcCheck, DmarcQuestion, MessageCheck, MessageChecks, SpfChecks,
     SpfQuestion, is_results_of,
 };
-use yubin_message::{Address as Author, HeaderFields, HeaderWriter, parse_addresses};
+use yubin_message::{Address as Author, HeaderFields, HeaderWriter, parse_address_list};
 use yubin_policy::inbound::{
     self, Disposition, DmarcFact, Forwarder, InboundDenial, InboundFacts, InboundRules, Signed,
 };
@@ -66,6 +66,8 @@ struct Header {
     domains: Vec<DomainName>,
     /// Authors whose domain is none: a reader may show one of them.
     unreadable: usize,
+    /// Elements in which a reader may find authors that nobody was asked about.
+    overlooked: usize,
     /// Where fields stand that claim to be ours.
     forged: Vec<std::ops::Range<usize>>,
 }
@@ -273,8 +275,13 @@ fn log(transaction: &Transaction, found: &Findings, judged: &Result<Disposition,
 
 impl Header {
     fn read(header: &[u8], hosts: &[String]) -> Header {
-        let mut read =
-            Header { author: inbound::Author::Malformed, domains: Vec::new(), unreadable: 0, forged: Vec::new() };
+        let mut read = Header {
+            author: inbound::Author::Malformed,
+            domains: Vec::new(),
+            unreadable: 0,
+            overlooked: 0,
+            forged: Vec::new(),
+        };
         let mut authors = 0_usize;
         for field in HeaderFields::new(header) {
             if field.is("From") {
@@ -285,6 +292,7 @@ impl Header {
             }
         }
         read.author = match (authors, read.domains.len(), read.unreadable) {
+            _ if read.overlooked > 0 => inbound::Author::Malformed,
             (1, 0, _) => inbound::Author::NoDomain,
             (1, 1..=limits::DMARC_AUTHORS_MAX, 0) => inbound::Author::Known,
             _ => inbound::Author::Malformed,
@@ -293,7 +301,9 @@ impl Header {
     }
 
     fn note_author(&mut self, body: &[u8]) {
-        for address in parse_addresses(body) {
+        let list = parse_address_list(body);
+        self.overlooked += list.unreadable;
+        for address in list.addresses {
             let Author::Mailbox(mailbox) = address else { continue };
             let domain = std::str::from_utf8(&mailbox.domain).ok().and_then(|text| DomainName::parse(text).ok());
             // A name whose comma nobody quoted has no domain, and is not another author.

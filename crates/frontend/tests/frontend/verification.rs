@@ -190,6 +190,13 @@ async fn a_message_has_one_author() {
     // Two authors in one field: both domains must be authentic.
     let refused = send(&world, "alice@example.jp", "a@good.test", &message("a@good.test, b@strict.test")).await;
     assert!(refused.starts_with("550 5.7.1 "), "{refused}");
+    // What stands before the brackets is a name, however much it looks like an address.
+    let refused = send(&world, "alice@example.jp", "a@good.test", &message("a@good.test <ceo@strict.test>")).await;
+    assert!(refused.starts_with("550 5.7.1 ") && refused.contains("strict.test (DMARC"), "{refused}");
+    for hidden in ["a@good.test ceo@strict.test", "<a@good.test> <ceo@strict.test>", "a@good.test (<ceo@strict.test>"] {
+        let refused = send(&world, "alice@example.jp", "a@good.test", &message(hidden)).await;
+        assert!(refused.starts_with("550 5.7.1 ") && refused.contains("From field"), "{hidden}: {refused}");
+    }
     let long = format!("X: {}\r\n{}", "x\r\n ".repeat(90_000), message("a@good.test"));
     let refused = send(&world, "alice@example.jp", "a@good.test", &long).await;
     assert!(refused.starts_with("552 5.3.4 "), "{refused}");
