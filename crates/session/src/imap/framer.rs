@@ -59,6 +59,8 @@ pub(super) struct Framer {
     input: BytesMut,
     /// So much of `input` needs no second look for a line end.
     scanned: usize,
+    /// Where the last literal of the command in `input` ended: octets before it announce nothing.
+    text_from: usize,
     mode: Mode,
 }
 
@@ -67,7 +69,7 @@ const ANNOUNCEMENT_BYTES_MAX: usize = 32;
 
 impl Framer {
     pub(super) fn new() -> Self {
-        Framer { input: BytesMut::new(), scanned: 0, mode: Mode::Line }
+        Framer { input: BytesMut::new(), scanned: 0, text_from: 0, mode: Mode::Line }
     }
 
     pub(super) fn receive(&mut self, bytes: &[u8]) {
@@ -89,6 +91,7 @@ impl Framer {
             Mode::Literal { end } if self.input.len() < end => return Frame::Incomplete,
             Mode::Literal { end } => {
                 self.scanned = end;
+                self.text_from = end;
                 self.mode = Mode::Line;
             }
             Mode::Line | Mode::Discard { .. } => {}
@@ -100,12 +103,12 @@ impl Framer {
             self.scanned = 0;
             return Frame::TooLong;
         }
-        let line = without_line_end(self.input.get(..end).unwrap_or_default());
-        if let Some(literal) = announced_literal(line) {
+        let text = without_line_end(self.input.get(self.text_from..end).unwrap_or_default());
+        if let Some(literal) = announced_literal(text) {
             self.mode = Mode::Announced { end, literal };
             return Frame::Literal(literal);
         }
-        let content = line.len();
+        let content = self.text_from + text.len();
         let mut command = self.split(end);
         command.truncate(content);
         Frame::Command(command.freeze())
@@ -147,7 +150,7 @@ impl Framer {
 
     /// The line was refused: drops it as it arrives.
     pub(super) fn discard_line(&mut self) {
-        self.scanned = 0;
+        self.split(self.text_from);
         self.mode = Mode::Discard { literal_bytes: 0 };
     }
 
@@ -181,6 +184,7 @@ impl Framer {
             self.input = BytesMut::new();
         }
         self.scanned = 0;
+        self.text_from = 0;
         self.mode = Mode::Line;
         front
     }
@@ -270,6 +274,41 @@ mod tests {
             }
             assert_eq!(commands, ["a NOOP", "b LOGIN {3}\r\nx\r\n {2+}\r\nyz", "c NOOP"], "{size}");
         }
+    }
+
+    #[test]
+    fn octets_of_a_literal_announce_nothing() {
+        let wire = b"a X {5}\r\nab{3}\r\nb X {3+}\r\n{1} {2+}\r\n\r{\nc X {3}\r\nab\r\nd X {3}\r\nx{2}\r\n";
+        for size in 1..=wire.len() {
+            let mut framer = Framer::new();
+            let mut commands = Vec::new();
+            for chunk in wire.chunks(size) {
+                framer.receive(chunk);
+                loop {
+                    match framer.next_command(100) {
+                        Frame::Command(command) => commands.push(command),
+                        Frame::Literal(_) => framer.accept_literal(),
+                        Frame::Incomplete => break,
+                        Frame::TooLong => panic!(),
+                    }
+                }
+            }
+            let whole = ["a X {5}\r\nab{3}", "b X {3+}\r\n{1} {2+}\r\n\r{", "c X {3}\r\nab\r", "d X {3}\r\nx{2}"];
+            assert_eq!(commands, whole, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_too_long_is_dropped_with_the_literals_it_had() {
+        let mut framer = Framer::new();
+        framer.receive(b"a X {3}\r\n");
+        assert!(matches!(framer.next_command(30), Frame::Literal(_)));
+        framer.accept_literal();
+        framer.receive(b"a\nb and so on until it is too long");
+        assert_eq!(framer.next_command(30), Frame::TooLong);
+        framer.discard_line();
+        framer.receive(b" and longer\r\nb NOOP\r\n");
+        assert_eq!(framer.next_command(30), command("b NOOP"));
     }
 
     #[test]
