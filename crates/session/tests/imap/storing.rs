@@ -54,6 +54,29 @@ fn what_others_changed_is_shown_even_to_the_silent() {
 }
 
 #[test]
+fn numbers_stay_while_a_command_that_uses_them_is_refused() {
+    for (question, command) in [("StoreFlags", "STORE 2 +FLAGS (\\Seen)"), ("Search", "SEARCH 2 UNSEEN")] {
+        let mut client = Client::selected(&["", ""]);
+        client.rim.remove("INBOX", 1);
+        client.rim.faults.push((question, Answer::Unavailable));
+        client.play(&format!(
+            "C: a {command}
+             S: a NO [UNAVAILABLE] Temporarily unavailable, try again
+             C: b NOOP
+             S: * 1 EXPUNGE
+             S: b OK Completed"
+        ));
+        client.rim.remove("INBOX", 2);
+        client.rim.faults.push((question, Answer::Unavailable));
+        client.play(&format!(
+            "C: a UID {command}
+             S: * 1 EXPUNGE
+             S: a NO [UNAVAILABLE] Temporarily unavailable, try again"
+        ));
+    }
+}
+
+#[test]
 fn unchanged_since_leaves_alone_what_changed() {
     let mut client = Client::selected(&["", "", ""]);
     client.rim.remove("INBOX", 1);

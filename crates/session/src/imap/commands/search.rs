@@ -9,7 +9,7 @@ use yubin_types::{MailboxId, ModSeq, UidSet};
 
 use self::charset::Charset;
 use self::program::parse_program;
-use crate::imap::ask::{Answer, Ask, RowDetail};
+use crate::imap::ask::{Answer, Ask, Refusal, RowDetail};
 use crate::imap::command::{Allowed, Command, Completion, Context, Numbering, Parse, Reject, Running, Turn};
 use crate::imap::parser::{Parsed, Parser};
 use crate::imap::registry::{Capability, Family, When};
@@ -140,6 +140,10 @@ impl Running for Search {
             (Some(uids), Answer::Rows { rows, .. }) => self.respond(&uids, rows.iter().map(|row| row.modseq).max(), cx),
             _ => Turn::broken(),
         }
+    }
+
+    fn refused(&mut self, refusal: Refusal, _cx: &mut Context<'_>) -> Turn {
+        Turn::Finish(Completion::refused(refusal).keeping(self.numbering))
     }
 }
 

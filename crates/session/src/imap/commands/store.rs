@@ -6,7 +6,7 @@
 use yubin_types::{FlagSet, MailboxId, ModSeq, UidSet, limits};
 
 use super::expunge::take_first;
-use crate::imap::ask::{Answer, Ask, FlagOperation, MessageRow, RowDetail};
+use crate::imap::ask::{Answer, Ask, FlagOperation, MessageRow, Refusal, RowDetail};
 use crate::imap::command::{Allowed, Command, Completion, Context, Numbering, Parse, Reject, Running, Turn};
 use crate::imap::parser::{Parsed, Parser};
 use crate::imap::registry::Family;
@@ -148,6 +148,10 @@ impl Running for Store {
             }
             _ => Turn::broken(),
         }
+    }
+
+    fn refused(&mut self, refusal: Refusal, _cx: &mut Context<'_>) -> Turn {
+        Turn::Finish(Completion::refused(refusal).keeping(self.numbering))
     }
 }
 
