@@ -1,23 +1,23 @@
 //! What a submitted message lacks: Date and Message-ID are added in front of it (RFC 6409 §8.1, §8.2).
 //!
-//! The header is held until its end is found, at most [`HEADER_BYTES_HELD`]; a longer one is taken as it is. What it says that matters
-//! to the way of the message is kept ([`HeaderFacts`]).
+//! The header is held until its end is found, at most [`limits::DKIM_HEADER_BYTES_MAX`]; a longer one is taken as it is: what it lacks
+//! nobody knows, and a second Date would be worse than none. What it says that matters to the way of the message is kept
+//! ([`HeaderFacts`]).
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use yubin_message::{DateTime, HeaderFields, HeaderWriter};
 use yubin_session::smtp::AddressEncoding;
-use yubin_types::EmailId;
+use yubin_types::{EmailId, limits};
 
 use crate::driver::now;
-
-/// How much of a header is looked at, bytes.
-const HEADER_BYTES_HELD: usize = 64 * 1024;
 
 /// A header that is still coming in.
 #[derive(Debug, Default)]
 pub(super) struct Completion {
     held: BytesMut,
+    /// So much of it needs no second look for the end.
+    searched: usize,
 }
 
 /// What the header of a submission says.
@@ -42,24 +42,47 @@ impl Completion {
     /// Takes the next octets; when the header is complete, gives what goes in front and everything that was held.
     pub(super) fn push(&mut self, piece: Bytes, hostname: &str) -> Option<Completed> {
         if self.held.is_empty() && has_header(&piece) {
-            return Some(completed(piece, hostname));
+            return Some(completed(piece, hostname, Extent::Whole));
         }
         self.held.extend_from_slice(&piece);
-        let complete = has_header(&self.held) || self.held.len() > HEADER_BYTES_HELD;
-        complete.then(|| self.finish(hostname))
+        let extent = if self.is_whole() {
+            Extent::Whole
+        } else if self.held.len() > limits::DKIM_HEADER_BYTES_MAX {
+            Extent::Part
+        } else {
+            return None;
+        };
+        Some(completed(std::mem::take(&mut self.held).freeze(), hostname, extent))
+    }
+
+    /// Is the end of the header there? Each octet is looked at once.
+    fn is_whole(&mut self) -> bool {
+        let from = self.searched.saturating_sub(END.len() - 1);
+        self.searched = self.held.len();
+        self.held.starts_with(b"\r\n") || memmem::find(self.held.get(from..).unwrap_or_default(), END).is_some()
     }
 
     /// There is no more: the header is what was held.
     pub(super) fn finish(&mut self, hostname: &str) -> Completed {
-        completed(std::mem::take(&mut self.held).freeze(), hostname)
+        completed(std::mem::take(&mut self.held).freeze(), hostname, Extent::Whole)
     }
 }
 
+/// The end of the last field and the empty line.
+const END: &[u8] = b"\r\n\r\n";
+
 fn has_header(octets: &[u8]) -> bool {
-    octets.starts_with(b"\r\n") || memmem::find(octets, b"\r\n\r\n").is_some()
+    octets.starts_with(b"\r\n") || memmem::find(octets, END).is_some()
 }
 
-fn completed(held: Bytes, hostname: &str) -> Completed {
+/// How much of the header was held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Part,
+}
+
+fn completed(held: Bytes, hostname: &str, extent: Extent) -> Completed {
     let (mut date, mut message_id, mut encoding) = (Presence::Missing, None, AddressEncoding::Ascii);
     for field in HeaderFields::new(&held) {
         if field.is("Date") {
@@ -71,6 +94,9 @@ fn completed(held: Bytes, hostname: &str) -> Completed {
         if !field.body.is_ascii() {
             encoding = AddressEncoding::Utf8;
         }
+    }
+    if extent == Extent::Part {
+        return Completed { pieces: [Bytes::new(), held], facts: HeaderFacts { message_id, encoding } };
     }
     let mut writer = HeaderWriter::new();
     if date == Presence::Missing {
@@ -121,6 +147,16 @@ mod tests {
     fn what_is_there_is_left_alone() {
         let message = "date: x\r\nMESSAGE-ID: <y@z>\r\n\r\nDate is not here\r\n";
         assert_eq!(completed(&[message]), message);
+    }
+
+    #[test]
+    fn nothing_goes_in_front_of_a_header_whose_end_is_far() {
+        for bytes in [100_000, 300_000] {
+            let long: String = (0..bytes / 100).map(|n| format!("X-{n:08}: {}\r\n", "x".repeat(86))).collect();
+            let message = format!("{long}Date: x\r\nMessage-ID: <y@z>\r\n\r\nbody\r\n");
+            let pieces: Vec<&str> = message.as_bytes().chunks(1_000).map(|it| str::from_utf8(it).unwrap()).collect();
+            assert_eq!(completed(&pieces), message);
+        }
     }
 
     #[test]
