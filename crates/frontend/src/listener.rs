@@ -2,7 +2,8 @@
 //!
 //! A place is taken before a connection is accepted, so that what exceeds the bound waits in the system's queue. When the process is
 //! out of file descriptors or memory, accepting pauses and says so, and never spins. Draining closes the socket at once, so that a
-//! load balancer sees it; connections end themselves (see `driver`).
+//! load balancer sees it; connections end themselves (see `driver`). Quiet connections are kept alive (TCP keepalive), so that routers
+//! on the way don't forget them and peers that are gone without a word are noticed.
 
 use std::future::Future;
 use std::io;
@@ -10,10 +11,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use yubin_types::limits;
 
 /// Connections that the system may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
@@ -93,20 +96,30 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Acc
     let (stream, peer) = listener.accept().await?;
     // Answers are gathered before they are sent; waiting for more would only delay them.
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
     Ok(Accepted { stream, peer, place })
+}
+
+const fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(limits::KEEPALIVE_AFTER_SECONDS))
+        .with_interval(Duration::from_secs(limits::KEEPALIVE_INTERVAL_SECONDS))
+        .with_retries(limits::KEEPALIVE_PROBES_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
+    use socket2::SockRef;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
     use tokio::sync::Semaphore;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
 
-    use super::{Acceptance, accept, bind};
+    use super::{Acceptance, accept, bind, next};
 
     fn shared(places: usize) -> Acceptance {
         Acceptance {
@@ -145,6 +158,17 @@ mod tests {
         drop(second);
         shared.drain.cancel();
         accepting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn quiet_connections_are_kept_alive() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, ..) = next(&listener, &shared(1).places).await.unwrap().into_parts();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        // NAT of homes and mobile networks forgets connections after five minutes of silence.
+        assert!(socket.tcp_keepalive_time().unwrap() < Duration::from_secs(5 * 60));
     }
 
     #[tokio::test]

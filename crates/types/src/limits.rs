@@ -122,6 +122,15 @@ pub const IMAP_FETCH_FIELDS_MAX: usize = 256;
 pub const IMAP_LIST_PATTERNS_MAX: usize = 100;
 /// Silence after which an IMAP client is logged out, seconds (RFC 9051 §5.4: at least thirty minutes).
 pub const IMAP_IDLE_SECONDS_MAX: u64 = 1_800;
+/// A client in IDLE hears something at least this often, seconds: routers at home and of mobile networks forget a connection that is
+/// silent for five minutes.
+pub const IMAP_STILL_HERE_SECONDS: u64 = 120;
+/// Silence after which the other side of a connection is asked whether it is there (TCP keepalive), seconds; below what routers forget.
+pub const KEEPALIVE_AFTER_SECONDS: u64 = 120;
+/// Between two such questions, seconds.
+pub const KEEPALIVE_INTERVAL_SECONDS: u64 = 60;
+/// So many without an answer end the connection: a phone may be without a network for ten minutes.
+pub const KEEPALIVE_PROBES_MAX: u32 = 10;
 /// Silence allowed before login, seconds.
 pub const PREAUTH_IDLE_SECONDS_MAX: u64 = 60;
 /// Time from connecting to being logged in, seconds: silence alone doesn't stop a peer that sends an octet a minute.

@@ -115,6 +115,12 @@ pub(super) trait Running: Send + std::fmt::Debug {
         Turn::Line
     }
 
+    /// What the client is told while it is silent after [`Turn::Line`], so that nothing on the way forgets the connection; none where
+    /// it is to speak soon.
+    fn still_here(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Octets after [`Turn::Octets`]: at least one, at most so many.
     fn octets(&mut self, _octets: Bytes, _cx: &mut Context<'_>) -> Turn {
         Turn::broken()

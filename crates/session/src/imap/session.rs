@@ -7,9 +7,11 @@
 //! `IMAP_ERRORS_MAX` bad commands; silence and the time to log in. What a client pipelines waits in the socket.
 
 mod intake;
+mod silence;
 
 use yubin_types::{Timestamp, limits};
 
+use self::silence::Silence;
 use super::ask::{Answer, Ask, Refusal};
 use super::command::{Completion, Context, Reject, Running, Sync, Then, Turn};
 use super::config::Config;
@@ -35,6 +37,9 @@ pub struct ImapSession {
     errors: u32,
     /// When the first step was asked for; from then on the client has so long to log in.
     opened: Option<Timestamp>,
+    /// When the client last said something; none until the next step knows.
+    heard: Option<Timestamp>,
+    silence: Silence,
 }
 
 /// What the session is doing.
@@ -103,6 +108,8 @@ impl ImapSession {
             ending: None,
             errors: 0,
             opened: None,
+            heard: None,
+            silence: Silence::Short,
         }
     }
 
@@ -271,24 +278,6 @@ impl ImapSession {
         self.activity = Activity::Closed;
         Next::Again
     }
-
-    /// Waits for the client, if it may still say something.
-    fn read(&mut self, now: Timestamp) -> Option<Step<Ask>> {
-        if self.ending == Some(Ending::EndOfInput) {
-            self.activity = Activity::Closed;
-            return None;
-        }
-        if self.state.user.is_some() {
-            return Some(Step::Read { seconds_max: limits::IMAP_IDLE_SECONDS_MAX });
-        }
-        let opened = *self.opened.get_or_insert(now);
-        let left = limits::PREAUTH_SECONDS_MAX.saturating_sub(now.millis_since(opened) / 1_000);
-        if left == 0 {
-            self.bye(Ending::TimedOut.text());
-            return None;
-        }
-        Some(Step::Read { seconds_max: left.min(limits::PREAUTH_IDLE_SECONDS_MAX) })
-    }
 }
 
 impl Ending {
@@ -308,6 +297,7 @@ impl Session for ImapSession {
 
     fn next(&mut self, now: Timestamp) -> Step<Ask> {
         self.opened.get_or_insert(now);
+        self.heard.get_or_insert(now);
         loop {
             let handing_over = self.out.is_full() || self.pending.is_some();
             if let Some(bytes) = handing_over.then(|| self.out.take()).flatten() {
@@ -333,6 +323,7 @@ impl Session for ImapSession {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
+        self.heard = None;
         self.framer.receive(bytes);
     }
 
@@ -357,7 +348,7 @@ impl Session for ImapSession {
     }
 
     fn timed_out(&mut self) {
-        self.ending = Some(Ending::TimedOut);
+        self.was_silent();
     }
 
     fn drain(&mut self) {

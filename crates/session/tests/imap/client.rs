@@ -15,6 +15,8 @@ pub(crate) struct Client {
     pub(crate) rim: Rim,
     pub(crate) now: Timestamp,
     pub(crate) phase: Phase,
+    /// Silence that the session allows now, seconds.
+    pub(crate) seconds_max: u64,
     written: BytesMut,
 }
 
@@ -47,7 +49,8 @@ impl Client {
     pub(crate) fn connect(config: Config) -> Client {
         let session = ImapSession::new(config);
         let now = Timestamp::from_seconds(1_000_000);
-        let mut client = Client { session, rim: Rim::new(), now, phase: Phase::Open, written: BytesMut::new() };
+        let (rim, written) = (Rim::new(), BytesMut::new());
+        let mut client = Client { session, rim, now, phase: Phase::Open, seconds_max: 0, written };
         client.drive();
         client
     }
@@ -90,6 +93,13 @@ impl Client {
         self.drive();
     }
 
+    /// The client says nothing for as long as it may.
+    pub(crate) fn be_silent(&mut self) {
+        self.now = Timestamp::from_seconds(self.now.seconds() + self.seconds_max);
+        self.session.timed_out();
+        self.drive();
+    }
+
     /// Runs the session until it waits for the client.
     pub(crate) fn drive(&mut self) {
         if self.phase == Phase::Closed {
@@ -110,6 +120,7 @@ impl Client {
                 }
                 Step::Read { seconds_max } => {
                     assert!(seconds_max > 0);
+                    self.seconds_max = seconds_max;
                     return;
                 }
                 Step::Close => {

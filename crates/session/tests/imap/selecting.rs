@@ -2,7 +2,7 @@
 
 use yubin_session::imap::Answer;
 
-use crate::client::Client;
+use crate::client::{Client, Phase};
 use crate::rim::{name, refusal};
 
 #[test]
@@ -241,4 +241,30 @@ fn idle_without_a_mailbox_waits() {
          C: DONE
          S: a OK Idle completed",
     );
+}
+
+#[test]
+fn a_client_in_idle_hears_that_the_server_is_there_and_has_half_an_hour() {
+    let mut client = Client::selected(&[""]);
+    client.send("a IDLE\r\n");
+    assert_eq!(client.take(), "+ idling\r\n");
+    let begun = client.now.seconds();
+    while client.phase == Phase::Open {
+        // Routers of homes and mobile networks forget a connection that is silent for five minutes.
+        assert!(client.seconds_max < 300);
+        client.be_silent();
+        let told =
+            if client.now.seconds() - begun < 1_800 { "* OK Still here\r\n" } else { "* BYE Idle for too long\r\n" };
+        assert_eq!(client.take(), told);
+    }
+    assert_eq!(client.now.seconds() - begun, 1_800);
+
+    let mut client = Client::selected(&[""]);
+    client.send("a IDLE\r\n");
+    for _ in 0..14 {
+        client.be_silent();
+    }
+    client.send("DONE\r\nb IDLE\r\n");
+    client.be_silent();
+    assert!(client.take().ends_with("a OK Idle completed\r\n+ idling\r\n* OK Still here\r\n"));
 }

@@ -1,6 +1,7 @@
 //! IDLE (RFC 2177): the selected mailbox is watched until the client says DONE.
 //!
-//! Watching begins before the first look at what changed, so that nothing falls between the two.
+//! Watching begins before the first look at what changed, so that nothing falls between the two. While nothing changes the client hears
+//! that the server is still there every [`IMAP_STILL_HERE_SECONDS`](yubin_types::limits::IMAP_STILL_HERE_SECONDS).
 
 use crate::imap::ask::{Answer, Ask, Refusal};
 use crate::imap::command::{Allowed, Command, Completion, Context, Parse, Running, Turn};
@@ -75,6 +76,10 @@ impl Running for Idle {
 
     fn changed(&mut self, cx: &mut Context<'_>) -> Turn {
         self.look(cx)
+    }
+
+    fn still_here(&self) -> Option<&'static str> {
+        Some("Still here")
     }
 
     fn line(&mut self, line: &[u8], cx: &mut Context<'_>) -> Turn {
