@@ -14,7 +14,7 @@ use yubin_policy::peer::ListRule;
 use yubin_session::PlaintextLogin;
 use yubin_session::sasl::TokenLogin;
 use yubin_state::greylist::GreylistTerms;
-use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network, Priority, ReverseDnsRule};
+use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network, Priority, ReverseDnsRule, UtcOffset};
 
 use crate::auth::issuers::IssuersConfig;
 use crate::tls::TlsSource;
@@ -26,6 +26,8 @@ pub use content::{ContentConfig, GreylistHandling, ScannerAddress, ScannerConfig
 pub struct FrontendConfig {
     /// Our name in greetings, in `Received` and in message ids: a host name.
     pub hostname: String,
+    /// The clock of IMAP: when the days of SEARCH begin, and how times are shown.
+    pub utc_offset: UtcOffset,
     /// Where it listens; never empty.
     pub listeners: Vec<ListenerConfig>,
     /// Certificates; without them listeners that need TLS refuse to start.

@@ -292,6 +292,7 @@ impl Service {
             plaintext_login: self.listener.plaintext_login,
             tokens: self.shared.config.tokens(),
             message_bytes_max: self.shared.config.message_bytes_max,
+            utc_offset: self.shared.config.utc_offset,
         });
         self.drive(session, ImapRim::new(connection), transport).await
     }

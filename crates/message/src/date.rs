@@ -4,7 +4,7 @@
 //! and no time zone database here. Years 1900 to 9999; a leap second counts as the second before it.
 
 use serde::{Deserialize, Serialize};
-use yubin_types::time::Timestamp;
+use yubin_types::time::{Timestamp, UtcOffset};
 
 use crate::lex::Cursor;
 
@@ -136,6 +136,11 @@ impl DateTime {
         DateTime { epoch_s, offset_minutes: 0 }
     }
 
+    /// An instant as clocks show it that are so far ahead of UTC.
+    pub fn at(stamp: Timestamp, offset: UtcOffset) -> Self {
+        DateTime { offset_minutes: offset.minutes(), ..DateTime::from(stamp) }
+    }
+
     /// The day as written, its time and zone disregarded (SENTBEFORE, SENTON, SENTSINCE, BEFORE, ON, SINCE).
     pub fn day(self) -> Day {
         Day(self.local_s().div_euclid(DAY_S))
@@ -204,6 +209,12 @@ impl Day {
         let month = cursor.eat(b'-').then(|| month(cursor.take_while(|byte| byte.is_ascii_alphabetic())))??;
         let year = cursor.eat(b'-').then(|| digits(cursor.take_while(|byte| byte.is_ascii_digit())))??;
         if cursor.is_empty() { Day::from_calendar(year, month, day) } else { None }
+    }
+
+    /// When the day begins where clocks are so far ahead of UTC; the epoch for days before it.
+    pub fn begins(self, offset: UtcOffset) -> Timestamp {
+        let seconds = self.0.saturating_mul(DAY_S).saturating_sub(i64::from(offset.minutes()) * MINUTE_S);
+        Timestamp::from_seconds(u64::try_from(seconds).unwrap_or(0))
     }
 
     /// Year, month and day.

@@ -24,8 +24,6 @@ use yubin_types::{ModSeq, Timestamp, Uid, UidSet};
 use crate::bridge::StateView;
 use crate::read::{answer, disk_error, fresh_view};
 
-const DAY_SECONDS: u64 = 86_400;
-
 /// Room for searches that run at the same time: two for each core, so that one which waits for the disk leaves none idle.
 #[derive(Clone)]
 pub(crate) struct Searches(Arc<Semaphore>);
@@ -261,7 +259,6 @@ impl Message<'_> {
     /// Decides a leaf from the rows, or leaves it open.
     fn cheap<'k>(&mut self, key: &'k SearchKey, now: Timestamp) -> Verdict<'k> {
         let hot = &self.row.hot;
-        let day = |at: Timestamp| i64::try_from(at.seconds() / DAY_SECONDS).unwrap_or(i64::MAX);
         let age_seconds = now.millis_since(hot.internal_date) / 1_000;
         Verdict::Known(match key {
             SearchKey::Header(..) | SearchKey::Body(_) | SearchKey::Text(_) => return Verdict::Open(key, false),
@@ -269,12 +266,10 @@ impl Message<'_> {
             SearchKey::Uids(uids) => uids.contains(self.row.uid),
             SearchKey::Larger(bytes) => hot.bytes > *bytes,
             SearchKey::Smaller(bytes) => hot.bytes < *bytes,
-            SearchKey::Before(limit) => day(hot.internal_date) < *limit,
-            SearchKey::On(limit) => day(hot.internal_date) == *limit,
-            SearchKey::Since(limit) => day(hot.internal_date) >= *limit,
-            SearchKey::SavedBefore(limit) => day(hot.save_date) < *limit,
-            SearchKey::SavedOn(limit) => day(hot.save_date) == *limit,
-            SearchKey::SavedSince(limit) => day(hot.save_date) >= *limit,
+            SearchKey::Before(time) => hot.internal_date < *time,
+            SearchKey::Since(time) => hot.internal_date >= *time,
+            SearchKey::SavedBefore(time) => hot.save_date < *time,
+            SearchKey::SavedSince(time) => hot.save_date >= *time,
             SearchKey::SentBefore(limit) => self.sent_day().is_some_and(|sent| sent < *limit),
             SearchKey::SentOn(limit) => self.sent_day() == Some(*limit),
             SearchKey::SentSince(limit) => self.sent_day().is_some_and(|sent| sent >= *limit),

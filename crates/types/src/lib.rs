@@ -67,5 +67,5 @@ pub use sending::{
 };
 pub use spam::{SpamCheck, SpamScore};
 pub use status::EnhancedStatus;
-pub use time::Timestamp;
+pub use time::{Timestamp, UtcOffset};
 pub use uid::{ModSeq, Uid, UidSet, UidValidity};

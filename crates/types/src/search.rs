@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::flags::Flag;
+use crate::time::Timestamp;
 use crate::uid::{ModSeq, UidSet};
 
-/// One search key. Text is UTF-8: the session decodes the CHARSET. Dates are days since 1970-01-01.
+/// One search key. Text is UTF-8: the session decodes the CHARSET, and knows when a day begins. Days of `Date:` headers are those since
+/// 1970-01-01.
 ///
 /// Depth and count are bounded by [`crate::limits::IMAP_SEARCH_DEPTH_MAX`] and [`crate::limits::IMAP_SEARCH_KEYS_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +34,10 @@ pub enum SearchKey {
     Larger(u64),
     /// Octets, less than.
     Smaller(u64),
-    /// Internal date before the day.
-    Before(i64),
-    /// Internal date on the day.
-    On(i64),
-    /// Internal date on the day or later.
-    Since(i64),
+    /// Internal date before this time.
+    Before(Timestamp),
+    /// Internal date at this time or later.
+    Since(Timestamp),
     /// `Date:` header before the day.
     SentBefore(i64),
     /// `Date:` header on the day.
@@ -46,12 +46,10 @@ pub enum SearchKey {
     SentSince(i64),
     /// Changed at this MODSEQ or later.
     ModSeq(ModSeq),
-    /// RFC 8514: saved before the day.
-    SavedBefore(i64),
-    /// RFC 8514: saved on the day.
-    SavedOn(i64),
-    /// RFC 8514: saved on the day or later.
-    SavedSince(i64),
+    /// RFC 8514: saved before this time.
+    SavedBefore(Timestamp),
+    /// RFC 8514: saved at this time or later.
+    SavedSince(Timestamp),
     /// RFC 5032: arrived this many seconds ago at most.
     Younger(u64),
     /// RFC 5032: arrived this many seconds ago at least.

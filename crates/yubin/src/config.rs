@@ -22,7 +22,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use yubin_admin::DnsSettings;
-use yubin_types::DomainName;
+use yubin_types::{DomainName, UtcOffset};
 
 /// Everything a process is told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) smtp: inbound::Smtp,
     /// Reports to other domains.
     pub(crate) reports: reports::Reports,
+    /// IMAP of the front ends.
+    pub(crate) imap: Imap,
     /// Logins at the front ends.
     pub(crate) logins: logins::Logins,
     /// Certificates of the front ends.
@@ -152,6 +154,14 @@ pub(crate) struct Member {
     pub(crate) store: String,
 }
 
+/// IMAP.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Imap {
+    /// The clock by which the days of a search begin and end and times are shown, as far as it is ahead of UTC.
+    pub(crate) utc_offset: UtcOffset,
+}
+
 /// Certificates.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -229,6 +239,7 @@ impl Default for Config {
             queue: queue::Queue::default(),
             smtp: inbound::Smtp::default(),
             reports: reports::Reports::default(),
+            imap: Imap::default(),
             logins: logins::Logins::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
@@ -391,6 +402,7 @@ mod tests {
             ("roles = ['smtp']", "smtp"),
             ("[listen]\nsmtp = ['nowhere']", "socket address"),
             ("[smtp]\npriority_max = 10", "a priority is -9 to 9"),
+            ("[imap]\nutc_offset = 'JST'", "an offset from UTC is written +09:00"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

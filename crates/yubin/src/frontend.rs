@@ -51,6 +51,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         .collect();
     Ok(FrontendConfig {
         hostname: config.hostname.clone(),
+        utc_offset: config.imap.utc_offset,
         listeners,
         tls: Some(tls_source(config)),
         spool_directory: config.data_dir.join("spool"),

@@ -18,7 +18,7 @@ use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::record::{Plan, Verifiers};
 use yubin_state::{Command, Reply};
-use yubin_types::{DomainName, GroupNumber, Limit, LocalPart, Priority, Quota, Secret};
+use yubin_types::{DomainName, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
 
 use crate::node::MemoryNode;
 
@@ -105,6 +105,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let config = FrontendConfig {
             hostname: "mx.yubin.test".into(),
+            utc_offset: UtcOffset::UTC,
             listeners: vec![
                 listener("mx", Protocol::Mx, ListenerTls::Upgrade, PlaintextLogin::Refuse),
                 listener("submission", Protocol::Submission, ListenerTls::Upgrade, PlaintextLogin::Allow),

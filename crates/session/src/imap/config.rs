@@ -1,5 +1,7 @@
 //! What a listener tells its IMAP sessions.
 
+use yubin_types::UtcOffset;
+
 use crate::sasl::{Offer, TokenLogin};
 use crate::{PlaintextLogin, Security};
 
@@ -16,6 +18,8 @@ pub struct Config {
     pub tokens: TokenLogin,
     /// Largest message that APPEND takes, bytes; plans lower it.
     pub message_bytes_max: u64,
+    /// The clock by which days of SEARCH begin and end, and by which INTERNALDATE and SAVEDATE are shown.
+    pub utc_offset: UtcOffset,
 }
 
 impl Config {

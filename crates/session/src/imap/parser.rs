@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use yubin_types::{Flag, FlagSet, MailboxName, UidSet, limits};
+use yubin_types::{Flag, FlagSet, MailboxName, UidSet, UtcOffset, limits};
 
 use super::command::{Completion, Numbering, Reject};
 use super::framer::announced_literal;
@@ -20,6 +20,7 @@ pub(super) type Parsed<T> = Result<T, Reject>;
 #[derive(Clone, Debug)]
 pub(super) struct Parser<'a> {
     rest: &'a [u8],
+    utc_offset: UtcOffset,
 }
 
 /// Why a string could not be read.
@@ -32,7 +33,16 @@ enum StringError {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(command: &'a [u8]) -> Self {
-        Parser { rest: command }
+        Parser { rest: command, utc_offset: UtcOffset::UTC }
+    }
+
+    /// Days in the command are those of clocks so far ahead of UTC.
+    pub(super) fn in_zone(self, utc_offset: UtcOffset) -> Self {
+        Parser { utc_offset, ..self }
+    }
+
+    pub(super) const fn utc_offset(&self) -> UtcOffset {
+        self.utc_offset
     }
 
     pub(super) fn peek(&self) -> Option<u8> {

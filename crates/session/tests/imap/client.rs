@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use yubin_session::imap::{Answer, Config, ImapSession};
 use yubin_session::sasl::TokenLogin;
 use yubin_session::{PlaintextLogin, Security, Session, Step, TlsFacts};
-use yubin_types::Timestamp;
+use yubin_types::{Timestamp, UtcOffset};
 
 use crate::rim::Rim;
 
@@ -33,6 +33,7 @@ pub(crate) fn config() -> Config {
         plaintext_login: PlaintextLogin::Refuse,
         tokens: TokenLogin::Refuse,
         message_bytes_max: 1000,
+        utc_offset: UtcOffset::UTC,
     }
 }
 

@@ -1,8 +1,9 @@
 //! FETCH: items, sections, partials, `\Seen`, CONDSTORE, and rims that fail half way.
 
-use yubin_session::imap::Answer;
+use yubin_session::imap::{Answer, Config};
+use yubin_types::UtcOffset;
 
-use crate::client::{Client, Phase};
+use crate::client::{Client, Phase, config};
 
 const MULTIPART: &str = "Subject: two parts\r\nFrom: A <a@b.example>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
      --x\r\n\r\none\r\n--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\ntwo\r\n--x--\r\n";
@@ -39,6 +40,19 @@ fn plain_items() {
          S: e OK Fetch completed
          C: f FETCH 3 FLAGS
          S: f BAD Message number out of range",
+    );
+}
+
+#[test]
+fn times_are_shown_by_the_clock_that_is_configured() {
+    let mut client = Client::connect(Config { utc_offset: UtcOffset::parse("+09:00").unwrap(), ..config() });
+    client.rim.deliver("INBOX", "a: b\r\n\r\n", "");
+    client.send("0 LOGIN u@example.jp secret\r\n0 EXAMINE INBOX\r\n");
+    client.take();
+    client.play(
+        "C: a FETCH 1 (INTERNALDATE SAVEDATE)
+         S: * 1 FETCH (INTERNALDATE \" 1-Jan-1970 09:16:40 +0900\" SAVEDATE \" 1-Jan-1970 09:16:40 +0900\")
+         S: a OK Fetch completed",
     );
 }
 

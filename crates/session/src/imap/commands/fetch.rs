@@ -151,7 +151,7 @@ impl Running for Fetch {
             let condstore = cx.state.condstore();
             let Some(selected) = cx.state.selected() else { return Turn::broken() };
             let Some(number) = self.cursor.number(&selected.uids, message.row.uid) else { return Turn::Again };
-            self.current = Some(Writer::new(message, number, condstore));
+            self.current = Some(Writer::new(message, number, condstore, cx.config.utc_offset));
         }
         let Some(current) = &mut self.current else { return Turn::Again };
         match current.write(&self.items, cx.out) {

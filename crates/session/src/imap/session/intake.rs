@@ -27,7 +27,7 @@ impl ImapSession {
     }
 
     fn take_whole(&mut self, line: &Bytes) -> Next {
-        let mut parser = Parser::new(line);
+        let mut parser = Parser::new(line).in_zone(self.config.utc_offset);
         let (tag, found) = self.identify(&mut parser);
         let command = found.and_then(|(command, numbering)| match (command.parse, numbering) {
             (Parse::Arguments(parse), Numbering::Sequence) => parse(&mut parser),

@@ -5,7 +5,7 @@
 use bytes::{Bytes, BytesMut};
 use yubin_message::imap::{BodyForm, Utf8, write_body, write_envelope};
 use yubin_message::{DateTime, PartTree, ScanLimits, Scanner, SectionText, select_fields};
-use yubin_types::{Timestamp, limits};
+use yubin_types::{Timestamp, UtcOffset, limits};
 
 use super::items::{Item, Items};
 use super::section::{Section, SectionPart, shown_range};
@@ -71,6 +71,7 @@ pub(super) enum Need {
 pub(super) struct Writer {
     message: Message,
     condstore: Condstore,
+    utc_offset: UtcOffset,
     /// Not handed over yet.
     held: Output,
     sent: Sent,
@@ -109,10 +110,10 @@ enum Reading {
 }
 
 impl Writer {
-    pub(super) fn new(message: Message, number: u32, condstore: Condstore) -> Writer {
+    pub(super) fn new(message: Message, number: u32, condstore: Condstore, utc_offset: UtcOffset) -> Writer {
         let mut held = Output::default();
         held.text("* ").show(number).text(" FETCH (");
-        Writer { message, condstore, held, sent: Sent::Nothing, item: 0, reading: Reading::Nothing }
+        Writer { message, condstore, utc_offset, held, sent: Sent::Nothing, item: 0, reading: Reading::Nothing }
     }
 
     pub(super) fn uid(&self) -> yubin_types::Uid {
@@ -229,10 +230,12 @@ impl Writer {
         match item {
             Item::Flags => out.text("FLAGS ").list(row.flags.iter()),
             Item::Uid => out.text("UID ").show(row.uid),
-            Item::InternalDate => out.text("INTERNALDATE \"").text(&date_time(row.internal_date)).text("\""),
+            Item::InternalDate => {
+                out.text("INTERNALDATE \"").text(&date_time(row.internal_date, self.utc_offset)).text("\"")
+            }
             Item::Size => out.text("RFC822.SIZE ").show(row.bytes),
             Item::ModSeq => out.text("MODSEQ (").show(row.modseq.0).text(")"),
-            Item::SaveDate => out.text("SAVEDATE \"").text(&date_time(row.save_date)).text("\""),
+            Item::SaveDate => out.text("SAVEDATE \"").text(&date_time(row.save_date, self.utc_offset)).text("\""),
             Item::Envelope | Item::Body | Item::BodyStructure => {
                 if let Some(tree) = &self.message.tree {
                     write_structure(item, tree, out);
@@ -329,7 +332,7 @@ fn write_structure(item: &Item, tree: &PartTree, out: &mut Output) {
     write_body(out.buffer(), tree, form, Utf8::No);
 }
 
-/// RFC 9051 date-time, in UTC.
-fn date_time(time: Timestamp) -> String {
-    DateTime::utc(i64::try_from(time.seconds()).unwrap_or(i64::MAX)).to_imap()
+/// RFC 9051 date-time.
+fn date_time(time: Timestamp, utc_offset: UtcOffset) -> String {
+    DateTime::at(time, utc_offset).to_imap()
 }

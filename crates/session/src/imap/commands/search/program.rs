@@ -2,9 +2,11 @@
 //!
 //! Bounds: `IMAP_SEARCH_DEPTH_MAX` and `IMAP_SEARCH_KEYS_MAX`. RECENT and NEW match nothing, OLD everything, because `\Recent` is never set.
 
+use std::ops::Range;
+
 use yubin_message::Day;
 use yubin_types::search::SearchKey;
-use yubin_types::{Flag, Keyword, ModSeq, limits};
+use yubin_types::{Flag, Keyword, ModSeq, Timestamp, limits};
 
 use super::charset::Charset;
 use crate::imap::command::{Numbering, Reject};
@@ -142,15 +144,15 @@ fn parse_key(parser: &mut Parser<'_>, charset: Charset, selected: &Selected) -> 
         "MODSEQ" => parse_modseq(parser)?,
         "YOUNGER" => SearchKey::Younger(interval(parser)?),
         "OLDER" => SearchKey::Older(interval(parser)?),
-        "BEFORE" => SearchKey::Before(day(parser)?),
-        "ON" => SearchKey::On(day(parser)?),
-        "SINCE" => SearchKey::Since(day(parser)?),
-        "SENTBEFORE" => SearchKey::SentBefore(day(parser)?),
-        "SENTON" => SearchKey::SentOn(day(parser)?),
-        "SENTSINCE" => SearchKey::SentSince(day(parser)?),
-        "SAVEDBEFORE" => SearchKey::SavedBefore(day(parser)?),
-        "SAVEDON" => SearchKey::SavedOn(day(parser)?),
-        "SAVEDSINCE" => SearchKey::SavedSince(day(parser)?),
+        "BEFORE" => SearchKey::Before(hours(parser)?.start),
+        "ON" => within(hours(parser)?, SearchKey::Since, SearchKey::Before),
+        "SINCE" => SearchKey::Since(hours(parser)?.start),
+        "SENTBEFORE" => SearchKey::SentBefore(day(parser)?.0),
+        "SENTON" => SearchKey::SentOn(day(parser)?.0),
+        "SENTSINCE" => SearchKey::SentSince(day(parser)?.0),
+        "SAVEDBEFORE" => SearchKey::SavedBefore(hours(parser)?.start),
+        "SAVEDON" => within(hours(parser)?, SearchKey::SavedSince, SearchKey::SavedBefore),
+        "SAVEDSINCE" => SearchKey::SavedSince(hours(parser)?.start),
         _ => return Err(Reject::Bad("Unknown search key")),
     };
     spaced.map(|()| key)
@@ -188,9 +190,19 @@ fn interval(parser: &mut Parser<'_>) -> Parsed<u64> {
 }
 
 /// `date`, quoted or not.
-fn day(parser: &mut Parser<'_>) -> Parsed<i64> {
+fn day(parser: &mut Parser<'_>) -> Parsed<Day> {
     let text = parser.astring()?;
-    Day::parse_imap(text.trim_ascii()).map(|day| day.0).ok_or(Reject::Bad("Invalid date"))
+    Day::parse_imap(text.trim_ascii()).ok_or(Reject::Bad("Invalid date"))
+}
+
+/// From when to when such a day is.
+fn hours(parser: &mut Parser<'_>) -> Parsed<Range<Timestamp>> {
+    let (day, offset) = (day(parser)?, parser.utc_offset());
+    Ok(day.begins(offset)..Day(day.0 + 1).begins(offset))
+}
+
+fn within(hours: Range<Timestamp>, since: fn(Timestamp) -> SearchKey, before: fn(Timestamp) -> SearchKey) -> SearchKey {
+    SearchKey::And(vec![since(hours.start), before(hours.end)])
 }
 
 /// RFC 7162 §3.1.5: the name and type of a metadata item are allowed and mean nothing more here.
@@ -208,7 +220,7 @@ fn parse_modseq(parser: &mut Parser<'_>) -> Parsed<SearchKey> {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::{MailboxId, Uid, UidSet};
+    use yubin_types::{MailboxId, Uid, UidSet, UtcOffset};
 
     use super::*;
     use crate::imap::state::Access;
@@ -254,10 +266,29 @@ mod tests {
     fn arguments() {
         assert_eq!(parse("FROM \"a b\"").unwrap(), SearchKey::Header("from".into(), "a b".into()));
         assert_eq!(parse("HEADER X-A \"\"").unwrap(), SearchKey::Header("X-A".into(), String::new()));
-        assert_eq!(parse("SINCE 1-Jan-1970").unwrap(), SearchKey::Since(0));
         assert_eq!(parse("SENTON \"02-Jan-1970\"").unwrap(), SearchKey::SentOn(1));
         assert_eq!(parse("MODSEQ \"/flags/\\\\draft\" all 62").unwrap(), SearchKey::ModSeq(ModSeq(62)));
         assert_eq!(parse("UNKEYWORD $Junk").unwrap(), SearchKey::Not(flag("$Junk")));
+    }
+
+    #[test]
+    fn days_begin_by_the_clock_that_is_configured() {
+        let selected = Selected::new(MailboxId(1), Access::ReadWrite, UidSet::new(), Uid(1), ModSeq(1));
+        let at = |text: &str, offset: &str| {
+            let mut parser = Parser::new(text.as_bytes()).in_zone(UtcOffset::parse(offset).unwrap());
+            parse_program(&mut parser, Charset::default(), &selected).unwrap()
+        };
+        let hour = |hour: u64| Timestamp::from_seconds(hour * 3_600);
+        assert_eq!(at("SINCE 3-Jan-1970", "+00:00"), SearchKey::Since(hour(48)));
+        assert_eq!(at("SINCE 3-Jan-1970", "+09:00"), SearchKey::Since(hour(39)));
+        assert_eq!(at("BEFORE 3-Jan-1970", "-05:00"), SearchKey::Before(hour(53)));
+        let on = SearchKey::And(vec![SearchKey::Since(hour(39)), SearchKey::Before(hour(63))]);
+        assert_eq!(at("ON 3-Jan-1970", "+09:00"), on);
+        let saved = SearchKey::And(vec![SearchKey::SavedSince(hour(39)), SearchKey::SavedBefore(hour(63))]);
+        assert_eq!(at("SAVEDON 3-Jan-1970", "+09:00"), saved);
+        assert_eq!(at("SINCE 1-Jan-1960", "+09:00"), SearchKey::Since(hour(0)));
+        // Of the Date field, without regard to its zone.
+        assert_eq!(at("SENTON 3-Jan-1970", "+09:00"), SearchKey::SentOn(2));
     }
 
     #[test]
