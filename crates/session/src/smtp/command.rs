@@ -99,9 +99,10 @@ fn bare(arguments: &[u8], command: Command) -> Result<Command, Violation> {
     if arguments.is_empty() { Ok(command) } else { Err(Violation::Arguments) }
 }
 
-/// A name is taken as it comes, since nothing depends on it (RFC 5321 §4.1.4), but made harmless for headers and logs.
+/// A name is taken as it comes, several words (`EHLO my pc`) too, since nothing depends on it (RFC 5321 §4.1.4), but made harmless for
+/// headers and logs.
 fn helo(arguments: &[u8]) -> Result<String, Violation> {
-    if arguments.is_empty() || arguments.contains(&b' ') {
+    if arguments.is_empty() {
         return Err(Violation::Arguments);
     }
     Ok(harmless_name(arguments))

@@ -22,7 +22,7 @@ const AFTER_EHLO: [(&str, &str); 66] = [
     ("SOML FROM:<a@b.example>", "502 5.5.1"),
     // RFC 5321 §4.2.2: syntax errors in arguments.
     ("EHLO", "501 5.5.4"),
-    ("EHLO a b", "501 5.5.4"),
+    ("EHLO a b", "250-"),
     ("HELO", "501 5.5.4"),
     ("DATA now", "501 5.5.4"),
     ("RSET now", "501 5.5.4"),
@@ -178,6 +178,8 @@ fn utf8_addresses_need_smtputf8() {
 #[test]
 fn a_greeting_is_made_harmless() {
     let mut connection = connect(Listener::Mx, Security::Clear);
+    connection.say("EHLO my pc\r\nMAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n.\r\n");
+    assert_eq!(connection.rim.origin.take().unwrap().helo, "my?pc");
     connection.say("EHLO a(b)\u{3042};\"\r\n");
     connection.say("MAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n");
     assert_eq!(connection.rim.origin.unwrap().helo, "a?b??????");

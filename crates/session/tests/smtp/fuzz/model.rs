@@ -283,7 +283,7 @@ impl Model {
     }
 
     fn hello(&mut self, verb: &str, arguments: &str) {
-        if arguments.is_empty() || arguments.contains(' ') {
+        if arguments.is_empty() {
             return self.wrong(501);
         }
         if (verb == "LHLO") != (self.service == Service::Lmtp) {
