@@ -1,7 +1,7 @@
-//! Command lines out of a stream, for SMTP and POP3: CRLF ends a line, nothing else does, and a line is bounded.
+//! Command lines out of a stream, for SMTP and POP3: CRLF ends a line, in POP3 LF alone too, nothing else does, and a line is bounded.
 //!
-//! A bare LF is told apart and ends the faulty line, so that a client that never sends CR is told so instead of left waiting. A line
-//! that outgrows its bound is dropped as it comes in: the reader holds at most the bound and one read of the driver.
+//! In SMTP, where lines of a message and of commands could be confused, a bare LF is told apart and ends the faulty line, so that a
+//! client that never sends CR is told so instead of left waiting. A line that outgrows its bound is dropped as it comes in: the reader holds at most the bound and one read of the driver.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
@@ -11,7 +11,7 @@ use memchr::memchr;
 pub(crate) enum Line {
     /// A line, without its CRLF; no other CR, LF or NUL in it.
     Complete(Bytes),
-    /// A line that is no line: it ends in a bare LF, or has a CR or NUL inside.
+    /// A line that is no line: it ends in a bare LF where CRLF must be, or has a CR or NUL inside.
     Malformed,
     /// A line beyond the bound; it was skipped to its end.
     TooLong,
@@ -27,6 +27,15 @@ const SPARE_BYTES_MAX: usize = 16 * 1024;
 pub(crate) struct Input {
     bytes: BytesMut,
     skipping: Skipping,
+    ends: LineEnds,
+}
+
+/// What ends a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LineEnds {
+    #[default]
+    CrLf,
+    CrLfOrLf,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +47,11 @@ enum Skipping {
 }
 
 impl Input {
+    /// Input in which LF alone ends a line too.
+    pub(crate) fn with_bare_line_feeds() -> Input {
+        Input { ends: LineEnds::CrLfOrLf, ..Input::default() }
+    }
+
     /// More from the peer.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -62,7 +76,7 @@ impl Input {
 
     /// Forgets everything, and gives the memory back.
     pub(crate) fn clear(&mut self) {
-        *self = Input::default();
+        *self = Input { ends: self.ends, ..Input::default() };
     }
 
     /// Memory in use.
@@ -93,7 +107,8 @@ impl Input {
         if std::mem::take(&mut self.skipping) == Skipping::ToLineEnd || line.len() > line_bytes_max {
             return Line::TooLong;
         }
-        match line.strip_suffix(b"\r\n") {
+        let bare = || line.strip_suffix(b"\n").filter(|_| self.ends == LineEnds::CrLfOrLf);
+        match line.strip_suffix(b"\r\n").or_else(bare) {
             Some(text) if !text.iter().any(|byte| matches!(byte, b'\r' | 0)) => {
                 let length = text.len();
                 let mut line = line.freeze();
@@ -145,6 +160,16 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             assert_eq!(lines(&[bytes], 16), expected, "{:?}", bytes.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn where_it_may_a_bare_line_feed_ends_a_line() {
+        let mut input = Input::with_bare_line_feeds();
+        input.clear();
+        input.extend(b"a\nb\r\n\nc\r\r\nd\re\n");
+        for line in [complete("a"), complete("b"), complete(""), Line::Malformed, Line::Malformed, Line::Partial] {
+            assert_eq!(input.line(16), line);
         }
     }
 

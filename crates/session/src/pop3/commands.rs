@@ -52,7 +52,7 @@ impl Pop3Session {
                 Err(Mistake::Mechanism) => UNKNOWN_MECHANISM,
             },
             Line::TooLong => "-ERR Line too long",
-            Line::Malformed | Line::Partial => "-ERR Lines must end with CRLF and hold no other CR, LF or NUL",
+            Line::Malformed | Line::Partial => "-ERR Lines must end with CRLF and hold no other CR or NUL",
         };
         self.phase = phase;
         self.mistaken(complaint);

@@ -94,7 +94,7 @@ impl Pop3Session {
             security: config.security.clone(),
             config,
             phase: Phase::Start,
-            input: Input::default(),
+            input: Input::with_bare_line_feeds(),
             output: BytesMut::new(),
             piece: None,
             asked: None,
