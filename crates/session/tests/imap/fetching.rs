@@ -244,6 +244,21 @@ fn a_message_that_goes_meanwhile_leaves_no_half_response() {
     assert_eq!(client.phase, Phase::Open);
 }
 
+/// A phone that loses its network in the middle must not find its whole mailbox read.
+#[test]
+fn few_messages_are_seen_before_they_are_shown() {
+    let mut client = Client::selected(&[""; 100]);
+    client.rim.rows_per_frame = 500;
+    client.rim.faults.push(("Octets", Answer::Unavailable));
+    client.send("a FETCH 1:* RFC822\r\n");
+    assert!(client.take().contains("a NO [UNAVAILABLE]"));
+    let seen = |client: &mut Client| (1..=100).filter(|uid| client.rim.flags_of("INBOX", *uid) == "\\Seen").count();
+    assert!((1..=20).contains(&seen(&mut client)));
+    client.send("b FETCH 1:* RFC822\r\n");
+    assert_eq!(client.take().matches(" RFC822 {").count(), 100);
+    assert_eq!(seen(&mut client), 100);
+}
+
 #[test]
 fn a_rim_that_fails_within_a_literal_ends_the_connection() {
     let mut client = Client::logged_in();

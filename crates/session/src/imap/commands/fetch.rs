@@ -1,7 +1,7 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, CONDSTORE's parts of RFC 7162 §3.1.4).
 //!
-//! Rows are asked for a frame at a time, `\Seen` is set for a whole frame before its texts are shown, then each message is written item
-//! by item ([`message`]). Octets are streamed: nothing of a body is gathered but the header fields that are chosen from. Headers that
+//! Rows are asked for a frame at a time, a small one where `\Seen` is set, which is set for the whole frame before its texts are shown; then
+//! each message is written item by item ([`message`]). Octets are streamed: nothing of a body is gathered but the header fields that are chosen from. Headers that
 //! many messages need are read together.
 //!
 //! A message that was expunged meanwhile is left out; with sequence numbers the command then ends with `NO [EXPUNGEISSUED]`.
@@ -17,6 +17,7 @@ use yubin_types::{Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet, limits};
 
 use self::items::{Items, Marking, parse_items};
 use self::message::{Message, Need, Writer};
+use super::expunge::take_first;
 use crate::imap::ask::{Answer, Ask, FlagOperation, MessageRow, OctetRange, Refusal};
 use crate::imap::command::{Allowed, Command, Completion, Context, Numbering, Parse, Reject, Running, Turn};
 use crate::imap::parser::{Parsed, Parser};
@@ -178,9 +179,13 @@ impl Fetch {
             return self.finish();
         }
         self.waiting = Waiting::Rows;
+        let uids = match self.items.marking {
+            Marking::Peek => std::mem::take(&mut self.unread),
+            Marking::Seen => take_first(&mut self.unread, limits::IMAP_SEEN_TOGETHER_MAX),
+        };
         Turn::Ask(Ask::Rows {
             mailbox: self.mailbox,
-            uids: std::mem::take(&mut self.unread),
+            uids,
             changed_since: self.changed_since,
             detail: self.items.detail(),
         })
