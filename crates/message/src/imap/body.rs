@@ -1,6 +1,7 @@
 //! Writes BODY and BODYSTRUCTURE.
 //!
-//! Parts come in the order of the message; a stack of at most the tree's depth holds the ones still open.
+//! Parts come in the order of the message; a stack of at most the tree's depth holds the ones still open. A message/global is shown as any
+//! other leaf: to IMAP4rev1 message/rfc822 alone has an ENVELOPE and a body there (RFC 3501 §9, body-type-msg).
 
 use bytes::{BufMut, Bytes};
 
@@ -30,17 +31,30 @@ pub enum BodyForm {
 pub fn write_body(out: &mut impl BufMut, tree: &PartTree, form: BodyForm, utf8: Utf8) {
     let mut writer = Writer { out, form, utf8 };
     let mut open: Vec<(usize, &Part)> = Vec::new();
+    let mut hidden_until = 0;
     for (index, part) in tree.parts().iter().enumerate() {
+        if index < hidden_until {
+            continue;
+        }
         while let Some((_, done)) = open.pop_if(|(end, _)| *end <= index) {
             writer.close(done);
         }
         let inner = tree.get(index + 1).and_then(|it| it.envelope.as_deref());
         writer.open(part, inner);
-        open.push((usize::try_from(part.subtree_end).unwrap_or(usize::MAX), part));
+        let end = usize::try_from(part.subtree_end).unwrap_or(usize::MAX);
+        open.push((end, part));
+        if part.kind == PartKind::Message && !shows_message(part) {
+            hidden_until = end;
+        }
     }
     while let Some((_, done)) = open.pop() {
         writer.close(done);
     }
+}
+
+/// Is its ENVELOPE shown, and what is in it?
+fn shows_message(part: &Part) -> bool {
+    part.kind == PartKind::Message && part.media_type().1.eq_ignore_ascii_case(b"rfc822")
 }
 
 struct Writer<'a, B> {
@@ -72,7 +86,7 @@ impl<B: BufMut> Writer<'_, B> {
         self.space();
         self.string(part.mime.encoding.as_deref().unwrap_or(b"7bit"));
         self.number(part.body_bytes());
-        if part.kind == PartKind::Message {
+        if shows_message(part) {
             self.space();
             write_envelope(self.out, inner.unwrap_or(&Envelope::EMPTY), self.utf8);
             self.space();
@@ -84,7 +98,7 @@ impl<B: BufMut> Writer<'_, B> {
         if part.kind == PartKind::Multipart {
             self.space();
             self.string(part.media_type().1);
-        } else if part.kind == PartKind::Message || part.is_text() {
+        } else if shows_message(part) || part.is_text() {
             self.number(part.lines);
         }
         if self.form == BodyForm::BodyStructure {
@@ -206,6 +220,14 @@ mod tests {
             r#"({text} {ext})("message" "rfc822" NIL NIL "d" "7bit" 105 {envelope} ({html} {ext}) "alternative" ("boundary" "b") NIL NIL NIL) 7 {ext}){png} {ext}) "mixed" ("boundary" "a") NIL "en" NIL)"#
         );
         assert_eq!(show(message, BodyForm::BodyStructure), want);
+    }
+
+    #[test]
+    fn a_message_of_another_kind_is_a_leaf() {
+        let message = "Content-Type: multipart/digest; boundary=a\n\n--a\nContent-Type: message/global\n\nSubject: s\n\nhi\n\
+            --a\nContent-Type: text/plain\n\n--a--\n";
+        let want = r#"(("message" "global" NIL NIL NIL "7bit" 16)("text" "plain" NIL NIL NIL "7bit" 0 0) "digest")"#;
+        assert_eq!(show(message, BodyForm::Body), want);
     }
 
     #[test]
