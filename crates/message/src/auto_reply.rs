@@ -112,7 +112,8 @@ pub fn named_recipients(message: &Envelope, origin: &OriginFields, domain: &Doma
 /// A message id that can be repeated in a header.
 fn id_text(id: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(id).ok()?;
-    (text.len() <= MESSAGE_ID_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
+    let sound = (1..=MESSAGE_ID_BYTES_MAX).contains(&text.len());
+    (sound && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, parse_addresses};
 use crate::date::DateTime;
-use crate::lex::is_space;
-use crate::mime::text;
+use crate::lex::{is_space, unfold};
 use yubin_types::limits::{ENVELOPE_ADDRESSES_MAX, REFERENCES_MAX};
 
 /// The header facts of one message.
@@ -64,7 +63,7 @@ impl Envelope {
         match name {
             b"date" => {
                 if self.date.is_none() {
-                    self.date = text(body);
+                    self.date = Some(text(body));
                     self.sent = DateTime::parse_rfc5322(body);
                 }
             }
@@ -115,8 +114,13 @@ pub fn message_ids(field_body: &[u8]) -> Vec<Bytes> {
 
 fn first(slot: &mut Option<Bytes>, body: &[u8]) {
     if slot.is_none() {
-        *slot = text(body);
+        *slot = Some(text(body));
     }
+}
+
+/// A field that is there and empty is an empty string in the ENVELOPE, one that is not there is NIL (RFC 9051 §7.5.2).
+fn text(body: &[u8]) -> Bytes {
+    unfold(body).into()
 }
 
 fn add(list: &mut Vec<Address>, body: &[u8]) {

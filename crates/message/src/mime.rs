@@ -206,7 +206,7 @@ fn first<T>(slot: &mut Option<T>, value: Option<T>) -> Option<Seen> {
 }
 
 /// The body of an unstructured field; `None` if empty.
-pub(crate) fn text(body: &[u8]) -> Option<Bytes> {
+fn text(body: &[u8]) -> Option<Bytes> {
     let text = unfold(body);
     (!text.is_empty()).then(|| text.into())
 }

@@ -264,7 +264,7 @@ impl Complete {
     /// Its Message-ID, as it came or as it was given.
     pub(super) fn message_id(&self) -> Option<String> {
         let sent = || {
-            let text = self.spooled.tree.envelope().message_id.as_deref()?;
+            let text = self.spooled.tree.envelope().message_id.as_deref().filter(|text| !text.is_empty())?;
             let kept = text.get(..limits::MESSAGE_ID_BYTES_MAX).unwrap_or(text);
             Some(String::from_utf8_lossy(kept).into_owned())
         };

@@ -98,6 +98,8 @@ mod tests {
         let want = r#"(NIL NIL ((NIL NIL "a" "b")) (("c" "@x,@y" "d" "e")) ((NIL NIL "a" "b")) ((NIL NIL "g" NIL)("h\"i" NIL "j" "k")(NIL NIL NIL NIL)(NIL NIL "root" "")) NIL NIL "<1> <2>" NIL)"#;
         assert_eq!(show(header), want);
         assert_eq!(show(""), "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+        let empty = "Date: \r\nSubject:\r\nIn-Reply-To: \r\n \r\nMessage-ID:\r\nTo:\r\n";
+        assert_eq!(show(empty), r#"("" "" NIL NIL NIL NIL NIL NIL "" "")"#);
         assert_eq!(show("Subject: \u{5c71}\r\n"), "(NIL {3}\r\n\u{5c71} NIL NIL NIL NIL NIL NIL NIL NIL)");
     }
 }
