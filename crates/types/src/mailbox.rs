@@ -14,6 +14,12 @@ pub const DELIMITER: char = '/';
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MailboxName(Box<str>);
 
+/// As names are kept and compared: in Unicode's form NFC, whichever one a client types in.
+#[must_use]
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
 impl MailboxName {
     /// The mailbox every account has.
     #[must_use]
@@ -27,7 +33,7 @@ impl MailboxName {
     /// [`limits::MAILBOX_NAME_BYTES_MAX`] octets or [`limits::MAILBOX_DEPTH_MAX`] levels.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let name: String = text.strip_suffix(DELIMITER).unwrap_or(text).nfc().collect();
+        let name = composed(text.strip_suffix(DELIMITER).unwrap_or(text));
         let level_valid =
             |level: &str| !level.is_empty() && !level.chars().any(|c| c.is_control() || matches!(c, '%' | '*'));
         let valid = name.len() <= limits::MAILBOX_NAME_BYTES_MAX

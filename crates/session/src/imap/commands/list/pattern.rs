@@ -3,7 +3,7 @@
 //! Matching keeps the last `*` and the last `%` to come back to, never more: at most pattern times name steps, whatever the pattern.
 
 use yubin_types::limits;
-use yubin_types::mailbox::DELIMITER;
+use yubin_types::mailbox::{DELIMITER, composed};
 
 use crate::imap::utf7;
 
@@ -18,7 +18,7 @@ impl Pattern {
     pub(super) fn new(reference: &[u8], pattern: &[u8]) -> Pattern {
         // A pattern that is empty asks for the delimiter, whatever the reference.
         let wire = if pattern.is_empty() { Vec::new() } else { [reference, pattern].concat() };
-        let folded = utf7::decode(&wire).map(|text| fold_inbox(&text));
+        let folded = utf7::decode(&wire).map(|text| fold_inbox(&composed(&text)));
         let mut text: Vec<char> = Vec::new();
         for c in folded.iter().flat_map(|text| text.chars()) {
             match (text.last(), c) {
@@ -113,6 +113,15 @@ mod tests {
 
     fn matches(pattern: &str, name: &str) -> bool {
         Pattern::new(b"", pattern.as_bytes()).matches(name)
+    }
+
+    /// macOS decomposes names: か and its voicing mark apart.
+    #[test]
+    fn names_are_found_in_whichever_form_they_are_typed() {
+        let typed = |text: &str| Pattern::new(b"", crate::imap::utf7::encode(text).as_bytes());
+        assert!(typed("\u{304b}\u{3099}*").matches("\u{304c}\u{3042}"));
+        assert!(typed("*/\u{304c}").matches("a/\u{304c}"));
+        assert!(!typed("\u{304b}").matches("\u{304c}"));
     }
 
     #[test]
