@@ -239,6 +239,10 @@ impl Completion {
         Completion { then, ..self }
     }
 
+    pub(super) fn is_ok(&self) -> bool {
+        self.status == Status::Ok
+    }
+
     pub(super) fn is_bad(&self) -> bool {
         self.status == Status::Bad
     }

@@ -243,6 +243,9 @@ impl ImapSession {
         if completion.is_bad() {
             return self.count_error();
         }
+        if completion.is_ok() && self.state.user.is_some() {
+            self.errors = 0;
+        }
         match completion.then {
             Then::Continue if self.state.login_failures >= limits::LOGIN_FAILURES_MAX => {
                 self.bye("Too many failed logins")

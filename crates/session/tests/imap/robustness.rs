@@ -75,6 +75,20 @@ fn too_many_errors_end_the_session() {
 }
 
 #[test]
+fn errors_of_a_client_that_works_are_forgiven() {
+    let mut client = Client::logged_in();
+    for _ in 0..3 {
+        client.send(&"a FOO\r\n".repeat(limits::IMAP_ERRORS_MAX as usize - 1));
+        client.send("b NOOP\r\n");
+        assert!(client.take().ends_with("a BAD Unknown command\r\nb OK Completed\r\n"));
+    }
+    // Not before login, where nothing that is allowed is work.
+    let mut client = Client::connect(config());
+    client.send(&"a FOO\r\nb NOOP\r\n".repeat(limits::IMAP_ERRORS_MAX as usize));
+    assert!(client.take().ends_with("* BYE Too many errors\r\n"));
+}
+
+#[test]
 fn a_stranger_can_fill_nothing() {
     let mut client = Client::connect(config());
     client.take();
