@@ -90,6 +90,7 @@ pub fn smtp(refusal: &Refusal, stage: Stage) -> SmtpReply {
         | Refusal::MailboxExists
         | Refusal::MailboxProtected
         | Refusal::MailboxHasChildren
+        | Refusal::SpecialUseTaken
         | Refusal::NameTaken { .. }
         | Refusal::InvalidName { .. }
         | Refusal::InvalidValue { .. }
@@ -173,7 +174,7 @@ pub enum Mailbox {
     Target,
 }
 
-/// A refusal of an IMAP command: what goes after `NO ` (RFC 9051 §7.1, RFC 5530, RFC 9208, RFC 7889).
+/// A refusal of an IMAP command: what goes after `NO ` (RFC 9051 §7.1, RFC 5530, RFC 6154, RFC 9208, RFC 7889).
 #[must_use]
 pub fn imap(refusal: &Refusal, mailbox: Mailbox) -> ResponseText {
     let code = match refusal {
@@ -188,6 +189,7 @@ pub fn imap(refusal: &Refusal, mailbox: Mailbox) -> ResponseText {
         Refusal::MessageTooBig { .. } => "TOOBIG",
         Refusal::MailboxExists | Refusal::NameTaken { .. } => "ALREADYEXISTS",
         Refusal::MailboxHasChildren => "HASCHILDREN",
+        Refusal::SpecialUseTaken => "USEATTR",
         Refusal::MailboxProtected | Refusal::InvalidName { .. } | Refusal::InvalidValue { .. } => "CANNOT",
         Refusal::TooMany { .. } | Refusal::QueueFull | Refusal::SendingLimit { .. } => "LIMIT",
         Refusal::InUse { .. } | Refusal::MailboxLocked => "INUSE",
@@ -344,6 +346,7 @@ mod tests {
             Refusal::MailboxExists,
             Refusal::MailboxProtected,
             Refusal::MailboxHasChildren,
+            Refusal::SpecialUseTaken,
             Refusal::TooMany { what: text.clone(), limit: 1 },
             Refusal::NameTaken { owner: text.clone() },
             Refusal::InvalidName { why: text.clone() },

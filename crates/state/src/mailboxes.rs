@@ -30,7 +30,7 @@ pub(crate) fn create<T: Txn>(
         return Err(Refusal::MailboxExists.into());
     }
     if special_use.is_some_and(|wanted| account.has_use(wanted)) {
-        return Err(Refusal::InvalidValue { why: "another mailbox has this use".to_owned() }.into());
+        return Err(Refusal::SpecialUseTaken.into());
     }
     let ancestors = missing_ancestors(work, login.account, name)?;
     check_count(&account, ancestors.len() + 1)?;

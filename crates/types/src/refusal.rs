@@ -141,4 +141,7 @@ pub enum Refusal {
         /// Why.
         cause: SuspensionCause,
     },
+    /// Another mailbox of the account has this special use (RFC 6154).
+    #[error("another mailbox has this use")]
+    SpecialUseTaken,
 }

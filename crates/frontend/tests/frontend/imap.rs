@@ -69,6 +69,7 @@ async fn mailboxes_come_and_go() {
     assert!(bob.imap("DELETE Job/2026").await.contains("a OK"));
     assert!(bob.imap("SELECT Job/2026").await.contains("a NO [NONEXISTENT]"));
     assert!(bob.imap("CREATE Job").await.contains("a NO [ALREADYEXISTS]"));
+    assert!(bob.imap("CREATE Outbox (USE (\\Sent))").await.contains("a NO [USEATTR]"));
     let quota = bob.imap("GETQUOTAROOT INBOX").await;
     assert!(quota.contains("* QUOTAROOT ") && quota.contains("STORAGE"), "{quota}");
 }
