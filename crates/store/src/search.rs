@@ -273,6 +273,7 @@ impl Message<'_> {
             SearchKey::SentBefore(limit) => self.sent_day().is_some_and(|sent| sent < *limit),
             SearchKey::SentOn(limit) => self.sent_day() == Some(*limit),
             SearchKey::SentSince(limit) => self.sent_day().is_some_and(|sent| sent >= *limit),
+            SearchKey::EmailId(id) => hot.email_id == *id,
             SearchKey::ModSeq(least) => hot.modseq >= *least,
             SearchKey::Younger(seconds) => age_seconds <= *seconds,
             SearchKey::Older(seconds) => age_seconds >= *seconds,

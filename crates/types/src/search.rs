@@ -1,8 +1,9 @@
-//! A SEARCH program (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 8514) as a value: parsed by the session, run in the store.
+//! A SEARCH program (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 8474, RFC 8514) as a value: parsed by the session, run in the store.
 
 use serde::{Deserialize, Serialize};
 
 use crate::flags::Flag;
+use crate::ids::EmailId;
 use crate::time::Timestamp;
 use crate::uid::{ModSeq, UidSet};
 
@@ -54,6 +55,8 @@ pub enum SearchKey {
     Younger(u64),
     /// RFC 5032: arrived this many seconds ago at least.
     Older(u64),
+    /// RFC 8474: this very message, and its copies.
+    EmailId(EmailId),
 }
 
 impl SearchKey {

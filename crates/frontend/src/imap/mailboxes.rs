@@ -35,7 +35,11 @@ impl User {
         special_use: Option<SpecialUse>,
     ) -> Result<Answer, Trouble> {
         let login = self.account.login();
-        self.change(MailCommand::CreateMailbox { login, name, special_use }).await
+        let command = Command::Mail(MailCommand::CreateMailbox { login, name, special_use });
+        match self.account.propose(&command, Vec::new()).await? {
+            Reply::Mailbox(id) => Ok(Answer::Created(id)),
+            _ => Err(unexpected()),
+        }
     }
 
     pub(super) async fn delete_mailbox(&mut self, name: MailboxName) -> Result<Answer, Trouble> {

@@ -56,6 +56,30 @@ async fn a_session_hears_of_more_changes_than_the_store_tells_at_a_time() {
     assert!(news.contains("* 1 FETCH ") && news.contains("* 6000 FETCH "));
 }
 
+/// RFC 8474: ids stay when messages and mailboxes are moved about, and name nothing else.
+#[tokio::test]
+async fn messages_and_mailboxes_keep_their_ids() {
+    let world = World::new().await;
+    let mut bob = world.imap("bob@example.jp").await;
+    let ids = |reply: &str| -> Vec<String> {
+        let after = reply.split("ID (").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned());
+        after.collect()
+    };
+    let created = ids(&bob.imap("CREATE Work").await);
+    assert_eq!(created.len(), 1);
+    assert!(bob.imap("APPEND Work {5+}\r\n\r\n1\r\n").await.contains("a OK"));
+    assert!(bob.imap("APPEND Work {5+}\r\n\r\n1\r\n").await.contains("a OK"));
+    assert_eq!(ids(&bob.imap("SELECT Work").await), created);
+    let messages = ids(&bob.imap("FETCH 1:2 EMAILID").await);
+    assert!(messages.len() == 2 && messages[0] != messages[1], "{messages:?}");
+    assert!(bob.imap("COPY 1:2 Archive").await.contains("a OK"));
+    assert!(bob.imap("RENAME Work Job").await.contains("a OK"));
+    assert_eq!(ids(&bob.imap("STATUS Job (MAILBOXID)").await), created);
+    assert_ne!(ids(&bob.imap("CREATE Work").await), created);
+    bob.imap("SELECT Archive").await;
+    assert_eq!(ids(&bob.imap("FETCH 1:2 EMAILID").await), messages);
+}
+
 #[tokio::test]
 async fn mailboxes_come_and_go() {
     let world = World::new().await;

@@ -113,7 +113,7 @@ pub enum Ask {
         /// Which of them.
         which: ExpungeWhich,
     },
-    /// CREATE: [`Answer::Done`].
+    /// CREATE: [`Answer::Created`].
     CreateMailbox {
         /// Its name; missing ancestors are created too.
         name: MailboxName,
@@ -161,6 +161,8 @@ pub enum Answer {
     Changed,
     /// Done; there is nothing to tell.
     Done,
+    /// CREATE.
+    Created(MailboxId),
     /// To a question of a SASL exchange.
     Sasl(sasl::Reply),
     /// The password is right and the account may log in.

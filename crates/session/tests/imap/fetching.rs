@@ -244,6 +244,17 @@ fn a_message_that_goes_meanwhile_leaves_no_half_response() {
     assert_eq!(client.phase, Phase::Open);
 }
 
+/// RFC 8474.
+#[test]
+fn messages_have_ids_and_no_threads() {
+    let mut client = Client::selected(&[""]);
+    client.play(
+        "C: a FETCH 1 (EMAILID THREADID)
+         S: * 1 FETCH (EMAILID (00000000000000000000000000000000) THREADID NIL)
+         S: a OK Fetch completed",
+    );
+}
+
 /// A phone that loses its network in the middle must not find its whole mailbox read.
 #[test]
 fn few_messages_are_seen_before_they_are_shown() {

@@ -8,11 +8,11 @@ fn mailboxes_are_made_renamed_and_deleted() {
     let mut client = Client::logged_in();
     client.play(
         "C: a CREATE &MLQw33ux-/b/
-         S: a OK Create completed
+         S: a OK [MAILBOXID (F4)] Create completed
          C: b CREATE INBOX
          S: b NO [ALREADYEXISTS] The mailbox exists already
          C: c CREATE Old (USE (\\Archive))
-         S: c OK Create completed
+         S: c OK [MAILBOXID (F5)] Create completed
          C: d CREATE x (USE (\\Archive \\Junk))
          S: d NO [USEATTR] Special use not supported
          C: e CREATE \"a//b\"
@@ -144,8 +144,8 @@ fn status_of_a_mailbox() {
         "C: a STATUS inbox (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED DELETED-STORAGE SIZE HIGHESTMODSEQ)
          S: * STATUS INBOX (MESSAGES 3 RECENT 0 UIDNEXT 4 UIDVALIDITY 7 UNSEEN 2 DELETED 2 DELETED-STORAGE 18 SIZE 27 HIGHESTMODSEQ 103)
          S: a OK Status completed
-         C: b STATUS Trash (MESSAGES DELETED-STORAGE)
-         S: * STATUS Trash (MESSAGES 0 DELETED-STORAGE 0)
+         C: b STATUS Trash (MESSAGES DELETED-STORAGE MAILBOXID)
+         S: * STATUS Trash (MESSAGES 0 DELETED-STORAGE 0 MAILBOXID (F2))
          S: b OK Status completed
          C: c STATUS nothing (MESSAGES)
          S: c NO [NONEXISTENT] No such mailbox

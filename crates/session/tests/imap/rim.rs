@@ -227,8 +227,8 @@ impl Rim {
                 refusal("ALREADYEXISTS", "The mailbox exists already")
             }
             Ask::CreateMailbox { name, special_use } => {
-                self.create(name, special_use);
-                Answer::Done
+                self.create(name.clone(), special_use);
+                Answer::Created(self.mailboxes[&name].id)
             }
             Ask::DeleteMailbox(name) => match self.mailboxes.remove(&name) {
                 Some(_) => Answer::Done,

@@ -21,6 +21,7 @@ fn select_tells_everything() {
          S: * OK [UNSEEN 1] First unseen
          S: * OK [UIDVALIDITY 7] UIDs valid
          S: * OK [UIDNEXT 4] Predicted next UID
+         S: * OK [MAILBOXID (F1)] Id
          S: * OK [HIGHESTMODSEQ 104] Highest
          S: a OK [READ-WRITE] Select completed
          C: b EXAMINE INBOX (CONDSTORE)
@@ -32,6 +33,7 @@ fn select_tells_everything() {
          S: * OK [UNSEEN 1] First unseen
          S: * OK [UIDVALIDITY 7] UIDs valid
          S: * OK [UIDNEXT 4] Predicted next UID
+         S: * OK [MAILBOXID (F1)] Id
          S: * OK [HIGHESTMODSEQ 104] Highest
          S: b OK [READ-ONLY] Examine completed
          C: c SELECT Nothing
@@ -175,7 +177,7 @@ fn a_mailbox_that_was_deleted_ends_the_session() {
     let mut client = Client::logged_in();
     client.play(
         "C: a CREATE x
-         S: a OK Create completed",
+         S: a OK [MAILBOXID (F3)] Create completed",
     );
     client.send("b SELECT x\r\n");
     client.take();

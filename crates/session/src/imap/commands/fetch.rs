@@ -1,4 +1,4 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, CONDSTORE's parts of RFC 7162 §3.1.4).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, CONDSTORE's parts of RFC 7162 §3.1.4, ids of RFC 8474 §5).
 //!
 //! Rows are asked for a frame at a time, a small one where `\Seen` is set, which is set for the whole frame before its texts are shown; then
 //! each message is written item by item ([`message`]). Octets are streamed: nothing of a body is gathered but the header fields that are chosen from. Headers that
@@ -26,7 +26,10 @@ use crate::imap::state::{Access, NumberCursor, Selected};
 
 pub(in crate::imap) const FAMILY: Family = Family {
     commands: &[Command { name: "FETCH", allowed: Allowed::Selected, parse: Parse::Numbered(parse) }],
-    capabilities: &[Capability { name: "SAVEDATE", when: When::Authenticated }],
+    capabilities: &[
+        Capability { name: "SAVEDATE", when: When::Authenticated },
+        Capability { name: "OBJECTID", when: When::Authenticated },
+    ],
 };
 
 /// Headers that are read with one question.

@@ -1,7 +1,9 @@
-//! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8), with CREATE's USE (RFC 6154 §3).
+//! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8), with CREATE's USE (RFC 6154 §3) and the new
+//! mailbox's id (RFC 8474 §4.2).
 
 use yubin_types::{MailboxName, SpecialUse};
 
+use super::select::mailbox_id;
 use crate::imap::ask::{Answer, Ask, Subscription};
 use crate::imap::command::{Allowed, Command, Completion, Context, Parse, Reject, Running, Turn};
 use crate::imap::parser::{Parsed, Parser};
@@ -44,8 +46,12 @@ impl Running for Change {
         self.ask.take().map_or_else(Turn::broken, Turn::Ask)
     }
 
-    fn answer(&mut self, _answer: Answer, _cx: &mut Context<'_>) -> Turn {
-        Turn::Finish(Completion::ok(self.done))
+    fn answer(&mut self, answer: Answer, _cx: &mut Context<'_>) -> Turn {
+        let completion = Completion::ok(self.done);
+        Turn::Finish(match answer {
+            Answer::Created(id) => completion.with_code(mailbox_id(id)),
+            _ => completion,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! SELECT, EXAMINE, CLOSE (RFC 9051 §6.3.2, §6.3.3, §6.4.1), UNSELECT (RFC 3691), with CONDSTORE's parameter (RFC 7162 §3.1.8).
 
 use yubin_types::search::SearchKey;
-use yubin_types::{Flag, MailboxName, UidSet};
+use yubin_types::{Flag, MailboxId, MailboxName, UidSet};
 
 use super::expunge::Expunging;
 use crate::imap::ask::{Answer, Ask, Refusal, SelectedFacts};
@@ -106,7 +106,13 @@ fn describe(facts: &SelectedFacts, access: Access, out: &mut Output) {
     let mailbox = &facts.mailbox;
     out.text("* OK [UIDVALIDITY ").show(mailbox.uid_validity.0).text("] UIDs valid\r\n");
     out.text("* OK [UIDNEXT ").show(mailbox.uid_next).text("] Predicted next UID\r\n");
+    out.text("* OK [").text(&mailbox_id(mailbox.id)).text("] Id\r\n");
     out.text("* OK [HIGHESTMODSEQ ").show(mailbox.highest_modseq.0).text("] Highest\r\n");
+}
+
+/// RFC 8474 §4: an id that no other mailbox has, now or later, whatever the mailbox is called.
+pub(super) fn mailbox_id(id: MailboxId) -> String {
+    format!("MAILBOXID (F{})", id.0)
 }
 
 /// Expunges without saying so, then closes. Nothing is expunged where the mailbox was opened read-only.

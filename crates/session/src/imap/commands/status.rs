@@ -1,8 +1,9 @@
-//! STATUS (RFC 9051 §6.3.11, RFC 3501's RECENT) with SIZE (RFC 8438), HIGHESTMODSEQ (RFC 7162 §3.1.7) and the two items of
+//! STATUS (RFC 9051 §6.3.11, RFC 3501's RECENT) with SIZE (RFC 8438), HIGHESTMODSEQ (RFC 7162 §3.1.7), MAILBOXID (RFC 8474) and the two items of
 //! RFC 9208 §4.1.4, of which DELETED-STORAGE is summed over the messages flagged `\Deleted`.
 
 use yubin_types::{Flag, MailboxId, MailboxName, UidSet, search::SearchKey};
 
+use super::select::mailbox_id;
 use crate::imap::ask::{Answer, Ask, MailboxFacts, RowDetail};
 use crate::imap::command::{Allowed, Command, Completion, Context, Parse, Reject, Running, Turn};
 use crate::imap::output::Output;
@@ -26,9 +27,10 @@ pub(super) enum StatusItem {
     DeletedStorage,
     Size,
     HighestModSeq,
+    MailboxId,
 }
 
-const ITEMS: [(&str, StatusItem); 9] = [
+const ITEMS: [(&str, StatusItem); 10] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -38,6 +40,7 @@ const ITEMS: [(&str, StatusItem); 9] = [
     ("DELETED-STORAGE", StatusItem::DeletedStorage),
     ("SIZE", StatusItem::Size),
     ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
+    ("MAILBOXID", StatusItem::MailboxId),
 ];
 
 /// `(item item ...)`.
@@ -71,6 +74,7 @@ pub(super) fn write_status(mailbox: &MailboxFacts, items: &[StatusItem], deleted
             StatusItem::DeletedStorage => deleted_bytes,
             StatusItem::Size => mailbox.bytes,
             StatusItem::HighestModSeq => mailbox.highest_modseq.0,
+            StatusItem::MailboxId => return mailbox_id(mailbox.id),
         };
         let name = ITEMS.iter().find(|(_, known)| known == item).map_or("", |(name, _)| name);
         format!("{name} {value}")

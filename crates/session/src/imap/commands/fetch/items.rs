@@ -36,6 +36,10 @@ pub(super) enum Item {
     BodyStructure,
     ModSeq,
     SaveDate,
+    /// RFC 8474.
+    EmailId,
+    /// RFC 8474: none here.
+    ThreadId,
     Section(Section),
 }
 
@@ -106,6 +110,8 @@ fn parse_item(parser: &mut Parser<'_>, items: &mut Items) -> Parsed<()> {
         "BODYSTRUCTURE" => Item::BodyStructure,
         "MODSEQ" => Item::ModSeq,
         "SAVEDATE" => Item::SaveDate,
+        "EMAILID" => Item::EmailId,
+        "THREADID" => Item::ThreadId,
         "BODY" if !bracket => Item::Body,
         "BODY" => {
             items.marking = Marking::Seen;

@@ -236,6 +236,8 @@ impl Writer {
             Item::Size => out.text("RFC822.SIZE ").show(row.bytes),
             Item::ModSeq => out.text("MODSEQ (").show(row.modseq.0).text(")"),
             Item::SaveDate => out.text("SAVEDATE \"").text(&date_time(row.save_date, self.utc_offset)).text("\""),
+            Item::EmailId => out.text("EMAILID (").show(row.email_id).text(")"),
+            Item::ThreadId => out.text("THREADID NIL"),
             Item::Envelope | Item::Body | Item::BodyStructure => {
                 if let Some(tree) = &self.message.tree {
                     write_structure(item, tree, out);

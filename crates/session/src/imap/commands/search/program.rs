@@ -152,6 +152,9 @@ fn parse_key(parser: &mut Parser<'_>, charset: Charset, selected: &Selected) -> 
         "SENTSINCE" => SearchKey::SentSince(day(parser)?.0),
         "SAVEDBEFORE" => SearchKey::SavedBefore(hours(parser)?.start),
         "SAVEDON" => within(hours(parser)?, SearchKey::SavedSince, SearchKey::SavedBefore),
+        // No message has a THREADID, and an EMAILID that is none of ours is none that a message has.
+        "EMAILID" => object_id(parser)?.parse().map_or_else(|_| nothing(), SearchKey::EmailId),
+        "THREADID" => object_id(parser).map(|_| nothing())?,
         "SAVEDSINCE" => SearchKey::SavedSince(hours(parser)?.start),
         _ => return Err(Reject::Bad("Unknown search key")),
     };
@@ -179,6 +182,16 @@ fn plain_key(name: &str) -> Option<SearchKey> {
 
 fn keyword(parser: &mut Parser<'_>) -> Parsed<Flag> {
     Keyword::parse(parser.atom()?).map(Flag::Keyword).ok_or(Reject::Bad("Invalid keyword"))
+}
+
+/// RFC 8474 §7: letters, digits, `_` and `-`.
+fn object_id(parser: &mut Parser<'_>) -> Parsed<String> {
+    let id = parser.astring()?;
+    let sound = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !(1..=255).contains(&id.len()) || !id.iter().all(sound) {
+        return Err(Reject::Bad("Invalid object id"));
+    }
+    Ok(String::from_utf8_lossy(&id).into_owned())
 }
 
 /// RFC 5032: seconds, not 0.
@@ -268,6 +281,10 @@ mod tests {
         assert_eq!(parse("HEADER X-A \"\"").unwrap(), SearchKey::Header("X-A".into(), String::new()));
         assert_eq!(parse("SENTON \"02-Jan-1970\"").unwrap(), SearchKey::SentOn(1));
         assert_eq!(parse("MODSEQ \"/flags/\\\\draft\" all 62").unwrap(), SearchKey::ModSeq(ModSeq(62)));
+        let id = "000102030405060708090a0b0c0d0e0f";
+        assert_eq!(parse(&format!("EMAILID {id}")).unwrap(), SearchKey::EmailId(id.parse().unwrap()));
+        assert_eq!(parse("EMAILID M-1_a").unwrap(), nothing());
+        assert_eq!(parse("THREADID T1").unwrap(), nothing());
         assert_eq!(parse("UNKEYWORD $Junk").unwrap(), SearchKey::Not(flag("$Junk")));
     }
 
@@ -316,6 +333,8 @@ mod tests {
             "TEXT \"a",
             "MODSEQ",
             "HEADER a",
+            "EMAILID \"\"",
+            "THREADID a.b",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
