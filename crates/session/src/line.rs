@@ -1,7 +1,8 @@
 //! Command lines out of a stream, for SMTP and POP3: CRLF ends a line, in POP3 LF alone too, nothing else does, and a line is bounded.
 //!
 //! In SMTP, where lines of a message and of commands could be confused, a bare LF is told apart and ends the faulty line, so that a
-//! client that never sends CR is told so instead of left waiting. A line that outgrows its bound is dropped as it comes in: the reader holds at most the bound and one read of the driver.
+//! client that never sends CR is told so instead of left waiting. A line that outgrows its bound is dropped as it comes in: the reader
+//! holds at most the bound and one read of the driver.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;

@@ -102,7 +102,7 @@ pub const POP3_ERRORS_MAX: u32 = 20;
 /// How long a POP3 lock outlives the silence of its holder's front end, seconds.
 pub const POP3_LOCK_SECONDS: u64 = 10;
 
-/// Messages that one FETCH of texts sets `\\Seen` on before it shows them: a client that goes away meanwhile leaves so many at most that are
+/// Messages that one FETCH of texts sets `\Seen` on before it shows them: a client that goes away meanwhile leaves so many at most that are
 /// read without having been shown.
 pub const IMAP_SEEN_TOGETHER_MAX: usize = 20;
 /// Longest IMAP command line before login, octets.

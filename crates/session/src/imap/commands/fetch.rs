@@ -1,8 +1,8 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, CONDSTORE's parts of RFC 7162 §3.1.4, ids of RFC 8474 §5).
 //!
-//! Rows are asked for a frame at a time, a small one where `\Seen` is set, which is set for the whole frame before its texts are shown; then
-//! each message is written item by item ([`message`]). Octets are streamed: nothing of a body is gathered but the header fields that are chosen from. Headers that
-//! many messages need are read together.
+//! Rows are asked for a frame at a time, a small one where `\Seen` is set, which is set for the whole frame before its texts are shown;
+//! then each message is written item by item ([`message`]). Octets are streamed: nothing of a body is gathered but the header fields that
+//! are chosen from. Headers that many messages need are read together.
 //!
 //! A message that was expunged meanwhile is left out; with sequence numbers the command then ends with `NO [EXPUNGEISSUED]`.
 //! If the rim fails in the middle of a literal the connection is closed: there is no other way to tell.

@@ -1,5 +1,5 @@
-//! STATUS (RFC 9051 §6.3.11, RFC 3501's RECENT) with SIZE (RFC 8438), HIGHESTMODSEQ (RFC 7162 §3.1.7), MAILBOXID (RFC 8474) and the two items of
-//! RFC 9208 §4.1.4, of which DELETED-STORAGE is summed over the messages flagged `\Deleted`.
+//! STATUS (RFC 9051 §6.3.11, RFC 3501's RECENT) with SIZE (RFC 8438), HIGHESTMODSEQ (RFC 7162 §3.1.7), MAILBOXID (RFC 8474 §4.3) and
+//! the two items of RFC 9208 §4.1.4, of which DELETED-STORAGE is summed over the messages flagged `\Deleted`.
 
 use yubin_types::{Flag, MailboxId, MailboxName, UidSet, search::SearchKey};
 
