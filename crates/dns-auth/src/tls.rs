@@ -3,10 +3,13 @@
 //! | what holds for the host | check |
 //! |---|---|
 //! | nothing, or DANE without usable records | [`PeerCheck::Nothing`]: encryption against listeners, no more (RFC 7435) |
+//! | MTA-STS that is only tested | [`observed`]: any certificate, and what is wrong with it |
 //! | MTA-STS, or a route that asks for it | [`PeerCheck::WebPki`]: public authorities, the host's name |
 //! | DANE | [`PeerCheck::Dane`] |
 //!
 //! TLS 1.2 and 1.3. Making a configuration costs little; its sessions are resumed only among connections that share it.
+
+pub mod observed;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
+use yubin_dns_auth::tls::observed::Observation;
 use yubin_dns_auth::tls_rpt::result_of_handshake;
 use yubin_session::PlaintextLogin;
 use yubin_session::smtp::client::{self as smtp, Reply, StartTls, TimeLimits};
@@ -152,12 +153,17 @@ impl Connector {
         stream: TcpStream,
         clear: InClear,
     ) -> Result<(Stream, StartTls, Option<Tls>), NoConnection> {
-        let tls = |config: &Arc<ClientConfig>, name: &str| Tls { config: Arc::clone(config), name: server_name(name) };
+        let tls = |config: &Arc<ClientConfig>, name: &str| Tls {
+            config: Arc::clone(config),
+            name: server_name(name),
+            seen: None,
+        };
         match &hop.protection {
             Protection::Clear => Ok((Stream::Clear(stream), StartTls::Never, None)),
             Protection::Opportunistic if clear == InClear::Now => Ok((Stream::Clear(stream), StartTls::Never, None)),
             Protection::Opportunistic => {
-                Ok((Stream::Clear(stream), StartTls::WhenOffered, Some(tls(&self.any_certificate, &hop.name))))
+                let tls = watched(hop).unwrap_or_else(|| tls(&self.any_certificate, &hop.name));
+                Ok((Stream::Clear(stream), StartTls::WhenOffered, Some(tls)))
             }
             Protection::Encrypted => {
                 Ok((Stream::Clear(stream), StartTls::Required, Some(tls(&self.any_certificate, &hop.name))))
@@ -205,6 +211,21 @@ enum InClear {
 pub(crate) struct Tls {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) name: Option<ServerName<'static>>,
+    /// What is seen of a certificate that any may be.
+    pub(crate) seen: Option<Observation>,
+}
+
+impl Tls {
+    /// What is wrong with the certificate that was seen.
+    pub(crate) fn flaw(&self) -> Option<TlsResultType> {
+        Some(result_of_handshake(&self.seen.as_ref()?.error()?))
+    }
+}
+
+/// Any certificate, which is looked at where a policy is tested.
+fn watched(hop: &Hop) -> Option<Tls> {
+    let (config, seen) = hop.counted.as_ref()?.tested.as_ref()?.watch().ok()?;
+    Some(Tls { config: Arc::new(config), name: server_name(&hop.name), seen: Some(seen) })
 }
 
 fn server_name(host: &str) -> Option<ServerName<'static>> {

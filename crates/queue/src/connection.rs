@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     pub(crate) transactions: u32,
     /// Those who watch what is said.
     pub(crate) watch: Option<Watch>,
-    /// Why it is in clear though TLS was offered.
+    /// What is wrong with the certificate where a policy is tested, or why it is in clear though TLS was offered.
     pub(crate) tls_flaw: Option<TlsResultType>,
 }
 
@@ -95,7 +95,10 @@ impl Connection {
     /// Greets, protects, logs in.
     pub(crate) async fn open(&mut self, tls: Option<Tls>) -> Ready {
         match self.run(&mut NoMessage, tls.as_ref()).await {
-            Ok(Came::Ready) => Ready::Yes,
+            Ok(Came::Ready) => {
+                self.tls_flaw = tls.as_ref().and_then(Tls::flaw);
+                Ready::Yes
+            }
             Ok(Came::Failed(failure)) => {
                 self.client.answer(Answer::Quit);
                 // What is left to say is QUIT, to a server that may not listen.

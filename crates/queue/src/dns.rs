@@ -1,6 +1,6 @@
 //! [`MailHosts`] as the DNS knows them: MX and addresses, and what DANE and MTA-STS demand of a host's TLS.
 //!
-//! DANE goes first where both apply (RFC 8461 §2); a policy in testing mode demands nothing. Where a proof is broken or can't be had, the
+//! DANE goes first where both apply (RFC 8461 §2); a policy in testing mode demands nothing, and its sessions are counted by what it would have said. Where a proof is broken or can't be had, the
 //! host is left alone for now: a downgrade is what an attacker would want. IPv4 addresses are tried before IPv6 ones, because receivers
 //! judge IPv6 senders more severely.
 
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 use yubin_dns_auth::dane::{Decision, Target, decide};
 use yubin_dns_auth::mta_sts::{FetchConfig, Mode, MtaSts, Policy, StsLookup};
+use yubin_dns_auth::tls::observed::Authorities;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_dns_auth::tls_rpt::result_of_fetch;
 use yubin_dns_auth::{AddressScope, LookupError, Resolver, Route, Security, Validation};
@@ -37,6 +38,8 @@ pub struct Dns {
     mta_sts: MtaSts,
     /// Certificates that an authority vouches for.
     authorities: Arc<ClientConfig>,
+    /// The same, for certificates that are only looked at.
+    tested: Option<Authorities>,
 }
 
 impl Dns {
@@ -48,6 +51,7 @@ impl Dns {
         let fetch = FetchConfig { roots: Arc::clone(&roots), port: HTTPS_PORT, scope: AddressScope::Public };
         Ok(Dns {
             mta_sts: MtaSts::new(resolver.clone(), fetch)?,
+            tested: Authorities::new(Arc::clone(&roots)),
             authorities: Arc::new(client_config(PeerCheck::WebPki(roots))?),
             resolver,
             dnssec,
@@ -59,6 +63,13 @@ impl Dns {
             Dnssec::Validate => Validation::On,
             Dnssec::Ignore => Validation::Off,
         }
+    }
+
+    /// Under what sessions are counted of a policy that is only tested. Without authorities nobody can say what is wrong.
+    fn tested(&self, domain: &DomainName, policy: &Policy, host: &DomainName) -> Option<CountedTls> {
+        let flaw = (!policy.permits(host)).then_some(TlsResultType::ValidationFailure);
+        let tested = Some(self.tested.clone()?);
+        Some(CountedTls { tested, ..of_sts(domain, policy, flaw) })
     }
 
     /// What DANE demands; `None`: nothing.
@@ -131,8 +142,9 @@ impl MailHosts for Dns {
                     HostTls { demand: TlsPolicy::Excluded(why), counted: Some(of_sts(domain, &policy, flaw)) }
                 }
             }
-            // What is only tested is not held against the certificate, so nothing can be said of it.
-            StsLookup::Policy(_) => TlsPolicy::Opportunistic.into(),
+            StsLookup::Policy(policy) => {
+                HostTls { demand: TlsPolicy::Opportunistic, counted: self.tested(domain, &policy, host) }
+            }
             StsLookup::Nothing => HostTls {
                 demand: TlsPolicy::Opportunistic,
                 counted: Some(counted(domain, TlsPolicyType::NoPolicyFound, (Vec::new(), Vec::new()), None)),
@@ -163,12 +175,46 @@ fn counted(
 ) -> CountedTls {
     strings.truncate(limits::TLS_RPT_STRINGS_MAX);
     mx_hosts.truncate(limits::TLS_RPT_STRINGS_MAX);
-    CountedTls { policy: Arc::new(AppliedPolicy { domain: domain.clone(), kind, strings, mx_hosts }), flaw }
+    let policy = Arc::new(AppliedPolicy { domain: domain.clone(), kind, strings, mx_hosts });
+    CountedTls { policy, flaw, tested: None }
 }
 
 fn failure(error: LookupError) -> LookupFailure {
     match error {
         LookupError::NoDomain(_) | LookupError::NoData(_) => LookupFailure::NotFound,
         LookupError::Temporary(_) | LookupError::Bogus => LookupFailure::Temporary(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use yubin_dns_auth::mta_sts::Policy;
+    use yubin_dns_auth::{Resolver, ResolverConfig};
+    use yubin_types::DomainName;
+    use yubin_types::report::TlsResultType;
+
+    use super::{Dns, Dnssec};
+
+    #[test]
+    fn sessions_under_a_policy_that_is_tested_are_counted_if_somebody_can_say_what_is_wrong() {
+        let certificate = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap().cert.der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let dns = |roots: RootCertStore| {
+            let resolver = Resolver::new(&ResolverConfig::default()).unwrap();
+            Dns::new(resolver, Dnssec::Ignore, Arc::new(roots)).unwrap()
+        };
+        let policy = Policy::parse("version: STSv1\nmode: testing\nmx: mx.a.example\nmax_age: 86400\n").unwrap();
+        let name = |text: &str| DomainName::parse(text).unwrap();
+        let dns_of_one = dns(roots);
+        for (host, flaw) in [("mx.a.example", None), ("mx.b.example", Some(TlsResultType::ValidationFailure))] {
+            let counted = dns_of_one.tested(&name("a.example"), &policy, &name(host)).unwrap();
+            assert!(counted.tested.is_some());
+            assert_eq!((counted.flaw, counted.policy.mx_hosts.as_slice()), (flaw, &["mx.a.example".to_owned()][..]));
+        }
+        assert!(dns(RootCertStore::empty()).tested(&name("a.example"), &policy, &name("mx.a.example")).is_none());
     }
 }

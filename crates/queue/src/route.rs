@@ -9,6 +9,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use yubin_dns_auth::tls::observed::Authorities;
 use yubin_session::sasl::Credentials;
 use yubin_session::smtp::client::Reply;
 use yubin_types::report::{AppliedPolicy, TlsResultType};
@@ -75,6 +76,8 @@ pub struct CountedTls {
     pub policy: Arc<AppliedPolicy>,
     /// What is wrong with it, or with its proof, however the session goes.
     pub flaw: Option<TlsResultType>,
+    /// By whom certificates are looked at that it doesn't demand.
+    pub tested: Option<Authorities>,
 }
 
 impl From<TlsPolicy> for HostTls {

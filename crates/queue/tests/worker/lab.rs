@@ -44,7 +44,7 @@ pub fn cluster_secret() -> Secret {
 pub struct Zone {
     hosts: Arc<Mutex<BTreeMap<String, Hosts>>>,
     addresses: Arc<Mutex<BTreeMap<String, IpAddr>>>,
-    policies: Arc<Mutex<BTreeMap<String, TlsPolicy>>>,
+    policies: Arc<Mutex<BTreeMap<String, HostTls>>>,
 }
 
 impl Zone {
@@ -62,8 +62,8 @@ impl Zone {
         self.hosts.lock().insert(domain.to_owned(), Hosts::Nobody);
     }
 
-    pub fn policy(&self, host: &str, policy: TlsPolicy) {
-        self.policies.lock().insert(host.to_owned(), policy);
+    pub fn policy(&self, host: &str, policy: impl Into<HostTls>) {
+        self.policies.lock().insert(host.to_owned(), policy.into());
     }
 }
 
@@ -79,7 +79,7 @@ impl MailHosts for Zone {
         Err(LookupFailure::NotFound)
     }
     async fn tls_policy(&self, _: &DomainName, host: &DomainName, _: u16) -> HostTls {
-        self.policies.lock().get(host.as_str()).cloned().unwrap_or(TlsPolicy::Opportunistic).into()
+        self.policies.lock().get(host.as_str()).cloned().unwrap_or_else(|| TlsPolicy::Opportunistic.into())
     }
 }
 

@@ -19,3 +19,4 @@ mod signing;
 mod sink;
 mod sources;
 mod tls;
+mod tls_reports;
