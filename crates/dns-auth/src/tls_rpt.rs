@@ -11,6 +11,7 @@ use rustls::CertificateError;
 use yubin_types::report::{AppliedPolicy, TlsFailure, TlsResultType, TlsSessions};
 use yubin_types::{Address, DomainName, limits};
 
+use crate::https::HttpsUrl;
 use crate::mta_sts::FetchError;
 use crate::resolver::{LookupError, Resolver, Validation};
 
@@ -102,7 +103,7 @@ pub enum ReportTarget {
     /// By mail.
     Mail(Address),
     /// By POST to this `https:` address.
-    Https(String),
+    Https(HttpsUrl),
 }
 
 /// Where a domain wants its reports; empty if it wants none.
@@ -133,7 +134,7 @@ pub(crate) fn target(uri: &str) -> Option<ReportTarget> {
         let address = address.split('?').next().unwrap_or_default();
         return Address::parse(&decode_percent(address)?).ok().map(ReportTarget::Mail);
     }
-    uri.starts_with("https://").then(|| ReportTarget::Https(uri.to_owned()))
+    HttpsUrl::parse(uri).map(ReportTarget::Https)
 }
 
 /// `%21` and the like (RFC 3986 §2.1); nothing if it is malformed.
@@ -154,6 +155,7 @@ mod tests {
     use yubin_types::{Address, DomainName, limits};
 
     use super::{Counters, ReportTarget, targets};
+    use crate::https::HttpsUrl;
 
     fn policy(domain: &str) -> AppliedPolicy {
         AppliedPolicy {
@@ -202,7 +204,7 @@ mod tests {
         assert_eq!(of("v=TLSRPTv1;rua=mailto:reports@example.com"), [mail("reports@example.com")]);
         assert_eq!(
             of("v=TLSRPTv1; rua=mailto:a%2Cb@example.com, https://r.example/v1 ,ftp://x;"),
-            [ReportTarget::Https("https://r.example/v1".into())],
+            [ReportTarget::Https(HttpsUrl::parse("https://r.example/v1").unwrap())],
             "a comma can't stand in an address without quotes"
         );
         assert_eq!(of("v=TLSRPTv1; rua=mailto:a%2Bb@example.com?subject=x"), [mail("a+b@example.com")]);

@@ -4,7 +4,7 @@
 //! once ([RFD 0016](../../../docs/rfd/0016-reports.md)).
 //!
 //! - [`reporter`]: what is due, in pages; `progress`: how far a period is done; `gathering`: facts of one domain.
-//! - `letter`: a report as it is queued. `metrics`: what is counted.
+//! - `letter`: a report as it is queued; `poster`: one that is posted. `metrics`: what is counted.
 //!
 //! What it doesn't do: the text of reports and who wants them (`dns-auth`), what time they are about ([`yubin_proto::report_periods`]), delivery and
 //! signatures (`queue`).
@@ -12,6 +12,7 @@
 mod gathering;
 mod letter;
 mod metrics;
+mod poster;
 mod progress;
 pub mod reporter;
 

@@ -10,9 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
+use yubin_dns_auth::https::HttpsClient;
 use yubin_dns_auth::reports::addressees;
 use yubin_dns_auth::reports::dmarc::DmarcReport;
-use yubin_dns_auth::reports::{Organization, Period, tls};
+use yubin_dns_auth::reports::tls::TlsReport;
+use yubin_dns_auth::reports::{Organization, Period};
 use yubin_dns_auth::tls_rpt::{ReportTarget, report_targets};
 use yubin_dns_auth::verify::Verifier;
 use yubin_proto::report_facts::{FactPlace, FactsQuery, day_of};
@@ -25,6 +27,7 @@ use yubin_types::{Address, DomainName, GroupNumber, Refusal, Timestamp, limits};
 use crate::gathering::{Gathered, Gathering};
 use crate::letter::Identity;
 use crate::metrics::Metrics;
+use crate::poster::{Post, Poster};
 use crate::progress::{Done, KEY, Next, Progress};
 
 /// How often is looked whether something is due.
@@ -40,6 +43,8 @@ pub struct ReporterConfig {
     pub organization: Organization,
     /// How long this one leaves what is due to others.
     pub lateness: Duration,
+    /// How long a report is left alone that a server did not take by POST; then twice as long, and so on.
+    pub post_retry: Duration,
     /// The time.
     pub clock: Clock,
 }
@@ -50,6 +55,7 @@ pub struct Reporter {
     verifier: Verifier,
     config: ReporterConfig,
     metrics: Metrics,
+    poster: Arc<Poster>,
 }
 
 /// A part of a period that is due.
@@ -63,6 +69,12 @@ struct Part {
     since: Timestamp,
 }
 
+/// A report that is written, and the ways that it goes.
+struct Letter {
+    mail: Option<(Vec<u8>, Vec<Address>)>,
+    posts: Vec<Post>,
+}
+
 /// Why a report can't be sent now.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
@@ -73,14 +85,25 @@ enum SendError {
 }
 
 impl Reporter {
-    /// A reporter that asks this verifier's resolver.
+    /// A reporter that asks this verifier's resolver, and posts with this client: what it posts to are addresses of strangers.
     #[must_use]
-    pub fn new(store: Arc<StoreClient>, verifier: Verifier, config: ReporterConfig, metrics: Metrics) -> Reporter {
-        Reporter { store, verifier, config, metrics }
+    pub fn new(
+        store: Arc<StoreClient>,
+        (verifier, client): (Verifier, HttpsClient),
+        config: ReporterConfig,
+        metrics: Metrics,
+    ) -> Reporter {
+        let poster = Poster::new(client, verifier.resolver().clone(), config.post_retry, metrics.clone());
+        Reporter { store, verifier, config, metrics, poster }
     }
 
     /// Sends what is due until it is stopped. What is interrupted is done again by whoever comes next.
     pub async fn run(self, stop: CancellationToken) {
+        self.send_until(&stop).await;
+        self.poster.stop().await;
+    }
+
+    async fn send_until(&self, stop: &CancellationToken) {
         let news = self.store.subscribe(GroupNumber::DIRECTORY, &[Topic::Directory.number()]);
         while !stop.is_cancelled() {
             let wait = tokio::select! {
@@ -204,7 +227,7 @@ impl Reporter {
                 ("failed", 0)
             }
             Ok(None) => ("unwanted", 0),
-            Ok(Some((message, to))) => match self.queue(hosted, &identity, kind, (message, &to)).await? {
+            Ok(Some(letter)) => match self.deliver(hosted, &identity, kind, letter).await? {
                 Err(refusal) => {
                     tracing::warn!(domain.name = %domain, %refusal, "a report can't be queued");
                     ("refused", 0)
@@ -219,14 +242,14 @@ impl Reporter {
         Ok(sent)
     }
 
-    /// The message and whom it goes to; none if nobody wants it.
+    /// The report and whom it goes to; none if nobody wants it.
     async fn written(
         &self,
         domain: &DomainName,
         period: Period,
         identity: &Identity,
         gathered: Gathered,
-    ) -> Result<Option<(Vec<u8>, Vec<Address>)>, String> {
+    ) -> Result<Option<Letter>, String> {
         let (organization, id) = (&self.config.organization, identity.text());
         match gathered {
             Gathered::Mail { rows, policy, .. } => {
@@ -243,19 +266,50 @@ impl Reporter {
                     return Err(format!("it has {} bytes, more than is wanted", report.packed_bytes()));
                 }
                 let message = report.message(&to).map_err(|error| error.to_string())?;
-                Ok(Some((message, to)))
+                Ok(Some(Letter { mail: Some((message, to)), posts: Vec::new() }))
             }
             Gathered::Sessions(sessions) => {
                 let wishes =
                     report_targets(self.verifier.resolver(), domain).await.map_err(|error| error.to_string())?;
-                let to: Vec<Address> = wishes.into_iter().filter_map(by_mail).collect();
-                if to.is_empty() {
+                if wishes.is_empty() {
                     return Ok(None);
                 }
-                let message = tls::message(organization, domain, period, &id, sessions, &to);
-                Ok(Some((message.map_err(|error| error.to_string())?, to)))
+                let report = TlsReport::new(organization, domain, period, &id, sessions);
+                let report = report.map_err(|error| error.to_string())?;
+                let (mut to, mut posts) = (Vec::new(), Vec::new());
+                for wish in wishes {
+                    match wish {
+                        ReportTarget::Mail(address) => to.push(address),
+                        ReportTarget::Https(to) => {
+                            let (domain, body) = (domain.clone(), report.packed());
+                            posts.push(Post { to, domain, id: id.clone(), end: period.end, body });
+                        }
+                    }
+                }
+                let mail = if to.is_empty() {
+                    None
+                } else {
+                    Some((report.message(&to).map_err(|error| error.to_string())?, to))
+                };
+                Ok(Some(Letter { mail, posts }))
             }
         }
+    }
+
+    /// Queues the message, then posts what is to be posted: what can't be queued now comes again.
+    async fn deliver(
+        &self,
+        hosted: &Hosted,
+        identity: &Identity,
+        kind: ReportKind,
+        letter: Letter,
+    ) -> Result<Result<(), Refusal>, SendError> {
+        let queued = match letter.mail {
+            Some((message, to)) => self.queue(hosted, identity, kind, (message, &to)).await?,
+            None => Ok(()),
+        };
+        letter.posts.into_iter().for_each(|post| self.poster.take(post));
+        Ok(queued)
     }
 
     async fn queue(
@@ -283,13 +337,6 @@ impl Reporter {
 impl std::fmt::Debug for Reporter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reporter").field("organization", &self.config.organization).finish_non_exhaustive()
-    }
-}
-
-fn by_mail(target: ReportTarget) -> Option<Address> {
-    match target {
-        ReportTarget::Mail(address) => Some(address),
-        ReportTarget::Https(_) => None,
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
+use yubin_dns_auth::https::HttpsClient;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
 use yubin_dns_auth::verify::Verifier;
-use yubin_dns_auth::{Resolver, ResolverConfig};
+use yubin_dns_auth::{AddressScope, Resolver, ResolverConfig};
 use yubin_proto::StoreClient;
 use yubin_queue::{
     Dns, Dnssec, MailHosts, PermittedAddresses, QueueConfig, SmartHost, SmartHostName, SmartHostTls, TlsReports,
@@ -67,9 +68,12 @@ pub(crate) fn reporter(
 ) -> anyhow::Result<Option<Reporter>> {
     let Some(organization) = config.reports.organization(&config.hostname)? else { return Ok(None) };
     let lateness = Duration::from_secs(limits::REPORT_TAKEOVER_SECONDS) * worker.rank("reports");
-    let told = ReporterConfig { organization, lateness, clock: StoreSettings::system_clock() };
+    let post_retry = Duration::from_secs(limits::REPORT_POST_RETRY_SECONDS);
+    let told = ReporterConfig { organization, lateness, post_retry, clock: StoreSettings::system_clock() };
     let verifier = Verifier::new(resolver).context("reports")?;
-    Ok(Some(Reporter::new(Arc::clone(store), verifier, told, Metrics::register(registry))))
+    // What strangers publish must not lead to machines of this network.
+    let client = HttpsClient::new(Arc::new(system_roots()), AddressScope::Public).context("reports")?;
+    Ok(Some(Reporter::new(Arc::clone(store), (verifier, client), told, Metrics::register(registry))))
 }
 
 /// What the worker is told of mail hosts.

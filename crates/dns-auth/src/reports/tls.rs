@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use bytes::Bytes;
 use mail_auth::report::tlsrpt as library;
 use serde_json::Value;
 use yubin_types::report::{AppliedPolicy, TlsFailure, TlsPolicyType, TlsResultType, TlsSessions};
@@ -50,38 +51,66 @@ impl Sessions {
     }
 }
 
-/// Writes the message to these.
-///
-/// # Errors
-/// Writing fails, which memory doesn't.
-pub fn message(
-    organization: &Organization,
-    domain: &DomainName,
-    period: Period,
-    id: &str,
-    sessions: Sessions,
-    to: &[Address],
-) -> io::Result<Vec<u8>> {
-    let Organization { name, from, contact } = organization;
-    let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    let from_address = from.to_string();
-    let report = library::TlsReport {
-        organization_name: Some(name.clone()),
-        date_range: library::DateRange::from_timestamps(seconds(period.begin.seconds()), seconds(period.last_second())),
-        contact_info: Some(if contact.is_empty() { from_address.clone() } else { contact.clone() }),
-        report_id: id.to_owned(),
-        policies: sessions.policies.into_iter().map(policy).collect(),
-    };
-    let mut json = serde_json::to_value(&report)?;
-    leave_out(&mut json);
-    let packed = gzip(&json.to_string())?;
-    let to: Vec<String> = to.iter().map(ToString::to_string).collect();
-    let mut message = Vec::new();
-    let addresses = to.iter().map(String::as_str);
-    let (domain, submitter) = (domain.to_string(), from.domain.to_string());
-    let from = (name.as_str(), from_address.as_str());
-    report.write_rfc5322_from_bytes(&domain, &submitter, from, addresses, &packed, &mut message)?;
-    Ok(message)
+/// The media type of a packed report (RFC 8460 §6.4).
+pub const PACKED_TYPE: &str = "application/tlsrpt+gzip";
+
+/// A report that is written.
+#[derive(Debug)]
+pub struct TlsReport {
+    report: library::TlsReport,
+    packed: Bytes,
+    domain: DomainName,
+    from: (String, Address),
+}
+
+impl TlsReport {
+    /// Writes the report of an organization on a domain.
+    ///
+    /// # Errors
+    /// Writing fails, which memory doesn't.
+    pub fn new(
+        organization: &Organization,
+        domain: &DomainName,
+        period: Period,
+        id: &str,
+        sessions: Sessions,
+    ) -> io::Result<TlsReport> {
+        let Organization { name, from, contact } = organization;
+        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        let range = (seconds(period.begin.seconds()), seconds(period.last_second()));
+        let report = library::TlsReport {
+            organization_name: Some(name.clone()),
+            date_range: library::DateRange::from_timestamps(range.0, range.1),
+            contact_info: Some(if contact.is_empty() { from.to_string() } else { contact.clone() }),
+            report_id: id.to_owned(),
+            policies: sessions.policies.into_iter().map(policy).collect(),
+        };
+        let mut json = serde_json::to_value(&report)?;
+        leave_out(&mut json);
+        let packed = Bytes::from(gzip(&json.to_string())?);
+        Ok(TlsReport { report, packed, domain: domain.clone(), from: (name.clone(), from.clone()) })
+    }
+
+    /// As it is posted: JSON, packed (RFC 8460 §5.1).
+    #[must_use]
+    pub fn packed(&self) -> Bytes {
+        self.packed.clone()
+    }
+
+    /// The message to these.
+    ///
+    /// # Errors
+    /// Writing fails, which memory doesn't.
+    pub fn message(&self, to: &[Address]) -> io::Result<Vec<u8>> {
+        let (name, from) = &self.from;
+        let to: Vec<String> = to.iter().map(ToString::to_string).collect();
+        let addresses = to.iter().map(String::as_str);
+        let (domain, submitter, address) = (self.domain.to_string(), from.domain.to_string(), from.to_string());
+        let from = (name.as_str(), address.as_str());
+        let mut message = Vec::new();
+        self.report.write_rfc5322_from_bytes(&domain, &submitter, from, addresses, &self.packed, &mut message)?;
+        Ok(message)
+    }
 }
 
 fn policy((policy, counts): (AppliedPolicy, Counts)) -> library::Policy {
@@ -149,7 +178,7 @@ mod tests {
     use yubin_types::{Address, DomainName, Timestamp};
 
     use super::super::{Organization, Period};
-    use super::{Sessions, message};
+    use super::{Sessions, TlsReport};
 
     fn name(text: &str) -> DomainName {
         DomainName::parse(text).unwrap()
@@ -183,7 +212,8 @@ mod tests {
         };
         let period = Period { begin: Timestamp::from_seconds(86_400), end: Timestamp::from_seconds(2 * 86_400) };
         let to = [Address::parse("tlsrpt@a.example").unwrap()];
-        let message = message(&organization, &name("a.example"), period, "abc", all, &to).unwrap();
+        let report = TlsReport::new(&organization, &name("a.example"), period, "abc", all).unwrap();
+        let message = report.message(&to).unwrap();
         let read = library::TlsReport::parse_rfc5322(&message, 1 << 20).unwrap();
         assert_eq!(read.contact_info.as_deref(), Some("tls@host.example"));
         assert_eq!(read.date_range.end_datetime.to_rfc3339(), "1970-01-02T23:59:59Z");

@@ -1,7 +1,7 @@
-//! One page over HTTPS, as keys of issuers are fetched.
+//! One page over HTTPS, as keys of issuers are fetched, and one that is posted, as reports are.
 
 use yubin_dns_auth::AddressScope;
-use yubin_dns_auth::https::{HttpsClient, HttpsError, Page};
+use yubin_dns_auth::https::{HttpsClient, HttpsError, HttpsUrl, Page};
 use yubin_types::DomainName;
 
 use crate::dns_server::{DnsServer, Signing, Zone};
@@ -42,4 +42,26 @@ async fn anything_else_is_no_page() {
     assert!(matches!(fetch("none.signed.test", json("200 OK", "{}")).await, Err(HttpsError::Host(_))));
     let (outcome, _) = get(AddressScope::Public, "login.signed.test", json("200 OK", "{}")).await;
     assert_eq!(outcome, Err(HttpsError::Address));
+}
+
+#[tokio::test]
+async fn a_report_is_posted_and_what_is_no_success_is_told() {
+    let authority = Authority::new();
+    let answers = ["201 Created", "302 Found", "503 Service Unavailable"].map(|status| answer(status, "text/html", "<p>"));
+    let server = Https::start(&authority.issue("web.signed.test", 2000..2100), answers.to_vec()).await;
+    let dns =
+        DnsServer::start(&[Zone("signed.test.", Signing::Signed, "web IN A 127.0.0.1\nother IN A 127.0.0.1\n")]).await;
+    let client = HttpsClient::new(authority.roots(), AddressScope::Any).unwrap();
+    let post = async |client: &HttpsClient, name: &str| {
+        let url = HttpsUrl::parse(&format!("https://{name}:{}/v1?a=b", server.address.port())).unwrap();
+        client.post(&dns.resolver(), &url, "application/tlsrpt+gzip", vec![0x1f, 0x8b, 0, 0xff].into()).await
+    };
+    assert_eq!(post(&client, "web.signed.test").await, Ok(()));
+    assert_eq!(post(&client, "web.signed.test").await, Err(HttpsError::Reply("status 302".to_owned())));
+    assert_eq!(post(&client, "web.signed.test").await, Err(HttpsError::Reply("status 503".to_owned())));
+    assert!(matches!(post(&client, "other.signed.test").await, Err(HttpsError::Tls(_))), "nobody vouches for it");
+    let public = HttpsClient::new(authority.roots(), AddressScope::Public).unwrap();
+    assert_eq!(post(&public, "web.signed.test").await, Err(HttpsError::Address));
+    assert_eq!(server.bodies(), vec![vec![0x1f, 0x8b, 0, 0xff]; 3]);
+    assert!(server.requests()[0].starts_with("POST /v1?a=b HTTP/1.1\r\n"), "{:?}", server.requests());
 }

@@ -79,7 +79,7 @@ impl Identity {
 /// An HTTPS server that gives each connection the next of its answers, and after the last one that again.
 pub(crate) struct Https {
     pub(crate) address: SocketAddr,
-    requests: Arc<std::sync::Mutex<Vec<String>>>,
+    requests: Arc<std::sync::Mutex<Vec<(String, Vec<u8>)>>>,
     task: JoinHandle<()>,
 }
 
@@ -103,7 +103,12 @@ impl Https {
                     }
                     request.push(byte[0]);
                 }
-                log.lock().unwrap().push(String::from_utf8(request).unwrap());
+                let head = String::from_utf8(request).unwrap();
+                let mut body = vec![0; length(&head)];
+                if stream.read_exact(&mut body).await.is_err() {
+                    continue;
+                }
+                log.lock().unwrap().push((head, body));
                 let answer = answers.get(number).or(answers.last()).unwrap();
                 let _ = stream.write_all(answer).await;
                 let _ = stream.shutdown().await;
@@ -112,8 +117,14 @@ impl Https {
         Https { address, requests, task }
     }
 
+    /// The heads of the requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.requests.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
+    }
+
+    /// Their bodies.
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        self.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 }
 
@@ -121,6 +132,13 @@ impl Drop for Https {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// How long the body is that comes with this head.
+fn length(head: &str) -> usize {
+    let head = head.to_lowercase();
+    let told = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    told.map_or(0, |told| told.trim().parse().unwrap())
 }
 
 /// An answer with this status line and type.

@@ -55,6 +55,18 @@ pub const REPORT_SOURCES_KEPT_MAX: usize = 100;
 pub const REPORT_DAYS_MAX: u32 = 30;
 /// Reports of others that are shown of one domain.
 pub const REPORTS_SHOWN_MAX: usize = 1_000;
+/// Longest `https:` address that a report is posted to, bytes; others are passed over.
+pub const HTTPS_URL_BYTES_MAX: usize = 2_000;
+/// One attempt to post a report, seconds.
+pub const REPORT_POST_SECONDS_MAX: u64 = 30;
+/// Reports that are posted at the same time.
+pub const REPORT_POSTS_AT_ONCE: usize = 16;
+/// Reports that wait to be posted, those that will be tried again among them; more are dropped and counted.
+pub const REPORT_POSTS_MAX: usize = 2_000;
+/// Bytes of all of them together: what one has more than its share, the others must have less.
+pub const REPORT_POSTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long a report is left alone after the first attempt to post it failed, seconds; twice as long after each further one.
+pub const REPORT_POST_RETRY_SECONDS: u64 = 300;
 /// How long a report is tried to be delivered, seconds (RFC 8460 §5.3: a day).
 pub const REPORT_LIFETIME_SECONDS: u64 = 86_400;
 
