@@ -19,6 +19,7 @@ over_both_transports! {
     outgoing_mail_is_traced_through_its_attempts,
     refused_logins_are_traced_and_those_of_a_flood_added_up,
     connections_that_are_turned_away_are_traced,
+    sessions_of_which_nothing_came_are_traced,
 }
 
 const ANN: &str = "u0@home.example";
@@ -141,4 +142,50 @@ fn connections_that_are_turned_away_are_traced(transport: Transport) {
     let events = happened(&world, "127.0.0.1", 1);
     assert_eq!(told(&events, "what"), ["turned away"]);
     assert!(told(&events, "text")[0].starts_with("421 4.7.0 Too many connections from 127.0.0.1"), "{events:?}");
+}
+
+/// What a client's sessions did wrong is found by its address, a line for each; one that says goodbye did nothing wrong.
+fn sessions_of_which_nothing_came_are_traced(transport: Transport) {
+    let mut world = Outside::start(transport, &[HOME]).unwrap();
+    let (smtp, submission) = (world.system.port("smtp").unwrap(), world.system.port("submission").unwrap());
+    Smtp::hello(smtp).unwrap().expect("QUIT", "221").unwrap();
+    drop(Smtp::connect(smtp).unwrap());
+
+    let mut session = Smtp::hello(submission).unwrap();
+    session.expect("MAIL FROM:<u0@home.example>", "530 5.7.0").unwrap();
+    session.expect("QUIT", "221").unwrap();
+    let mut session = Smtp::connect(smtp).unwrap();
+    assert!((0..100).any(|_| session.command("FOO").unwrap().contains("421 4.7.0 Too many errors")));
+    let mut session = Smtp::hello(smtp).unwrap();
+    let refused = session.send("a@far.example", ANN, b"Subject: x\r\n\r\nbare\nline end\r\n").unwrap();
+    assert!(refused.starts_with("554 5.6.0"), "{refused}");
+    session.expect("QUIT", "221").unwrap();
+    // Somebody who speaks no TLS after STARTTLS.
+    let mut session = Smtp::hello(smtp).unwrap();
+    session.expect("STARTTLS", "220").unwrap();
+    session.bytes(b"NOOP NOOP NOOP NOOP NOOP NOOP\r\n").unwrap_err();
+    drop(session);
+
+    let events = happened(&world, "127.0.0.1", 4);
+    let mut texts = told(&events, "text");
+    texts.sort();
+    assert_eq!(texts.len(), 4, "{texts:?}");
+    assert_eq!(
+        texts[0],
+        "421 4.7.0 Too many errors; closing connection (the last error: 500 5.5.1 Command unrecognized)"
+    );
+    assert_eq!(texts[1], "530 5.7.0 Must issue a STARTTLS command first");
+    assert!(texts[2].starts_with("554 5.6.0 Message refused: it holds a bare CR or LF"), "{texts:?}");
+    assert!(texts[3].starts_with("TLS handshake failed: "), "{texts:?}");
+    assert!(told(&events, "what").iter().all(|what| what == "turned away"), "{events:?}");
+
+    // A scanner fills the log with no more than a few lines and a sum.
+    for _ in 0..50 {
+        Smtp::connect(smtp).unwrap().expect("GET / HTTP/1.1", "554 5.5.1").unwrap();
+    }
+    world.system.running.terminate(WITHIN).unwrap();
+    world.system.start_again().unwrap();
+    let events = happened(&world, "127.0.0.1", 5);
+    let counts: Vec<u64> = events.iter().map(|event| event["count"].as_u64().unwrap()).collect();
+    assert!(counts.len() <= 22 && counts.iter().sum::<u64>() == 54, "{counts:?}");
 }

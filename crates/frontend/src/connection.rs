@@ -297,13 +297,15 @@ impl Service {
         self.drive(session, ImapRim::new(connection), transport).await
     }
 
-    async fn drive<S: Session, R: Rim<S>>(&self, session: S, rim: R, mut transport: Transport<TcpStream>) -> Ended
+    async fn drive<S: Session, R: Rim<S>>(&self, mut session: S, rim: R, mut transport: Transport<TcpStream>) -> Ended
     where
         S::Ask: Send,
     {
         let mut rim = Timed { rim, asks: self.shared.metrics.asks(self.listener.protocol.name()) };
-        let ended = drive(session, &mut rim, &mut transport, self.tls.as_ref(), &self.shared.drain).await;
-        Rim::<S>::close(&mut rim).await;
+        let ended = drive(&mut session, &mut rim, &mut transport, self.tls.as_ref(), &self.shared.drain).await;
+        // A handshake that failed is told by itself.
+        let fault = if matches!(ended, Ended::Handshake(_)) { None } else { session.fault() };
+        Rim::<S>::close(&mut rim, fault).await;
         ended
     }
 }
@@ -335,7 +337,7 @@ where
         self.rim.event()
     }
 
-    fn close(&mut self) -> impl Future<Output = ()> + Send {
-        self.rim.close()
+    fn close(&mut self, fault: Option<String>) -> impl Future<Output = ()> + Send {
+        self.rim.close(fault)
     }
 }

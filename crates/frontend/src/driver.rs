@@ -38,8 +38,8 @@ pub(crate) trait Rim<S: Session>: Send {
     /// Waits for something that the session must be told unasked. May be dropped and called again at any time without losing news.
     fn event(&mut self) -> impl Future<Output = S::Answer> + Send;
 
-    /// The session is over: gives back what it held.
-    fn close(&mut self) -> impl Future<Output = ()> + Send;
+    /// The session is over, perhaps by a fault of the peer: gives back what it held.
+    fn close(&mut self, fault: Option<String>) -> impl Future<Output = ()> + Send;
 }
 
 /// How a connection came to its end.
@@ -55,7 +55,7 @@ pub(crate) enum Ended {
 
 /// Runs a session to its end.
 pub(crate) async fn drive<S, R, T>(
-    mut session: S,
+    session: &mut S,
     rim: &mut R,
     transport: &mut Transport<T>,
     tls: Option<&TlsAcceptor>,
@@ -71,7 +71,7 @@ where
         let outcome = match session.next(now()) {
             Step::Write(bytes) => peer.write(bytes).await,
             Step::Ask(ask) => peer.asking(rim.ask(ask)).await.map(|answer| session.answer(answer)),
-            Step::Read { seconds_max } => peer.read(&mut session, rim, Duration::from_secs(seconds_max)).await,
+            Step::Read { seconds_max } => peer.read(session, rim, Duration::from_secs(seconds_max)).await,
             Step::StartTls => match peer.start_tls(tls).await {
                 Ok(Ok(facts)) => {
                     session.tls_started(facts);

@@ -128,7 +128,7 @@ impl Rim<ImapSession> for ImapRim {
         }
     }
 
-    async fn close(&mut self) {
+    async fn close(&mut self, _: Option<String>) {
         self.user = None;
     }
 }

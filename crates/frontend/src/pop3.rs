@@ -112,7 +112,7 @@ impl Rim<Pop3Session> for Pop3Rim {
             Ask::Body { uid, offset, bytes_max } => self.body(uid, offset, bytes_max).await,
             Ask::Commit { uids } => self.commit(uids).await,
             Ask::Release => {
-                Rim::<Pop3Session>::close(self).await;
+                Rim::<Pop3Session>::close(self, None).await;
                 Ok(Answer::Released)
             }
         };
@@ -129,7 +129,7 @@ impl Rim<Pop3Session> for Pop3Rim {
         }
     }
 
-    async fn close(&mut self) {
+    async fn close(&mut self, _: Option<String>) {
         if let Some(maildrop) = self.maildrop.take() {
             maildrop.lock.release().await;
         }

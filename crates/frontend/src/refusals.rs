@@ -2,8 +2,9 @@
 //!
 //! What the client was told is written down, one by one while [`yubin_policy::refusals`] says so, and else added up, a line a minute: a
 //! front end under attack writes no more than that. User names that are no addresses are not written down. Said of logins to send, to fetch
-//! and to read; of connections that have more than their network's share, that are none of ours on LMTP, or that can't agree on TLS. What
-//! is refused from MAIL on is in [`crate::smtp`]'s records.
+//! and to read; of connections that have more than their network's share, that are none of ours on LMTP, that can't agree on TLS, or of which
+//! nothing came by a fault of the peer: commands out of place, silence, octets that no message may hold. What is refused from MAIL on is in
+//! [`crate::smtp`]'s records.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -282,10 +282,13 @@ impl Rim<SmtpSession> for SmtpRim {
         std::future::pending().await
     }
 
-    async fn close(&mut self) {
+    async fn close(&mut self, fault: Option<String>) {
         self.transaction = None;
     }
 }
+        if let Some(why) = fault {
+            self.connection.shared.refusals.connection(self.connection.client(), why);
+        }
 
 /// The store could not be asked, or not be asked in time.
 fn unavailable(error: &StoreError) -> SmtpReply {

@@ -15,6 +15,7 @@
 //! - `violation`: what a peer can do wrong, and the reply that the RFC names.
 
 mod answers;
+mod blame;
 pub mod client;
 mod command;
 mod commands;

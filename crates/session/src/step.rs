@@ -96,4 +96,9 @@ pub trait Session {
 
     /// The server is shutting down: finish what was accepted, then say goodbye. Never cuts a command in the middle.
     fn drain(&mut self);
+
+    /// What the peer did wrong so that nothing came of the session, in the words that it was told; asked when the session is over.
+    fn fault(&self) -> Option<String> {
+        None
+    }
 }

@@ -101,7 +101,7 @@ impl Rim<Script> for Echo {
         "event"
     }
 
-    async fn close(&mut self) {}
+    async fn close(&mut self, _: Option<String>) {}
 }
 
 fn write(text: &'static str) -> Step<&'static str> {
@@ -109,11 +109,11 @@ fn write(text: &'static str) -> Step<&'static str> {
 }
 
 /// Runs a session against the near end of a pipe; gives the far end.
-fn run(session: Script, mut rim: Echo, drain: CancellationToken) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
+fn run(mut session: Script, mut rim: Echo, drain: CancellationToken) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
     let (near, far) = tokio::io::duplex(1024 * 1024);
     let driven = tokio::spawn(async move {
         let mut transport = Transport::Clear(near);
-        drive(session, &mut rim, &mut transport, None, &drain).await
+        drive(&mut session, &mut rim, &mut transport, None, &drain).await
     });
     (far, driven)
 }
@@ -215,13 +215,13 @@ async fn what_was_sent_in_clear_before_the_handshake_is_no_part_of_it() {
         crate::TlsSource::SelfSigned { directory: directory.path().to_owned(), names: vec!["localhost".into()] };
     let (tls, _) = crate::tls::Tls::load(&source).unwrap();
     let acceptor = tls.acceptor(crate::Protocol::Mx).unwrap();
-    let (session, log) = Script::new([Step::Read { seconds_max: 60 }, write("220 go\r\n"), Step::StartTls]);
+    let (mut session, log) = Script::new([Step::Read { seconds_max: 60 }, write("220 go\r\n"), Step::StartTls]);
     let (near, mut far) = tokio::io::duplex(64 * 1024);
     // An attacker's command behind STARTTLS comes with it, or where the handshake should begin: never after it.
     far.write_all(b"STARTTLS\r\n").await.unwrap();
     let driven = tokio::spawn(async move {
         let mut transport = Transport::Clear(near);
-        drive(session, &mut Echo::default(), &mut transport, Some(&acceptor), &CancellationToken::new()).await
+        drive(&mut session, &mut Echo::default(), &mut transport, Some(&acceptor), &CancellationToken::new()).await
     });
     let mut go = [0; 8];
     far.read_exact(&mut go).await.unwrap();

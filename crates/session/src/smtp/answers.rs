@@ -40,7 +40,7 @@ impl SmtpSession {
                 self.tally.login_failures += u32::from(reply.is_permanent());
                 self.refused(&reply);
                 if self.tally.login_failures >= limits::LOGIN_FAILURES_MAX {
-                    self.close("421 4.7.0 Too many failed logins; closing connection");
+                    self.dismiss("421 4.7.0 Too many failed logins; closing connection");
                 }
             }
             _ => self.unexpected(),
@@ -51,6 +51,7 @@ impl SmtpSession {
         match answer {
             Answer::Accepted => {
                 self.tally.transactions += 1;
+                self.blame.settle();
                 match wishes.priority.filter(|asked| *asked != mail.handling.priority) {
                     // RFC 6710 §4.1: the new one is told.
                     Some(_) => {
@@ -109,7 +110,7 @@ impl SmtpSession {
         self.tally.unreported += u32::from(reply.is_permanent());
         self.refused(reply);
         if self.tally.refused_recipients > limits::SMTP_REFUSED_RECIPIENTS_MAX {
-            self.close("421 4.7.0 Too many refused recipients; closing connection");
+            self.dismiss("421 4.7.0 Too many refused recipients; closing connection");
         }
     }
 
@@ -193,6 +194,7 @@ impl SmtpSession {
 
     /// Whoever brings mail may make mistakes anew.
     fn forgive(&mut self) {
+        self.blame.settle();
         self.tally.errors = 0;
         self.tally.idle_commands = 0;
     }

@@ -168,7 +168,7 @@ impl SmtpSession {
             message.read(self.input.bytes_mut());
         }
         if message.beyond_patience() {
-            self.close("552 5.3.4 Error: message file too big; closing connection");
+            self.dismiss("552 5.3.4 Error: message file too big; closing connection");
             return None;
         }
         if message.newly_faulty() {
@@ -202,6 +202,7 @@ impl SmtpSession {
                     Reason::Violation(violation) => self.violated(violation),
                     Reason::Fault(fault) => {
                         (0..replies.0).for_each(|_| self.say(fault.reply()));
+                        self.blame.note(fault.reply());
                         self.count_error();
                     }
                     Reason::Rim(reply) => self.refused_each(replies, &reply),

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 use yubin_types::{SmtpReply, Timestamp, limits};
 
+use super::blame::Blame;
 use super::command::Chunk;
 use super::contract::{Answer, Ask, Config, Mail, Recipient};
 use super::receive::Message;
@@ -36,6 +37,7 @@ pub struct SmtpSession {
     pub(super) phase: Phase,
     pub(super) input: Input,
     pub(super) tally: Tally,
+    pub(super) blame: Blame,
     pub(super) output: BytesMut,
     peer: Peer,
     running: Running,
@@ -183,6 +185,7 @@ impl SmtpSession {
             phase: Phase::Start,
             input: Input::default(),
             tally: Tally::default(),
+            blame: Blame::default(),
             output: BytesMut::new(),
             peer: Peer::Present,
             running: Running::Normally,
@@ -199,6 +202,7 @@ impl SmtpSession {
     /// A breach of the protocol: tells it, counts it. Call it last: it may close the session.
     pub(super) fn violated(&mut self, violation: Violation) {
         self.say(violation.reply());
+        self.blame.violated(violation);
         match violation.then() {
             Then::Count => self.count_error(),
             Then::Forgive => {}
@@ -213,7 +217,7 @@ impl SmtpSession {
         self.tally.errors += 1;
         self.tally.unreported += 1;
         if self.tally.errors > limits::SMTP_ERRORS_MAX {
-            self.close("421 4.7.0 Too many errors; closing connection");
+            self.dismiss("421 4.7.0 Too many errors; closing connection");
         }
     }
 
@@ -223,10 +227,23 @@ impl SmtpSession {
         self.phase = Phase::Closed;
     }
 
+    /// Says goodbye to a peer that did something wrong.
+    pub(super) fn dismiss(&mut self, line: &'static str) {
+        self.blame.end(line);
+        self.close(line);
+    }
+
+    /// The peer is too slow. Between transactions that is its right.
+    fn lose_patience(&mut self) {
+        let line = "421 4.4.2 Timeout; closing connection";
+        if self.tally.transactions > 0 && self.between_transactions() { self.close(line) } else { self.dismiss(line) }
+    }
+
     /// The rim said no. Call it last: a 421 closes the session.
     pub(super) fn refused(&mut self, reply: &SmtpReply) {
         let _ = write!(self.output, "{reply}\r\n");
         if reply.code == 421 {
+            self.blame.settle();
             self.phase = Phase::Closed;
         }
     }
@@ -243,8 +260,8 @@ impl SmtpSession {
         let left_ms = deadline.millis_since(now);
         match self.peer {
             Peer::Gone => self.phase = Phase::Closed,
-            Peer::Silent => self.close("421 4.4.2 Timeout; closing connection"),
-            Peer::Present if left_ms == 0 => self.close("421 4.4.2 Timeout; closing connection"),
+            Peer::Silent => self.lose_patience(),
+            Peer::Present if left_ms == 0 => self.lose_patience(),
             Peer::Present if self.running == Running::Draining && self.between_transactions() => {
                 self.close("421 4.3.2 Service is restarting; try again");
             }
@@ -369,6 +386,10 @@ impl Session for SmtpSession {
 
     fn drain(&mut self) {
         self.running = Running::Draining;
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.blame.text()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a session tells its rim of a peer's failures, what LMTP says to each recipient, and whom a trusted peer speaks for.
 
-use yubin_session::Security;
 use yubin_session::smtp::{ClientClaim, Listener};
+use yubin_session::{Security, Session as _};
 
 use crate::harness::{Waits, tls_facts};
 use crate::rim::{Fail, connect, greeted, trusted};
@@ -98,4 +98,47 @@ fn nobody_speaks_for_another_client_after_logging_in() {
     assert!(connection.say("AUTH PLAIN AHRpbUBleGFtcGxlLmpwAHRhbnN0YWFm\r\n").starts_with("235 "));
     assert!(!connection.say("EHLO webmail.example\r\n").contains("XCLIENT"));
     assert!(connection.say("XCLIENT ADDR=192.0.2.10\r\n").starts_with("503 "));
+}
+
+/// What is held against a client when its session is over.
+#[test]
+fn a_session_says_by_what_fault_of_its_client_nothing_came_of_it() {
+    let message = "MAIL FROM:<a@b.example>\r\nRCPT TO:<tim@example.jp>\r\nBDAT 3 LAST\r\nx\r\n";
+    let bare = "MAIL FROM:<a@b.example>\r\nRCPT TO:<tim@example.jp>\r\nBDAT 2 LAST\r\nx\n";
+    let bare_end = "554 5.6.0 Message refused: it holds a bare CR or LF; lines must end with CRLF";
+    let many = "421 4.7.0 Too many errors; closing connection (the last error: 500 5.5.1 Command unrecognized)";
+    for (said, fault) in [
+        ("QUIT\r\n".to_owned(), None),
+        ("FOO\r\nQUIT\r\n".to_owned(), Some("500 5.5.1 Command unrecognized")),
+        ("FOO\r\n".repeat(30), Some(many)),
+        ("GET / HTTP/1.1\r\n".to_owned(), Some("554 5.5.1 This is a mail server")),
+        (format!("FOO\r\n{message}QUIT\r\n"), None),
+        (format!("{message}FOO\r\nQUIT\r\n"), Some("500 5.5.1 Command unrecognized")),
+        (format!("{bare}QUIT\r\n"), Some(bare_end)),
+        (format!("{bare}{message}QUIT\r\n"), None),
+    ] {
+        let mut connection = greeted();
+        connection.send(said.as_bytes(), usize::MAX);
+        assert_eq!(connection.session.fault().as_deref(), fault, "{said}");
+    }
+    // The rim knows whom it refused.
+    let mut connection = greeted();
+    assert!(connection.say("MAIL FROM:<>\r\nRCPT TO:<x@example.jp>\r\nDATA\r\n").contains("554 5.5.1 No valid"));
+    connection.say("QUIT\r\n");
+    assert_eq!(connection.session.fault(), None);
+}
+
+#[test]
+fn silence_is_a_fault_unless_something_came_of_the_session_before() {
+    let timeout = "421 4.4.2 Timeout; closing connection";
+    let message = "MAIL FROM:<a@b.example>\r\nRCPT TO:<tim@example.jp>\r\nBDAT 3 LAST\r\nx\r\n";
+    for (said, fault) in [("NOOP\r\n", Some(timeout)), (message, None), ("MAIL FROM:<a@b.example>\r\n", Some(timeout))]
+    {
+        let mut connection = greeted();
+        connection.say(said);
+        connection.session.timed_out();
+        let (bye, waits) = connection.run();
+        assert_eq!((String::from_utf8(bye).unwrap(), waits), (format!("{timeout}\r\n"), Waits::Closed));
+        assert_eq!(connection.session.fault().as_deref(), fault, "{said}");
+    }
 }
