@@ -16,6 +16,7 @@ use yubin_tests::system::Transport;
 over_both_transports! {
     a_granted_address_is_sent_as_from_the_moment_it_is_granted_until_it_is_revoked,
     a_name_of_another_domain_is_lent_while_it_is_what_it_was,
+    a_message_names_no_author_of_this_cluster_whom_its_account_may_not_send_as,
 }
 
 const HOME: &str = "home.example";
@@ -27,10 +28,16 @@ const NOT_OWNED: &str = "553 5.7.1 Sender address rejected: not owned by the use
 
 /// Ann logs in and sends in this name, by a real client; an error holds what it was told.
 fn send_as(world: &Outside, sender: &str) -> Result<(), String> {
+    send(world, sender, sender)
+}
+
+/// The same with this author.
+fn send(world: &Outside, sender: &str, from: &str) -> Result<(), String> {
     let port = world.system.port("submissions").unwrap().port().to_string();
     let mut swaks = Command::new("swaks");
     swaks.args(["--server", "127.0.0.1", "--port", &port, "--tls-on-connect", "--auth", "PLAIN"]);
     swaks.args(["--auth-user", ANN, "--auth-password", PASSWORD, "--from", sender, "--to", "friend@far.example"]);
+    swaks.args(["--h-From", from]);
     output(&mut swaks).map(drop).map_err(|error| error.to_string())
 }
 
@@ -135,4 +142,18 @@ fn a_name_of_another_domain_is_lent_while_it_is_what_it_was(transport: Transport
     refused(&world, "anybody@shop.example", NOT_OWNED);
     assert!(!in_force(0) && !in_force(1));
     taken(&world, 3);
+}
+
+fn a_message_names_no_author_of_this_cluster_whom_its_account_may_not_send_as(transport: Transport) {
+    let world = Outside::start(transport, &[HOME, SHOP]).unwrap();
+    for boss in ["u1@home.example", "u0@shop.example"] {
+        let refused = send(&world, ANN, &format!("The Boss <{boss}>")).unwrap_err();
+        assert!(refused.contains(&format!("550 5.7.1 From <{boss}> refused: no address of {ANN}")), "{refused}");
+    }
+    let logged = || world.json(&format!("trace {ANN}")).unwrap()["log"].to_string();
+    wait_until(WITHIN, || logged().contains("From <u1@home.example> refused")).unwrap();
+    world.ctl(&format!("account send-as grant {ANN} u0@shop.example")).unwrap();
+    send(&world, ANN, "The Boss <u0@shop.example>").unwrap();
+    send(&world, ANN, "A customer <somebody@far.example>").unwrap();
+    assert!(taken(&world, 2).text.contains("From: A customer <somebody@far.example>"));
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use yubin_dns_auth::verify::{DnsList, Verifier};
+use yubin_policy::author::AuthorRule;
 use yubin_policy::countries::UnknownCountry;
 use yubin_policy::guessing::GuessingRule;
 use yubin_policy::networks::{NetworkLimits, NetworkWidth};
@@ -14,7 +15,9 @@ use yubin_policy::peer::ListRule;
 use yubin_session::PlaintextLogin;
 use yubin_session::sasl::TokenLogin;
 use yubin_state::greylist::GreylistTerms;
-use yubin_types::{Address, CountryCode, DmarcHandling, DomainName, Network, Priority, ReverseDnsRule, UtcOffset};
+use yubin_types::{
+    Address, CountryCode, DmarcHandling, DomainName, Network, Priority, ReverseDnsRule, SenderName, UtcOffset,
+};
 
 use crate::auth::issuers::IssuersConfig;
 use crate::tls::TlsSource;
@@ -46,6 +49,8 @@ pub struct FrontendConfig {
     pub lmtp: Vec<Network>,
     /// Own machines that may say by XCLIENT, on every SMTP listener, whose client they speak for.
     pub xclient: Vec<Network>,
+    /// Whom the messages of users may name as their authors.
+    pub authors: AuthorsConfig,
     /// Highest priority that users may give their mail (RFC 6710); more is lowered.
     pub priority_max: Priority,
     /// How much one network may have.
@@ -64,6 +69,15 @@ pub struct FrontendConfig {
     pub issuers: Option<IssuersConfig>,
     /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
     pub postmaster: Option<Address>,
+}
+
+/// Whom the messages of users may name as their authors.
+#[derive(Clone, Debug, Default)]
+pub struct AuthorsConfig {
+    /// Which.
+    pub rule: AuthorRule,
+    /// Accounts whose messages may name anybody: programs of lists and the like.
+    pub exempt: Vec<SenderName>,
 }
 
 /// From which countries logins to send may come (SHIN-04).

@@ -39,14 +39,15 @@ mod transport;
 
 pub use auth::issuers::{IssuerConfig, IssuersConfig, KeySource};
 pub use config::{
-    ContentConfig, CountriesConfig, DomainRules, FrontendConfig, GreylistHandling, GreylistingConfig, InboundConfig,
-    ListenerConfig, ListenerTls, NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SpfWelcome, SubmissionScan,
-    Tarpit,
+    AuthorsConfig, ContentConfig, CountriesConfig, DomainRules, FrontendConfig, GreylistHandling, GreylistingConfig,
+    InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SpfWelcome,
+    SubmissionScan, Tarpit,
 };
 pub use countries::CountriesError;
 pub use server::{Frontend, RunningFrontend, StartError};
 pub use tls::{CertificateFiles, TlsSource};
 pub use yubin_password::TokenRule;
+pub use yubin_policy::author::AuthorRule;
 pub use yubin_policy::content::{AbsentHandling, EncryptedHandling, UnscannedHandling, VirusHandling};
 pub use yubin_policy::countries::UnknownCountry;
 pub use yubin_policy::guessing::GuessingRule;

@@ -4,7 +4,7 @@
 //! recipient of a second one is told `452 4.5.3`, and the sender comes again for it. What a user sends to anybody outside the own domain
 //! is queued in that domain, for all recipients in one command. Faults of the infrastructure are 451 and never a verdict about an address.
 //!
-//! - [`envelope`]: who may send, who may receive.
+//! - [`envelope`]: who may receive; [`sender`]: whom a user may send as; [`author`]: whom a user's message may name in From.
 //! - [`deliver`]: storing the message; [`submit`]: queueing it; [`bounce`]: sending a bounce back; [`trace`]: the fields written before it.
 //! - [`completion`]: what a submission lacks.
 //! - [`failures`]: what is asked in vain; [`xclient`]: whom a trusted peer speaks for.
@@ -16,6 +16,7 @@
 
 mod answer;
 mod assessment;
+mod author;
 mod bounce;
 mod completion;
 mod deliver;
@@ -26,6 +27,7 @@ mod greylist;
 mod lmtp;
 mod received;
 mod record;
+mod sender;
 mod stranger;
 mod submit;
 mod trace;

@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::lex::{Cursor, is_atom, marks_address, trim};
+use crate::lex::{Cursor, is_atom, is_space, marks_address, trim};
 use yubin_types::limits::ENVELOPE_ADDRESSES_MAX;
 
 /// One element of an address list.
@@ -70,6 +70,31 @@ pub fn parse_address_list(field_body: &[u8]) -> AddressList {
     let Parser { cursor, mut list, .. } = parser;
     list.unreadable += usize::from(marks_address(cursor.rest())) + usize::from(cursor.swallowed_address());
     list
+}
+
+/// Every mailbox in the body of an address field that anybody might read there; none if readers may differ about one of them.
+///
+/// [`parse_addresses`] takes the one in angle brackets of two addresses that nothing separates, as in `a@b <c@d>`; other programs take the
+/// other. Here both are found. What stands in comments and quoted strings is a name. Obsolete forms with white space or comments inside an address, source
+/// routes and control characters, those of ISO-2022-JP among them, are not read.
+pub(crate) fn every_mailbox(field_body: &[u8]) -> Option<Vec<Mailbox>> {
+    if field_body.iter().any(|&byte| byte.is_ascii_control() && !is_space(byte)) {
+        return None;
+    }
+    let mut parser = Parser { cursor: Cursor::new(field_body), list: AddressList::default(), in_group: false };
+    let mut found = Vec::new();
+    while !parser.cursor.is_empty() {
+        let Words { spaced, local, .. } = parser.words();
+        if parser.cursor.bump() != Some(b'@') {
+            continue;
+        }
+        let domain = parser.domain();
+        if local.is_empty() || spaced != local || domain.is_empty() || !parser.is_ended() {
+            return None;
+        }
+        found.push(Mailbox { local: local.into(), domain, ..Mailbox::default() });
+    }
+    Some(found)
 }
 
 struct Parser<'a> {
@@ -281,7 +306,7 @@ impl Parser<'_> {
         loop {
             domain.extend_from_slice(self.cursor.take_while(is_atom));
             let mut ahead = self.cursor.clone();
-            ahead.take_while(crate::lex::is_space);
+            ahead.take_while(is_space);
             // RFC 5322 §4.4 obs-domain: white space may stand around a dot, and only there.
             if ahead.rest().len() == self.cursor.rest().len()
                 || !(ahead.peek() == Some(b'.') || (domain.last() == Some(&b'.') && ahead.peek().is_some_and(is_atom)))
@@ -290,6 +315,12 @@ impl Parser<'_> {
             }
             self.cursor = ahead;
         }
+    }
+
+    /// Is an address over for everybody?
+    fn is_ended(&mut self) -> bool {
+        self.cursor.skip_cfws();
+        matches!(self.cursor.peek(), None | Some(b',' | b';' | b'<' | b'>'))
     }
 
     /// Skips to behind the next comma, or to the `;` that ends the group. An address on the way is one that nobody reads.
@@ -412,6 +443,51 @@ mod tests {
         }
         let hidden = [&b"g:;".repeat(ENVELOPE_ADDRESSES_MAX)[..], b"a@b"].concat();
         assert_eq!(parse_address_list(&hidden).unreadable, 1);
+    }
+
+    #[test]
+    fn every_mailbox_is_found_that_somebody_might_read() {
+        let read = |input: &str| {
+            let found = every_mailbox(input.as_bytes())?;
+            let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+            Some(found.iter().map(|it| format!("{}@{}", text(&it.local), text(&it.domain))).collect::<Vec<_>>())
+        };
+        for (input, want) in [
+            ("a@b.example", &["a@b.example"][..]),
+            ("Mary <a@b>, \"c@d\" <e@f> (g@h)", &["a@b", "e@f"]),
+            ("a@b <a@b>", &["a@b", "a@b"]),
+            ("a@b <c@d>", &["a@b", "c@d"]),
+            ("<a@b> <c@d>", &["a@b", "c@d"]),
+            ("x <a@b>; c@d", &["a@b", "c@d"]),
+            ("Team: a@b, Jo <c@d>;", &["a@b", "c@d"]),
+            ("\"a b\"@c", &["a b@c"]),
+            ("=?utf-8?q?c=40d?= <a@b>", &["a@b"]),
+            ("a@\r\n b", &["a@b"]),
+            ("\u{5c71} <a@b>", &["a@b"]),
+            ("root", &[]),
+            ("\"c@d\" <>", &[]),
+            ("Undisclosed:;", &[]),
+        ] {
+            assert_eq!(read(input), Some(want.iter().map(ToString::to_string).collect()), "{input}");
+        }
+        for input in [
+            "a@b c@d",
+            "a@b(x).c",
+            "a@b@c",
+            "x a@b",
+            "a (x) b@c",
+            "a . b@c",
+            "<@a,@b:c@d>",
+            "a\\@b",
+            "@b",
+            "a@",
+            "a@b\0.c",
+            "\x1b$B<c@d>\x1b(B <a@b>",
+            "\"\x1b$B\" <c@d> \"\x1b(B\" <a@b>",
+            "a@b:c@d;",
+        ] {
+            assert_eq!(read(input), None, "{input:?}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod header_writer;
 pub mod imap;
 mod lex;
 mod mime;
+mod originators;
 mod owner_notice;
 mod param_text;
 mod quoted_printable;
@@ -48,6 +49,7 @@ pub use header::{
 pub use header_check::{check_attachments, check_header};
 pub use header_writer::{HeaderWriter, Received};
 pub use mime::{ContentType, Disposition, Mime, Param, TransferEncoding};
+pub use originators::{OriginatorError, Originators};
 pub use param_text::param_texts;
 pub use scan::{DeliveredTo, OriginFields, ScanLimits, Scanner, scan};
 pub use section::SectionText;

@@ -6,7 +6,7 @@
 //!
 //! - [`peer`]: which hosts may send us mail; [`inbound`]: what becomes of a message from one of them; [`spam`]: is it spam; [`content`]: what its content has against it.
 //! - [`recipient`]: whom mail may go to, from other servers and from users.
-//! - [`sender`]: whom a user may send as.
+//! - [`sender`]: whom a user may send as; [`author`]: whom a user's message may name as its author.
 //! - [`networks`]: how much one network may ask of a front end; [`refusals`]: which of those who are refused are written down one by one.
 //! - [`login`]: why a login fails, and who is told what; [`guessing`]: how long who guesses passwords waits.
 //! - [`srs`]: senders of forwarded mail, rewritten and back.
@@ -16,6 +16,7 @@
 //! - [`remote_reply`]: what a remote server's refusal means, and what to do.
 
 mod allowance;
+pub mod author;
 pub mod auto_reply;
 pub mod content;
 pub mod countries;

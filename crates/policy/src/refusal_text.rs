@@ -8,6 +8,7 @@
 //! (SHIN-09). A suspended domain is temporary (450 4.7.1), so that a bill paid within the sender's queue time costs no mail (SPPD-23).
 //! A sending limit is temporary, because it ends by itself; suspended sending is permanent: somebody must act first (SONET-44).
 
+mod authors;
 mod content;
 mod countries;
 mod networks;
@@ -21,6 +22,7 @@ use crate::login::LoginDenial;
 use crate::recipient::RecipientDenial;
 use crate::srs::SrsError;
 
+pub use authors::author;
 pub use content::content;
 pub use countries::country;
 pub use networks::{imap_network, not_our_own, pop3_network, smtp_network};

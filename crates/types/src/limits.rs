@@ -355,6 +355,8 @@ pub const GREYLIST_DELAY_SECONDS_MAX: u64 = 3_600;
 pub const GREYLIST_SECONDS_MAX: u64 = 366 * 86_400;
 /// Countries in one rule; there are about 250.
 pub const COUNTRIES_MAX: usize = 300;
+/// Accounts and domains whose messages may name anybody as their author: each is compared with who sends.
+pub const AUTHORS_EXEMPT_MAX: usize = 1_000;
 /// Largest database of countries that is read, bytes; those of whole cities have about 60 MB.
 pub const COUNTRY_DATABASE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How often a message that came by LMTP is stored anew for recipients who are not to blame that others were refused.

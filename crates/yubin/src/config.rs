@@ -14,6 +14,7 @@ pub(crate) mod queue;
 pub(crate) mod reports;
 pub(crate) mod scan;
 pub(crate) mod spam;
+pub(crate) mod submission;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -438,6 +439,7 @@ mod tests {
                 "smtp.greylisting: needs smtp.inbound.verification",
             ),
             ("[smtp.countries]\npermitted = ['JP']", "smtp.countries.database"),
+            ("[smtp.submission]\nfrom_exempt = ['list']", "smtp.submission.from_exempt"),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),

@@ -60,6 +60,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         message_bytes_max: limits::MESSAGE_BYTES_MAX,
         lmtp: config.smtp.lmtp()?,
         xclient: config.smtp.xclient()?,
+        authors: config.smtp.submission.authors()?,
         priority_max: config.smtp.priority_max,
         proxies: config.proxy.networks()?,
         networks: config.limits.settings()?,

@@ -59,6 +59,7 @@ impl SmtpRim {
         if facts.hops > limits::HOPS_MAX {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
+        Box::pin(self.admit_authors(transaction, complete)).await?;
         // On the heap: every connection has room for its largest future, and few are verifying.
         complete.verified = Box::pin(self.verify(transaction, complete)).await?;
         match Box::pin(self.assess(transaction, complete)).await? {

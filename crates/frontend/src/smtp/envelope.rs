@@ -4,27 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::join_all;
+use yubin_policy::RecipientDenial;
 use yubin_policy::peer::PeerDenial;
 use yubin_policy::recipient::{Admission, Hosting, Origin, RecipientFacts, Transaction as Purpose, admit};
 use yubin_policy::refusal_text::{self, Stage};
-use yubin_policy::sender::{self, SenderFacts};
 use yubin_policy::srs::is_srs;
-use yubin_policy::{RecipientDenial, SenderPermit};
 use yubin_proto::{Hosted, StoreError};
 use yubin_session::smtp::{ForwardPath, Listener, Mail, Recipient, Verdict};
-use yubin_state::command::DomainCommand;
 use yubin_state::query::Answering;
 use yubin_state::queue::dead::recipient_hash;
-use yubin_state::sending::{Counting, SendAsGrant, SenderRight, SendingAllowance, SendingCommand};
-use yubin_state::{Answer, Command, Query, Reply};
-use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReverseDnsRule, ReversePath, SmtpReply};
+use yubin_state::{Answer, Query};
+use yubin_types::{Address, DomainName, Limit, NotifySet, Refusal, ReverseDnsRule, SmtpReply};
 
 use super::greylist;
 use super::stranger::PeerFacts;
 use super::{Invited, Sender, SmtpRim, Transaction, Welcome, out_of_order, reason, unavailable};
-use crate::auth::Identity;
 use crate::config::InboundConfig;
-use crate::driver::now;
 
 /// Whom RCPT named.
 #[derive(Clone)]
@@ -61,79 +56,6 @@ impl SmtpRim {
             incoming: None,
         });
         Ok(())
-    }
-
-    /// Is the login still good, may its account send, and is the sender an address of it?
-    async fn own_sender(&self, path: &ReversePath) -> Result<(Sender, SendingAllowance), SmtpReply> {
-        let Some(identity) = &self.identity else { return Err(out_of_order()) };
-        let (store, name) = (&self.connection.shared.store, &identity.address.domain);
-        let asked =
-            store.ask(name, Query::Sending { login: identity.login, sender: path.address().cloned(), now: now() });
-        match asked.await.map_err(|error| unavailable(&error))? {
-            Some((_, Answer::Sending { allowance, right })) => {
-                Ok((Sender::Owned(self.permit(name, &right, path).await?), allowance))
-            }
-            Some((home, Answer::SendingRefused { refusal, counting })) => {
-                let refusal = match counting {
-                    Counting::Wanted => self.counted(&home, identity, refusal).await,
-                    Counting::NotWanted => refusal,
-                };
-                Err(self.refused(&refusal, Stage::Envelope))
-            }
-            Some((_, Answer::Refused(refusal))) => Err(self.refused(&refusal, Stage::Envelope)),
-            None => Err(self.refused(&Refusal::StaleGeneration, Stage::Envelope)),
-            Some(_) => Err(out_of_order()),
-        }
-    }
-
-    /// May the sender be used by this right?
-    async fn permit(
-        &self,
-        home: &DomainName,
-        right: &SenderRight,
-        path: &ReversePath,
-    ) -> Result<SenderPermit, SmtpReply> {
-        let refused = |refusal: Refusal| self.refused(&refusal, Stage::Envelope);
-        let nothing = SenderFacts { home, own: None, granted: None };
-        let facts = match right {
-            SenderRight::Missing => nothing,
-            SenderRight::Own(own) => SenderFacts { own: Some(own), ..nothing },
-            SenderRight::Granted(grant) if grant.name.domain() == home => {
-                SenderFacts { granted: Some(&grant.name), ..nothing }
-            }
-            SenderRight::Granted(grant) => {
-                let granted = self.confirmed(grant).await?.then_some(&grant.name);
-                SenderFacts { granted, ..nothing }
-            }
-        };
-        sender::admit(facts, path).map_err(refused)
-    }
-
-    /// Is a name of another domain still what it was when an account was let send in it?
-    async fn confirmed(&self, grant: &SendAsGrant) -> Result<bool, SmtpReply> {
-        let asked = self.connection.shared.store.ask(grant.name.domain(), Query::NameHolder(grant.local().cloned()));
-        match asked.await.map_err(|error| unavailable(&error))? {
-            Some((hosted, Answer::NameHolder(holder))) => Ok(hosted.id == grant.domain && holder == grant.holder),
-            Some((_, Answer::Refused(refusal @ Refusal::DomainSuspended { .. }))) => {
-                Err(self.refused(&refusal, Stage::Envelope))
-            }
-            Some((_, Answer::Refused(_))) | None => Ok(false),
-            Some(_) => Err(out_of_order()),
-        }
-    }
-
-    /// Has the refusal of a submission counted against its account; what it is refused for then, which may be that it was one too many.
-    async fn counted(&self, home: &Hosted, identity: &Identity, refusal: Refusal) -> Refusal {
-        let command = Command::Domain(DomainCommand::Sending(SendingCommand::CountRefusal(identity.login)));
-        let caller = self.connection.caller(&identity.address.to_string());
-        match self.connection.shared.store.propose_once(home.scope(), &command, &caller).await {
-            Ok(Reply::Refused(counted @ (Refusal::SendingLimit { .. } | Refusal::SendingSuspended { .. }))) => counted,
-            Ok(_) => refusal,
-            Err(error) => {
-                tracing::warn!(%error, "a refused submission is not counted");
-                refusal
-            }
-        }
     }
 
     /// A verdict for each recipient, in order. Those of one domain that follow each other are asked about together.

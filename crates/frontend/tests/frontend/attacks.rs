@@ -27,7 +27,7 @@ async fn world(reverse: &str) -> (World, DnsServer) {
 
 /// Ways to write a header by which some reader shows the bank as the author while some verifier sees another, after "Composition Kills",
 /// "Weak Links" and their successors. Without the line that says what the mail is about.
-const DISGUISES: [&str; 46] = [
+pub(crate) const DISGUISES: [&str; 46] = [
     // Several fields, or none.
     "From: ceo@bank.test\r\nFrom: a@good.test",
     "From: a@good.test\r\nFrom: ceo@bank.test",

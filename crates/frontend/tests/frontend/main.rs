@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 mod attacks;
+mod authors;
 #[path = "../../../dns-auth/tests/network/dns_server.rs"]
 #[allow(dead_code, reason = "some of it is for the tests of its own crate")]
 mod dns_server;

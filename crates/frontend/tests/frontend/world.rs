@@ -10,15 +10,15 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
-    ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListenerConfig, ListenerTls,
-    NetworkLimits, NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
+    AuthorsConfig, ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListenerConfig,
+    ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::record::{Plan, Verifiers};
 use yubin_state::{Command, Reply};
-use yubin_types::{DomainName, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
+use yubin_types::{DomainId, DomainName, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
 
 use crate::node::MemoryNode;
 
@@ -43,6 +43,7 @@ struct Rules {
     content: Option<ContentConfig>,
     guessing: Option<GuessingRule>,
     issuers: Option<IssuersConfig>,
+    authors: AuthorsConfig,
 }
 
 pub(crate) fn verifiers(password: &str) -> Verifiers {
@@ -82,6 +83,11 @@ impl World {
     /// The same, with mail from other servers verified so.
     pub(crate) async fn verifying(inbound: Option<InboundConfig>) -> World {
         World::ruled(Rules { inbound, ..Rules::default() }).await
+    }
+
+    /// The same, with the authors of what users send judged so.
+    pub(crate) async fn with_authors(authors: AuthorsConfig) -> World {
+        World::ruled(Rules { authors, ..Rules::default() }).await
     }
 
     /// The same, with guessing suffered so.
@@ -125,6 +131,7 @@ impl World {
             proxies: Vec::new(),
             lmtp: vec!["127.0.0.0/8".parse().unwrap()],
             xclient: Vec::new(),
+            authors: rules.authors,
             priority_max: Priority::new(4).unwrap(),
             networks: NetworksConfig {
                 width: NetworkWidth { ipv4_bits: 32, ipv6_bits: 64 },
@@ -182,6 +189,11 @@ impl World {
     pub(crate) async fn change(&self, domain: &str, command: DomainCommand) -> Reply {
         let caller = Caller::internal("test");
         self.store.propose_once(self.domains[domain], &Command::Domain(command), &caller).await.unwrap()
+    }
+
+    /// The id of a domain.
+    pub(crate) fn domain(&self, name: &str) -> DomainId {
+        self.domains[name].domain
     }
 
     pub(crate) fn address(&self, listener: &str) -> SocketAddr {

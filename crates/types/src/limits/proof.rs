@@ -68,6 +68,8 @@ pub const ARC_KEYS_MAX: usize = 10;
 pub const DMARC_WALK_MAX: usize = 8;
 /// Authors' domains of one message that DMARC is checked for; more is refused.
 pub const DMARC_AUTHORS_MAX: usize = 4;
+/// Addresses in the From field of a message that a user sends: each may be asked about. Real mail has one.
+pub const SUBMITTED_AUTHORS_MAX: usize = 10;
 /// Names of one address that are looked up to confirm it.
 pub const PTR_NAMES_MAX: usize = 10;
 /// Everything that is asked of the DNS after a message has come in, seconds; whoever sends waits ten minutes (RFC 5321 §4.5.3.2.6).

@@ -13,6 +13,7 @@ use super::greylist::Greylisting;
 use super::queue::Switch;
 use super::scan::{Archives, Clamd, Milter, Rspamd};
 use super::spam::Spam;
+use super::submission::Submission;
 
 /// What SMTP servers are told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -28,6 +29,8 @@ pub(crate) struct Smtp {
     pub(crate) tarpit_seconds: u64,
     /// Failures of a connection that are answered at once.
     pub(crate) tarpit_after: u32,
+    /// What users may send.
+    pub(crate) submission: Submission,
     /// Mail from other servers.
     pub(crate) inbound: Inbound,
     /// Strangers who are asked to come again.
@@ -128,6 +131,7 @@ impl Default for Smtp {
             priority_max: Priority::new(4).unwrap_or_default(),
             tarpit_seconds: 0,
             tarpit_after: 5,
+            submission: Submission::default(),
             inbound: Inbound::default(),
             greylisting: Greylisting::default(),
             countries: Countries::default(),
@@ -148,6 +152,7 @@ impl Smtp {
         self.lmtp()?;
         self.xclient()?;
         self.countries.settings()?;
+        self.submission.authors()?;
         self.inbound.check()?;
         let greylists = self.greylisting.settings()?.is_some();
         let verifies = self.inbound.verification == Switch::On;
