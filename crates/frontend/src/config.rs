@@ -39,6 +39,8 @@ pub struct FrontendConfig {
     pub spool_directory: PathBuf,
     /// Memory for incoming messages, bytes, all connections together; what exceeds it goes to the spool directory.
     pub spool_memory_bytes_max: usize,
+    /// Room in that directory for incoming messages, bytes, all connections together; what exceeds it is put off.
+    pub spool_file_bytes_max: u64,
     /// Connections at a time; more wait in the system's queue. At most [`yubin_types::limits::CONNECTIONS_MAX`].
     pub connections_max: usize,
     /// Largest message taken, bytes; plans lower it. At most [`yubin_types::limits::MESSAGE_BYTES_MAX`].

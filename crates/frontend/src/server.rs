@@ -102,7 +102,11 @@ impl Frontend {
             srs_key: SrsKey::derive(cluster_secret),
             store,
             courier,
-            spooler: Spooler::new(config.spool_directory.clone(), config.spool_memory_bytes_max),
+            spooler: Spooler::new(
+                config.spool_directory.clone(),
+                config.spool_memory_bytes_max,
+                config.spool_file_bytes_max,
+            ),
             scanners: Scanners::new(config.content.as_ref()),
             postmaster: postmaster(&config)?,
             metrics: Metrics::register(registry),

@@ -286,11 +286,11 @@ impl Rim<SmtpSession> for SmtpRim {
 
     async fn close(&mut self, fault: Option<String>) {
         self.transaction = None;
-    }
-}
         if let Some(why) = fault {
             self.connection.shared.refusals.connection(self.connection.client(), why);
         }
+    }
+}
 
 /// The store could not be asked, or not be asked in time.
 fn unavailable(error: &StoreError) -> SmtpReply {
@@ -302,7 +302,11 @@ fn unavailable(error: &StoreError) -> SmtpReply {
 }
 
 fn spool_failed(error: &std::io::Error) -> SmtpReply {
-    tracing::error!(%error, "an incoming message can't be kept");
+    if error.kind() == std::io::ErrorKind::QuotaExceeded {
+        tracing::warn!("too many large messages come in at a time");
+    } else {
+        tracing::error!(%error, "an incoming message can't be kept");
+    }
     no_room()
 }
 

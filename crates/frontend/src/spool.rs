@@ -1,7 +1,8 @@
 //! An incoming message while it comes in: in memory up to a bound, then in a file that no name leads to.
 //!
 //! The scanner sees every octet as it passes, so the message is read once. Memory is bounded per message
-//! (`SPOOL_MEMORY_BYTES_MAX`) and for all connections together ([`Spooler`]); what exceeds either goes to a file. Pieces are kept as they
+//! (`SPOOL_MEMORY_BYTES_MAX`) and for all connections together ([`Spooler`]); what exceeds either goes to a file. Files are bounded for all
+//! connections together, too: who begins many large messages and ends none must not fill the disk that the store lives on. Pieces are kept as they
 //! came: a message in one piece, as small ones are, is never copied, and a large one is handed over piece by piece. Nothing is made
 //! durable here: that is the store's business.
 
@@ -10,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
@@ -24,11 +25,14 @@ pub(crate) struct Spooler {
     directory: PathBuf,
     memory_bytes_max: usize,
     memory_bytes: AtomicUsize,
+    file_bytes_max: u64,
+    file_bytes: AtomicU64,
 }
 
 impl Spooler {
-    pub(crate) fn new(directory: PathBuf, memory_bytes_max: usize) -> Arc<Self> {
-        Arc::new(Spooler { directory, memory_bytes_max, memory_bytes: AtomicUsize::new(0) })
+    pub(crate) fn new(directory: PathBuf, memory_bytes_max: usize, file_bytes_max: u64) -> Arc<Self> {
+        let (memory_bytes, file_bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Arc::new(Spooler { directory, memory_bytes_max, memory_bytes, file_bytes_max, file_bytes })
     }
 
     /// Takes memory for so many bytes; `false`: there is none.
@@ -40,6 +44,16 @@ impl Spooler {
         }
         fits
     }
+
+    /// Takes room in files for so many bytes.
+    fn take_file(&self, bytes: u64) -> io::Result<()> {
+        let taken = self.file_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if taken.saturating_add(bytes) <= self.file_bytes_max {
+            return Ok(());
+        }
+        self.file_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Err(io::ErrorKind::QuotaExceeded.into())
+    }
 }
 
 /// A message that is coming in.
@@ -47,8 +61,8 @@ impl Spooler {
 pub(crate) struct Spool {
     spooler: Arc<Spooler>,
     held: Held,
-    /// Bytes taken from the spooler; given back on drop.
-    reserved: usize,
+    /// What it takes of the spooler.
+    reserved: Reservation,
     scanner: Scanner,
     bytes: u64,
     octets: Octets,
@@ -85,16 +99,45 @@ pub(crate) struct Spooled {
     pub(crate) delivered_to: DeliveredTo,
     /// What says that a program sent it.
     pub(crate) origin_fields: OriginFields,
-    /// Keeps the memory that it takes counted until it is stored.
+    /// Keeps what it takes counted until it is stored.
     _reservation: Reservation,
 }
 
+/// Bytes taken from a spooler; given back on drop.
 #[derive(Debug)]
-struct Reservation(Arc<Spooler>, usize);
+struct Reservation {
+    spooler: Arc<Spooler>,
+    memory_bytes: usize,
+    file_bytes: u64,
+}
+
+impl Reservation {
+    fn new(spooler: &Arc<Spooler>) -> Reservation {
+        Reservation { spooler: Arc::clone(spooler), memory_bytes: 0, file_bytes: 0 }
+    }
+
+    /// `false`: there is no memory.
+    fn take_memory(&mut self, bytes: usize) -> bool {
+        let taken = self.spooler.take(bytes);
+        self.memory_bytes += if taken { bytes } else { 0 };
+        taken
+    }
+
+    fn take_file(&mut self, bytes: usize) -> io::Result<()> {
+        self.spooler.take_file(bytes as u64)?;
+        self.file_bytes += bytes as u64;
+        Ok(())
+    }
+
+    fn release_memory(&mut self) {
+        self.spooler.memory_bytes.fetch_sub(std::mem::take(&mut self.memory_bytes), Ordering::Relaxed);
+    }
+}
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.0.memory_bytes.fetch_sub(self.1, Ordering::Relaxed);
+        self.release_memory();
+        self.spooler.file_bytes.fetch_sub(self.file_bytes, Ordering::Relaxed);
     }
 }
 
@@ -103,7 +146,7 @@ impl Spool {
         Spool {
             spooler: Arc::clone(spooler),
             held: Held::Memory(Vec::new()),
-            reserved: 0,
+            reserved: Reservation::new(spooler),
             scanner: Scanner::new(ScanLimits::default()),
             bytes: 0,
             octets: Octets::Ascii,
@@ -113,7 +156,7 @@ impl Spool {
     /// Takes the next octets.
     ///
     /// # Errors
-    /// The file can't be written.
+    /// The file can't be written, or files have as much as they may.
     pub(crate) async fn push(&mut self, piece: Bytes) -> io::Result<()> {
         if piece.is_empty() {
             return Ok(());
@@ -125,19 +168,22 @@ impl Spool {
         let offset = self.bytes;
         self.bytes += piece.len() as u64;
         let held = match &mut self.held {
-            Held::File(file) => return write(Arc::clone(file), offset, piece).await,
+            Held::File(file) => {
+                self.reserved.take_file(piece.len())?;
+                return write(Arc::clone(file), offset, piece).await;
+            }
             Held::Memory(held) => held,
         };
-        if self.bytes <= limits::SPOOL_MEMORY_BYTES_MAX as u64 && self.spooler.take(piece.len()) {
-            self.reserved += piece.len();
+        if self.bytes <= limits::SPOOL_MEMORY_BYTES_MAX as u64 && self.reserved.take_memory(piece.len()) {
             held.push(piece);
             return Ok(());
         }
         let before = joined(std::mem::take(held));
+        self.reserved.take_file(before.len() + piece.len())?;
         let file = self.open_file().await?;
         self.held = Held::File(Arc::clone(&file));
         write(Arc::clone(&file), 0, before).await?;
-        self.release();
+        self.reserved.release_memory();
         write(file, offset, piece).await
     }
 
@@ -145,10 +191,6 @@ impl Spool {
         let directory = self.spooler.directory.clone();
         let opened = tokio::task::spawn_blocking(move || tempfile::tempfile_in(directory)).await;
         opened.map_err(io::Error::other)?.map(Arc::new)
-    }
-
-    fn release(&mut self) {
-        self.spooler.memory_bytes.fetch_sub(std::mem::take(&mut self.reserved), Ordering::Relaxed);
     }
 
     /// All octets came. Below `INLINE_BODY_BYTES_MAX` they are handed over in memory, else as a file that is read piece by piece.
@@ -165,16 +207,10 @@ impl Spool {
             Held::File(file) => Body::Large(Arc::new(SpooledFile { file, bytes })),
         };
         let scanner = std::mem::replace(&mut self.scanner, Scanner::new(ScanLimits::default()));
-        let reservation = Reservation(Arc::clone(&self.spooler), std::mem::take(&mut self.reserved));
+        let reservation = std::mem::replace(&mut self.reserved, Reservation::new(&self.spooler));
         let (delivered_to, origin_fields) = (scanner.delivered_to().clone(), scanner.origin_fields().clone());
         let (octets, tree) = (self.octets, scanner.finish());
         Ok(Spooled { body, bytes, octets, tree, delivered_to, origin_fields, _reservation: reservation })
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 
@@ -259,7 +295,7 @@ mod tests {
     use super::{Held, Spool, Spooler};
 
     fn spooler(directory: &tempfile::TempDir, memory_bytes_max: usize) -> Arc<Spooler> {
-        Spooler::new(directory.path().to_owned(), memory_bytes_max)
+        Spooler::new(directory.path().to_owned(), memory_bytes_max, 1 << 30)
     }
 
     fn message(bytes: usize) -> Vec<u8> {
@@ -328,5 +364,28 @@ mod tests {
         assert!(matches!(third.held, Held::Memory(_)));
         assert_eq!(content(&second.finish().await.unwrap().body).await, message(8_000));
         assert_eq!(spooler.memory_bytes.load(Ordering::Relaxed), 8_000);
+    }
+
+    /// Attack list, item 19.
+    #[tokio::test]
+    async fn files_take_no_more_room_than_they_may_until_they_are_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let spooler = Spooler::new(directory.path().to_owned(), 0, 20_000);
+        let mut first = Spool::new(&spooler);
+        first.push(Bytes::from(message(15_000))).await.unwrap();
+        let mut second = Spool::new(&spooler);
+        let refused = second.push(Bytes::from(message(15_000))).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::QuotaExceeded);
+        drop(second);
+        first.push(Bytes::from(message(5_000))).await.unwrap();
+        first.push(Bytes::from(message(18))).await.unwrap_err();
+        let spooled = first.finish().await;
+        let mut third = Spool::new(&spooler);
+        third.push(Bytes::from(message(18))).await.unwrap_err();
+        drop(spooled);
+        let mut fourth = Spool::new(&spooler);
+        fourth.push(Bytes::from(message(20_000))).await.unwrap();
+        drop((third, fourth));
+        assert_eq!(spooler.file_bytes.load(Ordering::Relaxed), 0);
     }
 }

@@ -76,6 +76,8 @@ pub const SMTP_TRANSCRIPT_LINES_MAX: usize = 500;
 
 /// Largest message any listener accepts, bytes; plans lower it.
 pub const MESSAGE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// The least room on disk for messages that are coming in to a front end, MiB: one of the largest.
+pub const SPOOL_MIB_MIN: u32 = 128;
 /// A plan's message size limit where none is set, bytes (SPPD-18: 100 MB).
 pub const MESSAGE_BYTES_DEFAULT: u64 = 100 * 1024 * 1024;
 /// What of an incoming message is held in memory, while all messages together leave room, before it goes to a temporary file, bytes.
@@ -373,6 +375,7 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 const _: () = {
     assert!(LOCAL_PART_BYTES_MAX + 1 + DOMAIN_BYTES_MAX <= PATH_BYTES_MAX);
     assert!(MESSAGE_BYTES_DEFAULT <= MESSAGE_BYTES_MAX);
+    assert!((SPOOL_MIB_MIN as u64) << 20 >= MESSAGE_BYTES_MAX);
     assert!(NOTICE_HEADER_BYTES_MAX <= NOTICE_ORIGINAL_BYTES_MAX);
     assert!(PATH_BYTES_MAX < SMTP_COMMAND_BYTES_MAX);
     assert!((TOKEN_BYTES_MAX + PATH_BYTES_MAX + 100) * 4 / 3 + 100 < IMAP_PREAUTH_LINE_BYTES_MAX);

@@ -440,6 +440,7 @@ mod tests {
             ),
             ("[smtp.countries]\npermitted = ['JP']", "smtp.countries.database"),
             ("[smtp.submission]\nfrom_exempt = ['list']", "smtp.submission.from_exempt"),
+            ("[smtp]\nspool_mib = 100", "smtp.spool_mib"),
             ("[smtp]\nlmtp_networks = ['mail']", "smtp.lmtp_networks"),
             ("[smtp]\nxclient_networks = ['mail']", "smtp.xclient_networks"),
             ("[proxy]\nnetworks = ['10.0.0.0/99']", "proxy.networks"),

@@ -56,6 +56,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         tls: Some(tls_source(config)),
         spool_directory: config.data_dir.join("spool"),
         spool_memory_bytes_max: SPOOL_MEMORY_BYTES_MAX,
+        spool_file_bytes_max: u64::from(config.smtp.spool_mib) << 20,
         connections_max: limits::CONNECTIONS_MAX,
         message_bytes_max: limits::MESSAGE_BYTES_MAX,
         lmtp: config.smtp.lmtp()?,

@@ -76,10 +76,13 @@ impl Identity {
     }
 }
 
+/// Heads and bodies.
+type Requests = Arc<std::sync::Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// An HTTPS server that gives each connection the next of its answers, and after the last one that again.
 pub(crate) struct Https {
     pub(crate) address: SocketAddr,
-    requests: Arc<std::sync::Mutex<Vec<(String, Vec<u8>)>>>,
+    requests: Requests,
     task: JoinHandle<()>,
 }
 

@@ -126,6 +126,7 @@ impl World {
             }),
             spool_directory: directory.path().join("spool"),
             spool_memory_bytes_max: 1 << 20,
+            spool_file_bytes_max: 1 << 30,
             connections_max: 100,
             message_bytes_max: 20 << 20,
             proxies: Vec::new(),

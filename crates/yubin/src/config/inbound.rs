@@ -29,6 +29,8 @@ pub(crate) struct Smtp {
     pub(crate) tarpit_seconds: u64,
     /// Failures of a connection that are answered at once.
     pub(crate) tarpit_after: u32,
+    /// Room for messages that are coming in, MiB.
+    pub(crate) spool_mib: u32,
     /// What users may send.
     pub(crate) submission: Submission,
     /// Mail from other servers.
@@ -131,6 +133,7 @@ impl Default for Smtp {
             priority_max: Priority::new(4).unwrap_or_default(),
             tarpit_seconds: 0,
             tarpit_after: 5,
+            spool_mib: 4_096,
             submission: Submission::default(),
             inbound: Inbound::default(),
             greylisting: Greylisting::default(),
@@ -149,6 +152,8 @@ impl Smtp {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let most = limits::TARPIT_SECONDS_MAX;
         ensure!(self.tarpit_seconds <= most, "smtp.tarpit_seconds: at most {most}");
+        let least = limits::SPOOL_MIB_MIN;
+        ensure!(self.spool_mib >= least, "smtp.spool_mib: at least {least}");
         self.lmtp()?;
         self.xclient()?;
         self.countries.settings()?;
