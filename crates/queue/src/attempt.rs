@@ -25,7 +25,7 @@ use crate::body::{Handed, QueuedBody};
 use crate::config::QueueConfig;
 use crate::connect::{Cause, Connector, Origin};
 use crate::connection::Connection;
-use crate::connections::{Connections, Place};
+use crate::connections::{Connections, Place, goodbye};
 use crate::dialogues::{Dialogues, Watch};
 use crate::fate::{Fate, Handing, RelayNotice, Tried, recorded};
 use crate::fitness::{is_unfit, is_unsent, suitable, wants_seven_bits};
@@ -69,6 +69,8 @@ struct Attempt<'a> {
     fates: Vec<Option<Fate>>,
     signal: Signal,
     receiver: Option<Arc<Profile>>,
+    /// Usable, and not to be used again.
+    worn: Vec<Connection>,
     /// Does this machine have the source address?
     presence: Presence,
     /// Those who watch.
@@ -124,6 +126,7 @@ impl Engine {
             fates: vec![None; count],
             signal: Signal::None,
             receiver: None,
+            worn: Vec::new(),
             presence: Presence::Here,
             watch: self.dialogues.of(leased.message.id),
         };
@@ -166,20 +169,9 @@ impl Attempt<'_> {
             let used = connection.is_some();
             let mut open = match connection.take() {
                 Some(open) => open,
-                None => match self.engine.connector.connect(hop, self.origin, self.watch.as_ref()).await {
-                    Ok(open) => {
-                        self.engine.metrics.connected(if open.tls().is_some() { "tls" } else { "clear" });
-                        self.tally().connected(hop, &open);
-                        open
-                    }
-                    Err(failure) if failure.cause == Cause::NoSource => {
-                        self.presence = Presence::Missing;
-                        return;
-                    }
-                    Err(failure) => {
-                        self.tally().failed(hop, &failure);
-                        return self.unreached(hop, &failure);
-                    }
+                None => match self.connect(hop).await {
+                    Some(open) => open,
+                    None => return,
                 },
             };
             let (asked, outcome) = self.transact(&mut open).await;
@@ -199,13 +191,31 @@ impl Attempt<'_> {
             let more = self.note(&open, &asked, outcome);
             match (usable, more) {
                 // The rest goes over a new one.
-                (true, More::Yes) if worn && !unfit => open.quit().await,
+                (true, More::Yes) if worn && !unfit => self.worn.push(open),
                 (true, More::Yes) if !unfit => connection = Some(open),
                 (true, _) if self.watch.is_some() => return open.quit().await,
-                (true, _) => return self.engine.connections.put(place, open, self.transactions_max()).await,
+                (true, _) => return self.worn.extend(self.engine.connections.put(place, open, self.transactions_max())),
                 (false, _) => return,
             }
         }
+    }
+
+    /// A new connection, once those that had their transactions have ended. `None`: that is said.
+    async fn connect(&mut self, hop: &Hop) -> Option<Connection> {
+        goodbye(std::mem::take(&mut self.worn)).await;
+        match self.engine.connector.connect(hop, self.origin, self.watch.as_ref()).await {
+            Ok(open) => {
+                self.engine.metrics.connected(if open.tls().is_some() { "tls" } else { "clear" });
+                self.tally().connected(hop, &open);
+                return Some(open);
+            }
+            Err(failure) if failure.cause == Cause::NoSource => self.presence = Presence::Missing,
+            Err(failure) => {
+                self.tally().failed(hop, &failure);
+                self.unreached(hop, &failure);
+            }
+        }
+        None
     }
 
     /// The message in 7 bits, signed anew.
@@ -335,7 +345,7 @@ impl Attempt<'_> {
         // Some host took or refused something: the destination works.
         let answered = fates.iter().any(|fate| matches!(fate.verdict, Verdict::Delivered | Verdict::Refused));
         let signal = if answered && self.signal == Signal::Unreachable { Signal::Fine } else { self.signal };
-        Tried { fates, signal, receiver: self.receiver }
+        Tried { fates, signal, receiver: self.receiver, worn: self.worn }
     }
 }
 

@@ -58,7 +58,7 @@ mod tests {
             (fate(Verdict::Refused, 554, "Message content rejected", host), false),
             (fate(Verdict::Refused, 554, "Sender domain listed on dbl.spamhaus.org", host), false),
         ] {
-            let mut tried = Tried { fates: vec![fate.clone()], signal: Signal::Fine, receiver: None };
+            let mut tried = Tried { fates: vec![fate.clone()], signal: Signal::Fine, receiver: None, worn: Vec::new() };
             assert_eq!(block(&tried).is_some(), expected, "{fate:?}");
             go_on(&mut tried);
             assert_eq!(tried.fates[0].verdict, if expected { Verdict::Deferred } else { fate.verdict });

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -84,13 +85,11 @@ impl Connections {
         found
     }
 
-    /// Takes a connection back, or ends it, if it has had its transactions: before another one is opened in its place.
-    pub(crate) async fn put(&self, place: Place, connection: Connection, transactions_max: u32) {
+    /// Takes a connection back. One that has had its transactions, or finds no room, is the caller's to end before another one is opened in its place.
+    #[must_use]
+    pub(crate) fn put(&self, place: Place, connection: Connection, transactions_max: u32) -> Option<Connection> {
         let worn = connection.transactions >= transactions_max || self.idle_time_max.is_zero();
-        let refused = if worn { Some(connection) } else { self.push(place, connection) };
-        if let Some(connection) = refused {
-            connection.quit().await;
-        }
+        if worn { Some(connection) } else { self.push(place, connection) }
     }
 
     /// Gives it back if there is no room.
@@ -133,4 +132,9 @@ impl Connections {
             tokio::spawn(connection.quit());
         }
     }
+}
+
+/// Ends connections, all at the same time.
+pub(crate) async fn goodbye(connections: Vec<Connection>) {
+    join_all(connections.into_iter().map(Connection::quit)).await;
 }

@@ -15,6 +15,7 @@ use crate::assignment::Assignment;
 use crate::board::NoWay;
 use crate::body::{Handed, QueuedBody};
 use crate::connection::now;
+use crate::connections::goodbye;
 use crate::fate::Tried;
 use crate::pace::Signal;
 use crate::recorder::Note;
@@ -55,7 +56,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
                 Ok(Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower))
             })
         }
-        () = async { tokio::select! { () = shared.abort.cancelled() => {} () = cut.cancelled() => {} } } => {
+        () = async { tokio::select! { () = shared.abort.cancelled() => {} () = cut => {} } } => {
             shared.leases.remove(&key);
             if !handed.is_whole() {
                 let postponed = Postponed { delivery: key, token: Some(leased.token), until: now() };
@@ -104,6 +105,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     }
     let settled = terms.settle(leased, &tried, original.as_ref());
     shared.note(group, Note::Settled(Box::new(settled)));
+    goodbye(tried.worn).await;
     Ended::With(tried.signal)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use yubin_session::smtp::client::{Reply, Speaker, Stage, Verdict};
 use yubin_state::queue::RemoteReply;
 
-use crate::connection::now;
+use crate::connection::{Connection, now};
 use crate::pace::Signal;
 use crate::profile::Profile;
 
@@ -18,6 +18,8 @@ pub(crate) struct Tried {
     pub(crate) signal: Signal,
     /// Whose host was tried, if a profile knows.
     pub(crate) receiver: Option<Arc<Profile>>,
+    /// Connections that are not used again: ended when all this is recorded, and before the delivery's lane is free.
+    pub(crate) worn: Vec<Connection>,
 }
 
 /// What came of a recipient.
@@ -56,7 +58,7 @@ impl Tried {
     pub(crate) fn all(count: usize, reply: &Reply, signal: Signal) -> Tried {
         let verdict = if reply.is_permanent() { Verdict::Refused } else { Verdict::Deferred };
         let fate = Fate::without_server(verdict, recorded(reply, ""));
-        Tried { fates: vec![fate; count], signal, receiver: None }
+        Tried { fates: vec![fate; count], signal, receiver: None, worn: Vec::new() }
     }
 }
 

@@ -83,6 +83,7 @@ impl Engine {
             fates: fates.into_iter().map(|fate| fate.unwrap_or_else(lost)).collect(),
             signal: Signal::Fine,
             receiver: None,
+            worn: Vec::new(),
         }
     }
 

@@ -75,9 +75,15 @@ impl Sharing {
         self.standing.as_ref().is_none_or(|standing| standing.lock().asked.is_some_and(|asked| asked.elapsed() < BEGIN))
     }
 
-    /// Says when what begins now has to end.
-    pub(crate) fn cut(&self) -> CancellationToken {
-        self.standing.as_ref().map(|standing| standing.lock().cut.clone()).unwrap_or_default()
+    /// Ends when what begins now has to end; never for a worker that is alone.
+    pub(crate) fn cut(&self) -> impl Future<Output = ()> + use<> {
+        let cut = self.standing.as_ref().map(|standing| standing.lock().cut.clone());
+        async move {
+            match cut {
+                Some(cut) => cut.cancelled_owned().await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Waits for the first answer.

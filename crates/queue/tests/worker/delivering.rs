@@ -1,5 +1,7 @@
 //! Mail that arrives: at receivers, in mailboxes of this cluster, over connections that are used again.
 
+use std::time::Duration;
+
 use yubin_queue::{SmartHost, SmartHostName, SmartHostTls};
 use yubin_state::queue::{BodyKind, FinalOutcome, NotifyOn, NotifySet};
 
@@ -55,6 +57,17 @@ async fn connections_are_used_again_and_said_goodbye_to() {
         lab.events(number + 1).await;
     }
     assert_eq!(sink.connections(), 1, "mail that follows mail needs no new connection");
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_is_recorded_before_its_connection_ends() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    sink.cling();
+    let worker = lab.worker(sink.address.port(), |config| config.idle_time_max = Duration::ZERO);
+    lab.send(&["a@two.example"], |_| {}).await;
+    lab.events(1).await;
+    assert_eq!(sink.open(), 1, "what came of it is known while goodbye is still being said");
     lab.stop(worker).await;
 }
 

@@ -65,6 +65,8 @@ struct State {
     /// What EHLO offers beside the usual.
     offers: Vec<&'static str>,
     greeting: Option<&'static str>,
+    /// QUIT is not answered.
+    clings: bool,
     /// How long it takes to take a message.
     takes: Duration,
     /// Whose mail is refused with what.
@@ -120,6 +122,11 @@ impl Sink {
     /// From now on this is the greeting.
     pub fn greet(&self, greeting: Option<&'static str>) {
         self.state.lock().greeting = greeting;
+    }
+
+    /// From now on QUIT is not answered.
+    pub fn cling(&self) {
+        self.state.lock().clings = true;
     }
 
     /// From now on a message takes so long.
@@ -260,6 +267,7 @@ impl Sink {
                         None => return Then::Close,
                     }
                 }
+                "QUIT" if self.state.lock().clings => continue,
                 "QUIT" => {
                     // Who hears this may open the next one.
                     self.state.lock().open -= 1;
