@@ -52,8 +52,7 @@ fn a_receiver_is_one_to_all_workers_and_survives_one_of_them() {
     let sent = load::run(&plan).unwrap();
     assert_eq!(sent.acknowledged.len(), MESSAGES, "{:?}", sent.refused);
     wait_until(WITHIN, || lately(&receiver.taken()).len() == 2).expect("both deliver");
-    // A connection is counted until the receiver sees its end, which takes a moment on a busy machine.
-    assert!(receiver.most_open() <= LANES + 1, "{} connections", receiver.most_open());
+    assert!(receiver.most_open() <= LANES, "{} connections", receiver.most_open());
 
     let killed = Instant::now();
     let dead = cluster.workers.remove(0);
@@ -70,8 +69,7 @@ fn a_receiver_is_one_to_all_workers_and_survives_one_of_them() {
         messages.len() == MESSAGES
     };
     wait_until(WITHIN, all_there).expect("everything arrives");
-    // A connection is counted until the receiver sees its end, which takes a moment on a busy machine.
-    assert!(receiver.most_open() <= LANES + 1, "{} connections", receiver.most_open());
+    assert!(receiver.most_open() <= LANES, "{} connections", receiver.most_open());
     let copies = receiver.taken().len() - MESSAGES;
     assert!(copies <= LANES, "{copies} twice: no more than were under way at the kill");
 }

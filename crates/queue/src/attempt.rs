@@ -8,6 +8,7 @@
 //! If the connection is lost after the end of the message was sent, nobody knows whether it was taken (RFC 1047): the attempt ends there,
 //! and the recipients are tried again later.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use yubin_proto::StoreClient;
@@ -16,7 +17,7 @@ use yubin_session::smtp::client::{
     Verdict,
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
-use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Smtputf8};
+use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Receiver, Smtputf8};
 use yubin_types::{ByTrace, DestinationName, ReversePath};
 
 use crate::assignment::Assignment;
@@ -25,11 +26,12 @@ use crate::body::{Handed, QueuedBody};
 use crate::config::QueueConfig;
 use crate::connect::{Cause, Connector, Origin};
 use crate::connection::Connection;
-use crate::connections::{Connections, Place, goodbye};
+use crate::connections::{Account, Connections, Place, goodbye};
 use crate::dialogues::{Dialogues, Watch};
 use crate::fate::{Fate, Handing, RelayNotice, Tried, recorded};
 use crate::fitness::{is_unfit, is_unsent, suitable, wants_seven_bits};
 use crate::metrics::Metrics;
+use crate::outcome::{is_stale, nothing_came, signal, worse};
 use crate::pace::Signal;
 use crate::pools;
 use crate::profile::{Profile, Profiles};
@@ -111,7 +113,8 @@ impl Engine {
         let Some(from) = self.pools.source(assignment.source) else { return Err(NoWay::Missing) };
         let receiver = |hop: &Hop| self.receiver(hop, &leased.delivery.destination);
         let prefers = |hop: &Hop| receiver(hop).map_or(self.config.prefers, |profile| profile.prefers);
-        let hops = within_reach(hops, from.address, prefers).map_err(NoWay::Family)?;
+        let mut hops = within_reach(hops, from.address, prefers).map_err(NoWay::Family)?;
+        self.prefer_known(&mut hops, from.address);
         let source = Source::queued(QueuedBody::of(&self.store, assignment, handed));
         let source = match signed(&self.store, &self.config, leased, source).await {
             Ok(source) => source,
@@ -144,6 +147,16 @@ impl Engine {
             }
         }
         Ok(attempt.finish())
+    }
+
+    /// Of the hosts that are as good as the first, one goes first to which a connection rests.
+    fn prefer_known(&self, hops: &mut [Hop], source: Option<IpAddr>) {
+        let Some(best) = hops.first().map(|hop| hop.preference) else { return };
+        let mut equals = hops.iter().take_while(|hop| hop.preference == best);
+        let known = equals.position(|hop| self.connections.rests_at(&Place::of(hop, source)));
+        if let Some(front) = known.and_then(|index| hops.get_mut(..=index)) {
+            front.rotate_right(1);
+        }
     }
 
     /// Whose host it is.
@@ -194,14 +207,32 @@ impl Attempt<'_> {
                 (true, More::Yes) if worn && !unfit => self.worn.push(open),
                 (true, More::Yes) if !unfit => connection = Some(open),
                 (true, _) if self.watch.is_some() => return open.quit().await,
-                (true, _) => return self.worn.extend(self.engine.connections.put(place, open, self.transactions_max())),
+                (true, _) => return self.put(place, open),
                 (false, _) => return,
             }
         }
     }
 
-    /// A new connection, once those that had their transactions have ended. `None`: that is said.
+    /// A connection that is usable is used again, or it is worn.
+    fn put(&mut self, place: Place, connection: Connection) {
+        let (account, transactions_max) = (self.account(), self.transactions_max());
+        self.worn.extend(self.engine.connections.put(place, account, connection, transactions_max));
+    }
+
+    /// Whose limit its connections count for.
+    fn account(&self) -> Account {
+        let receiver = match &self.receiver {
+            Some(profile) => Receiver::Known(profile.name.clone()),
+            None => Receiver::Destination(self.leased.delivery.destination.clone()),
+        };
+        Account { receiver, source: self.origin.address }
+    }
+
+    /// A new connection, in the place of one that is not used any more. `None`: there is none, which is said.
     async fn connect(&mut self, hop: &Hop) -> Option<Connection> {
+        if self.worn.is_empty() {
+            self.engine.connections.make_room(&self.account()).await;
+        }
         goodbye(std::mem::take(&mut self.worn)).await;
         match self.engine.connector.connect(hop, self.origin, self.watch.as_ref()).await {
             Ok(open) => {
@@ -354,46 +385,4 @@ impl Attempt<'_> {
 enum More {
     Yes,
     No,
-}
-
-/// The server had closed the connection while it rested.
-fn is_stale(outcome: &Outcome) -> bool {
-    let closed = |recipient: &RecipientOutcome| {
-        matches!(recipient.stage, Stage::Mail | Stage::Reset) && recipient.reply.code == 421
-    };
-    outcome.connection == ConnectionState::Over && outcome.recipients.iter().all(closed)
-}
-
-fn nothing_came(count: usize) -> Outcome {
-    let reply = Reply::conclusion(421, (4, 4, 2), "the connection ended");
-    let recipient = RecipientOutcome { verdict: Verdict::Unknown, stage: Stage::EndOfData, reply };
-    Outcome {
-        recipients: vec![recipient; count],
-        connection: ConnectionState::Over,
-        dsn: Handover::NotOffered,
-        deadline: Handover::NotOffered,
-    }
-}
-
-/// What a reply says about the destination.
-fn signal(recipient: &RecipientOutcome) -> Signal {
-    let reply = &recipient.reply;
-    let policy = reply.status.is_some_and(|status| status.class == 4 && status.subject == 7);
-    match (reply.speaker, recipient.stage) {
-        (_, _) if reply.code == 421 => Signal::Slower,
-        // Greylisting answers 4.7.1 to each RCPT and means this message alone.
-        (Speaker::Peer, Stage::Rcpt) => Signal::Fine,
-        (Speaker::Peer, _) if policy => Signal::Slower,
-        _ => Signal::Fine,
-    }
-}
-
-fn worse(a: Signal, b: Signal) -> Signal {
-    let weight = |signal| match signal {
-        Signal::None => 0,
-        Signal::Fine => 1,
-        Signal::Slower => 2,
-        Signal::Unreachable => 3,
-    };
-    if weight(b) > weight(a) { b } else { a }
 }

@@ -44,6 +44,7 @@ mod leases;
 mod ledger;
 mod line;
 mod metrics;
+mod outcome;
 pub mod pace;
 mod path;
 mod peak;

@@ -156,6 +156,8 @@ pub(crate) struct Hop {
     pub(crate) protection: Protection,
     pub(crate) login: Option<Credentials>,
     pub(crate) owner: Owner,
+    /// Of the destination's hosts: lower is better.
+    pub(crate) preference: u16,
     /// Under what its sessions are counted.
     pub(crate) counted: Option<CountedTls>,
 }
@@ -233,6 +235,7 @@ impl Routing<'_> {
                 protection: Protection::Opportunistic,
                 login: None,
                 owner: Owner::Destination,
+                preference: 0,
                 counted: None,
             }]),
             DestinationName::Literal(_) => {
@@ -257,9 +260,9 @@ impl Routing<'_> {
         }
         let mut plan = Vec::new();
         let mut excuse = None;
-        for (_, host) in hosts.into_iter().take(HOSTS_MAX) {
+        for (preference, host) in hosts.into_iter().take(HOSTS_MAX) {
             match self.hop(domain, host).await {
-                Ok(hop) => plan.push(hop),
+                Ok(hop) => plan.push(Hop { preference, ..hop }),
                 // A reason to wait outweighs a reason to give up.
                 Err(reply) if reply.is_transient() => excuse = Some(reply),
                 Err(reply) => excuse = excuse.or(Some(reply)),
@@ -304,7 +307,8 @@ impl Routing<'_> {
             }
             TlsPolicy::Deferred(why) | TlsPolicy::Excluded(why) => return Err(Reply::conclusion(451, (4, 7, 5), &why)),
         };
-        Ok(Hop { name: host.to_string(), addresses, protection, login: None, owner: Owner::Destination, counted })
+        let (name, owner) = (host.to_string(), Owner::Destination);
+        Ok(Hop { name, addresses, protection, login: None, owner, preference: 0, counted })
     }
 
     async fn smart_hop(&self, route: &SmartHost) -> Result<Hop, Reply> {
@@ -329,7 +333,8 @@ impl Routing<'_> {
             SmartHostTls::Off => Protection::Clear,
         };
         let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, route.port)).collect();
-        Ok(Hop { name, addresses, protection, login: route.login.clone(), owner: Owner::Operator, counted: None })
+        let (login, owner) = (route.login.clone(), Owner::Operator);
+        Ok(Hop { name, addresses, protection, login, owner, preference: 0, counted: None })
     }
 }
 
@@ -464,6 +469,7 @@ mod tests {
             protection: super::Protection::Clear,
             login: None,
             owner: super::Owner::Destination,
+            preference: 0,
             counted: None,
         };
         let (four, six) = ("8.8.8.1:25", "[2001:4860:4860::8888]:25");

@@ -61,6 +61,32 @@ async fn connections_are_used_again_and_said_goodbye_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_hosts_that_are_equally_good_the_one_that_is_connected_goes_first() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    lab.zone.equals("two.example", &["a.two.example", "b.two.example", "c.two.example"], "127.0.0.2");
+    let worker = lab.worker(sink.address.port(), |_| {});
+    for number in 1..=20 {
+        lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
+        lab.events(number).await;
+    }
+    assert_eq!(sink.connections(), 1);
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_at_rest_ends_before_another_host_gets_one() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    let worker = lab.worker(sink.address.port(), |_| {});
+    for (number, host) in (1..).zip(["a.two.example", "b.two.example", "a.two.example"]) {
+        lab.zone.mx("two.example", &[(host, "127.0.0.2")]);
+        lab.send(&["a@two.example"], |_| {}).await;
+        lab.events(number).await;
+    }
+    assert_eq!((sink.connections(), sink.most_open()), (3, 1));
+    lab.stop(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_delivered_is_recorded_before_its_connection_ends() {
     let (mut lab, sink) = Lab::with_sink().await;
     sink.cling();

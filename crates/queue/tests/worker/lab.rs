@@ -58,6 +58,16 @@ impl Zone {
         self.hosts.lock().insert(domain.to_owned(), found);
     }
 
+    /// Hosts that are equally good, all at this address.
+    pub fn equals(&self, domain: &str, hosts: &[&str], address: &str) {
+        let found = hosts.iter().map(|host| {
+            self.addresses.lock().insert((*host).to_owned(), address.parse().unwrap());
+            (10, DomainName::parse(host).unwrap())
+        });
+        let found = Hosts::Found(found.collect());
+        self.hosts.lock().insert(domain.to_owned(), found);
+    }
+
     pub fn null_mx(&self, domain: &str) {
         self.hosts.lock().insert(domain.to_owned(), Hosts::Nobody);
     }
@@ -69,8 +79,14 @@ impl Zone {
 
 #[async_trait::async_trait]
 impl MailHosts for Zone {
-    async fn hosts(&self, domain: &DomainName, _seed: u64) -> Result<Hosts, LookupFailure> {
-        self.hosts.lock().get(domain.as_str()).cloned().ok_or(LookupFailure::NotFound)
+    async fn hosts(&self, domain: &DomainName, seed: u64) -> Result<Hosts, LookupFailure> {
+        let mut found = self.hosts.lock().get(domain.as_str()).cloned().ok_or(LookupFailure::NotFound)?;
+        if let Hosts::Found(hosts) = &mut found {
+            let turn = usize::try_from(seed % hosts.len() as u64).unwrap();
+            hosts.rotate_left(turn);
+            hosts.sort_by_key(|(preference, _)| *preference);
+        }
+        Ok(found)
     }
     async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, LookupFailure> {
         Ok(self.addresses.lock().get(host.as_str()).copied().into_iter().collect())

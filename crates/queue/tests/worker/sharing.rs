@@ -102,6 +102,7 @@ async fn what_a_dead_worker_had_is_used_by_the_other_in_time() {
     }
     let copies = sink.received().len() - to.len();
     assert!(copies <= LANES, "{copies} twice: no more than were under way when it was killed");
+    assert!(sink.most_open() <= LANES, "{} connections at a time", sink.most_open());
     lab.stop(survivor).await;
 }
 
