@@ -4,10 +4,12 @@
 //! outcome of an attempt is remembered, so that a retry doesn't take its own record for somebody else's. A refusal comes as
 //! [`QueueError::Refused`].
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use yubin_state::command::{DirectoryCommand, Login};
 use yubin_state::queue::{
-    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryKey, DeliveryResult, DueItem, EventCursor,
+    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryKey, DeliveryResult, DueClass, DueItem, EventCursor,
     EventFilter, EventRecord, Leased, NewQueued, Postponed, QueueAnswer, QueueCommand, QueueFilter, QueueQuery,
     QueueReply, QueueSuspension, QueueTotals, QueuedMessage, SummaryLine, SuspensionScope,
 };
@@ -81,7 +83,7 @@ impl StoreClient {
         done(reply)
     }
 
-    /// What of a group is due, in the order of time; as many as `limit`: there may be more.
+    /// What of a group is due, by class and in the order of time, from where each class was left; where a class has as many as `limit`, there may be more.
     ///
     /// # Errors
     /// The store.
@@ -89,7 +91,7 @@ impl StoreClient {
         &self,
         group: GroupNumber,
         until: Timestamp,
-        after: Option<DueItem>,
+        after: BTreeMap<DueClass, DueItem>,
         limit: u32,
     ) -> Result<Vec<DueItem>, QueueError> {
         match self.ask_queue(whole_group(group), QueueQuery::Due { until, after, limit }).await? {

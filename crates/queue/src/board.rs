@@ -6,13 +6,13 @@
 //! burst is leased as it is queued. In both lines tenants take turns. No tenant has more than half of all deliveries under way, or
 //! leased in advance, so that a flood to many destinations leaves room. A destination whose ways pause holds nothing here: what is offered
 //! for it is answered with the time to put it off to, and what it held is given back for the same. Of one that has too much waiting
-//! already, more is put off to when its turn will come. So a hundred thousand messages to a dead host are one pause, not a hundred thousand
+//! already, more is put off to when its turn will come (how much depends on its priority, `crowd`). So a hundred thousand messages to a dead host are one pause, not a hundred thousand
 //! timers, and never in anybody's way.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use yubin_state::queue::{DeliveryKey, DestinationName, Receiver};
+use yubin_state::queue::{DeliveryKey, DestinationName, DueClass, Receiver};
 use yubin_types::{GroupNumber, Timestamp};
 
 pub(crate) use crate::due::{Age, Back, BoardLimits, Due, Offer};
@@ -83,7 +83,7 @@ impl Board {
         if self.tally.stage(&due.key).is_some() {
             return Offer::Known;
         }
-        if self.tally.total().waiting >= self.limits.waiting_max || self.phase == Phase::Closed {
+        if self.room(due.class()) == 0 || self.phase == Phase::Closed {
             return Offer::NoRoom;
         }
         let destination = due.key.destination.clone();
@@ -93,7 +93,7 @@ impl Board {
             if let Outlook::NotBefore(until) = outlook {
                 return Offer::PutOff(lane.flow.returns(now, until, spread, limits.pace.pause_ms_max));
             }
-            if lane.waiting.count() >= limits.waiting_per_destination_max {
+            if lane.waiting.crowd().room(limits.waiting_per_destination_max, due.class()) == 0 {
                 return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
             }
         }
@@ -102,7 +102,8 @@ impl Board {
         if is_first {
             self.turn.push_back(destination);
         }
-        self.tally.enter(due.key, Stage::Waiting);
+        let stage = Stage::Waiting(due.class());
+        self.tally.enter(due.key, stage);
         Offer::Kept
     }
 
@@ -296,13 +297,13 @@ impl Board {
         self.sources.sweep(now);
     }
 
-    /// How much more may wait.
-    pub(crate) fn room(&self) -> usize {
-        self.limits.waiting_max.saturating_sub(self.tally.total().waiting)
+    /// How much more of a class may wait.
+    pub(crate) fn room(&self, class: DueClass) -> usize {
+        self.tally.total().waiting.room(self.limits.waiting_max, class)
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.tally.total().waiting
+        self.tally.total().waiting.total()
     }
 
     /// Leased or asked for, and not begun.

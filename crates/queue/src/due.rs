@@ -1,6 +1,6 @@
 //! What the board holds and what it answers.
 
-use yubin_state::queue::DeliveryKey;
+use yubin_state::queue::{DeliveryKey, DueClass};
 use yubin_types::{GroupNumber, Priority, Timestamp};
 
 use crate::pace::PaceLimits;
@@ -9,7 +9,7 @@ use crate::profile::Family;
 /// Bounds of a board.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BoardLimits {
-    /// Due deliveries that wait in memory.
+    /// Due deliveries that wait in memory; a quarter more with urgent ones (`crowd`).
     pub(crate) waiting_max: usize,
     /// Of them, for one destination.
     pub(crate) waiting_per_destination_max: usize,
@@ -35,6 +35,13 @@ pub(crate) struct Due {
     pub(crate) age: Age,
     /// Before or after others of its tenant.
     pub(crate) priority: Priority,
+}
+
+impl Due {
+    /// How urgent it is.
+    pub(crate) fn class(&self) -> DueClass {
+        DueClass::of(self.priority)
+    }
 }
 
 /// Has it been tried before?

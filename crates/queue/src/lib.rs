@@ -27,6 +27,7 @@ pub mod config;
 mod connect;
 mod connection;
 mod connections;
+mod crowd;
 mod delivery;
 mod desk;
 mod dialogues;

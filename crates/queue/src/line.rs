@@ -1,6 +1,6 @@
 //! A line of deliveries to one destination: tenants take turns, so that nobody's priorities are of any matter to others. Within a tenant
 //! the highest priority goes first (RFC 6710 §5), of the same mail that is tried for the first time before mail that is tried again, but for
-//! every fourth. What has expired goes before all.
+//! every fourth; every eighth is of the lowest priority, so that nothing waits for ever. What has expired goes before all.
 //!
 //! A pure value, and unbounded: whoever fills it counts.
 
@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 use yubin_types::{DomainId, Priority};
 
 use crate::board::{Age, Due};
+use crate::crowd::Crowd;
 
 /// Deliveries in line.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     tenants: VecDeque<(DomainId, Waiting)>,
-    count: usize,
+    crowd: Crowd,
 }
 
 /// Who may leave a line?
@@ -47,6 +48,21 @@ impl Ranked {
         self.0.last_key_value().map(|(priority, _)| *priority)
     }
 
+    /// The lowest priority there is.
+    fn lowest(&self) -> Option<Priority> {
+        self.0.first_key_value().map(|(priority, _)| *priority)
+    }
+
+    /// The first of the lowest priority, if it is free.
+    fn pop_lowest_if(&mut self, free: &impl Fn(&Due) -> bool) -> Option<Due> {
+        let mut lowest = self.0.first_entry()?;
+        let due = lowest.get_mut().pop_front_if(|due| free(due));
+        if lowest.get().is_empty() {
+            lowest.remove();
+        }
+        due
+    }
+
     /// The first of the highest priority, if it is free.
     fn pop_if(&mut self, free: &impl Fn(&Due) -> bool) -> Option<Due> {
         let mut highest = self.0.last_entry()?;
@@ -64,11 +80,16 @@ impl Ranked {
 
 impl Line {
     pub(crate) const fn count(&self) -> usize {
-        self.count
+        self.crowd.total()
+    }
+
+    /// How many, by how urgent they are.
+    pub(crate) const fn crowd(&self) -> Crowd {
+        self.crowd
     }
 
     pub(crate) fn add(&mut self, due: Due) {
-        self.count += 1;
+        self.crowd.add(due.class(), 1);
         let tenant = due.key.domain;
         let index = self.tenants.iter().position(|(domain, _)| *domain == tenant).unwrap_or_else(|| {
             self.tenants.push_back((tenant, Waiting::default()));
@@ -95,9 +116,9 @@ impl Line {
             if !waiting.is_empty() {
                 self.tenants.push_back((tenant, waiting));
             }
-            if due.is_some() {
-                self.count -= 1;
-                return due;
+            if let Some(due) = due {
+                self.crowd.add(due.class(), -1);
+                return Some(due);
             }
         }
         None
@@ -109,7 +130,7 @@ impl Line {
             waiting.over.into_iter().chain(waiting.new.into_all()).chain(waiting.again.into_all())
         });
         let (out, stay): (Vec<Due>, Vec<Due>) = all.partition(gone);
-        self.count = 0;
+        self.crowd = Crowd::default();
         stay.into_iter().for_each(|due| self.add(due));
         out
     }
@@ -128,10 +149,26 @@ impl Waiting {
             return None;
         }
         self.taken = self.taken.wrapping_add(1);
+        if self.taken.is_multiple_of(8)
+            && let Some(due) = self.last(free)
+        {
+            return Some(due);
+        }
         let (new, again) = (self.new.rank(), self.again.rank());
         let again_first = again > new || (again == new && self.taken.is_multiple_of(4));
         let (first, second) =
             if again_first { (&mut self.again, &mut self.new) } else { (&mut self.new, &mut self.again) };
         first.pop_if(free).or_else(|| second.pop_if(free))
+    }
+
+    /// The first of the lowest priority, if there are several.
+    fn last(&mut self, free: &impl Fn(&Due) -> bool) -> Option<Due> {
+        let highest = self.new.rank().max(self.again.rank());
+        let lowest = self.new.lowest().into_iter().chain(self.again.lowest()).min();
+        if lowest == highest {
+            return None;
+        }
+        let ranked = if self.again.lowest() == lowest { &mut self.again } else { &mut self.new };
+        ranked.pop_lowest_if(free)
     }
 }

@@ -4,10 +4,12 @@
 //! no news for a moment: the question passes over all leases that ended early, of which a busy group has many. What the board does not take
 //! because its destination pauses or is crowded is put off in the store, so that the head of the index never fills up with what can't be
 //! tried. New mail has the latest due time: between full rounds only what stands behind the last page, and what is due in its last millisecond, is read.
+//! Of each class of the index as much is read, the most urgent first: what can wait is read while the board has room for it, and holds up nothing else.
 //!
 //! Which worker takes what: each receiver ranks the workers (`rights`); this one takes mail that has waited longer than
 //! the takeover time of every worker before it. Of mail to a receiver that several workers share, each takes its part.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use yubin_proto::Subscription;
 use yubin_state::Topic;
-use yubin_state::queue::{DeliveryKey, DueItem, DueMark, Postponed, Trial};
+use yubin_state::queue::{DeliveryKey, DueClass, DueItem, DueMark, Postponed, Trial};
 use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
 
 use crate::board::{Age, Due, Offer};
@@ -39,50 +41,57 @@ const REST_MAX: Duration = Duration::from_secs(10);
 /// Deliveries that are remembered to have been put off.
 const PUT_OFF_MAX: usize = 10_000;
 
+/// In each class, behind which item the next look goes on; from the beginning where there is none.
+type Progress = BTreeMap<DueClass, DueItem>;
+
 /// What a look came to.
 struct Look {
-    /// Where the next look goes on; from the beginning if there is none.
-    after: Option<DueItem>,
+    after: Progress,
     end: End,
     /// When what is left to other workers will be this one's.
     soonest: Option<Timestamp>,
 }
 
-/// Why a look ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a look ended; the greatest of the classes' counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     /// Everything that is due was read.
     Nothing,
-    /// The page was full: there may be more.
+    /// The board had no room for mail of this class, and of those that may wait longer.
+    NoRoom(Reverse<DueClass>),
+    /// A page was full: there may be more.
     Page,
-    /// The board had no room.
-    NoRoom,
 }
 
 /// Looks until the worker drains.
 pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
     let news = shared.engine.store.subscribe(group, &[Topic::Queue.number()]);
-    let mut after: Option<DueItem> = None;
+    let mut after = Progress::new();
     let mut round_began = Instant::now();
     let mut put_off = PutOff::default();
     let mut soonest: Option<Timestamp> = None;
     while !shared.drain.is_cancelled() {
-        if round_began.elapsed() >= ROUND {
-            round_began = Instant::now();
-            (after, soonest) = (None, None);
-        }
         // What was left to another worker stands before what was read since.
-        if soonest.is_some_and(|at| at <= now()) {
-            (after, soonest) = (None, None);
+        let comes_back = soonest.is_some_and(|at| at <= now());
+        let is_over = round_began.elapsed() >= ROUND;
+        if is_over {
+            round_began = Instant::now();
+        }
+        if is_over || comes_back {
+            (after, soonest) = (Progress::new(), None);
         }
         let began = Instant::now();
         let round_ends = round_began + ROUND;
-        match look(&shared, group, after.take(), &mut put_off).await {
+        match look(&shared, group, std::mem::take(&mut after), &mut put_off).await {
             Ok(look) => {
                 after = look.after;
                 soonest = earlier(soonest, look.soonest);
                 match look.end {
-                    End::NoRoom => shared.wait_for_room().await,
+                    End::NoRoom(Reverse(class)) => tokio::select! {
+                        () = shared.wait_for_room(class) => {}
+                        // It may be more urgent.
+                        () = news.changed() => tokio::time::sleep_until(began + QUIET).await,
+                    },
                     End::Page => {}
                     End::Nothing => {
                         rest(&shared, group, &news, (soonest, round_ends)).await;
@@ -133,59 +142,93 @@ async fn rest(
     }
 }
 
-/// Reads one page.
+/// Reads one page of each class.
 async fn look(
     shared: &Arc<Shared>,
     group: GroupNumber,
-    after: Option<DueItem>,
+    after: Progress,
     put_off: &mut PutOff,
 ) -> Result<Look, String> {
     let now = now();
     let found = shared.engine.store.queue_due(group, now, after.clone(), PAGE).await;
-    let items = found.map_err(|error| error.to_string())?;
-    let end = if items.len() < PAGE as usize { End::Nothing } else { End::Page };
-    let mut look = Look { after, end, soonest: None };
-    for item in items {
-        let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left_ms(&item, now));
-        if item.due.millis() + wait_ms > now.millis() {
-            let at = Timestamp(item.due.millis() + wait_ms);
-            look.soonest = earlier(look.soonest, Some(at));
-            look.after = Some(item);
-            continue;
-        }
-        let age = match put_off.history(&item, now) {
-            History::None => age(item.mark, now),
-            History::CameBack => Age::Over,
-            History::PutOff => {
-                look.after = Some(item);
-                continue;
-            }
-        };
-        let due = Due { group, age, key: item.delivery.clone(), priority: item.mark.priority };
-        let offer = match shared.offer(now, due.clone()) {
-            // Its sender is to be told that it is late, whatever its destination does.
-            Offer::PutOff(_) if item.mark.overdue <= now => shared.offer(now, Due { age: Age::Over, ..due }),
-            offer => offer,
-        };
-        match offer {
-            Offer::Kept | Offer::Known => {}
-            Offer::PutOff(until) => {
-                put_off.add(&item, until, now);
-                let postponed = Postponed { delivery: item.delivery.clone(), token: None, until };
-                shared.note(group, Note::PutOff(postponed));
-            }
-            Offer::NoRoom => {
-                look.end = End::NoRoom;
-                break;
-            }
-        }
-        look.after = Some(item);
+    let mut classes: BTreeMap<DueClass, Vec<DueItem>> = BTreeMap::new();
+    for item in found.map_err(|error| error.to_string())? {
+        classes.entry(item.filed.class).or_default().push(item);
+    }
+    let mut look = Look { after, end: End::Nothing, soonest: None };
+    for class in DueClass::DUE {
+        let items = classes.remove(&class).unwrap_or_default();
+        let end = look.read(class, items, |item| consider(shared, group, put_off, item, now));
+        look.end = look.end.max(end);
     }
     shared.wake();
-    if look.end == End::Nothing {
-        look.after = look.after.as_ref().map(before_its_equals);
-    }
     Ok(look)
+}
+
+impl Look {
+    /// Shows what was read of a class to the board.
+    fn read(&mut self, class: DueClass, items: Vec<DueItem>, mut consider: impl FnMut(&DueItem) -> Seen) -> End {
+        let is_full = items.len() >= PAGE as usize;
+        for item in items {
+            match consider(&item) {
+                Seen::Done => {}
+                Seen::LeftUntil(at) => self.soonest = earlier(self.soonest, Some(at)),
+                Seen::NoRoom => return End::NoRoom(Reverse(DueClass::of(item.mark.priority))),
+            }
+            self.after.insert(class, item);
+        }
+        if is_full {
+            return End::Page;
+        }
+        if let Some(last) = self.after.get_mut(&class) {
+            *last = before_its_equals(last);
+        }
+        End::Nothing
+    }
+}
+
+/// What became of something due.
+enum Seen {
+    Done,
+    /// It is another worker's until then.
+    LeftUntil(Timestamp),
+    NoRoom,
+}
+
+/// Offers what is due to the board, or puts it off.
+fn consider(
+    shared: &Arc<Shared>,
+    group: GroupNumber,
+    put_off: &mut PutOff,
+    item: &DueItem,
+    now: Timestamp,
+) -> Seen {
+    let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left_ms(item, now));
+    let ours = Timestamp(item.filed.due.millis() + wait_ms);
+    if ours > now {
+        return Seen::LeftUntil(ours);
+    }
+    let age = match put_off.history(item, now) {
+        History::None => age(item.mark, now),
+        History::CameBack => Age::Over,
+        History::PutOff => return Seen::Done,
+    };
+    let due = Due { group, age, key: item.delivery.clone(), priority: item.mark.priority };
+    let offer = match shared.offer(now, due.clone()) {
+        // Its sender is to be told that it is late, whatever its destination does.
+        Offer::PutOff(_) if item.mark.overdue <= now => shared.offer(now, Due { age: Age::Over, ..due }),
+        offer => offer,
+    };
+    match offer {
+        Offer::Kept | Offer::Known => Seen::Done,
+        Offer::PutOff(until) => {
+            put_off.add(item, until, now);
+            let postponed = Postponed { delivery: item.delivery.clone(), token: None, until };
+            shared.note(group, Note::PutOff(postponed));
+            Seen::Done
+        }
+        Offer::NoRoom => Seen::NoRoom,
+    }
 }
 
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
@@ -197,7 +240,7 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 fn before_its_equals(last: &DueItem) -> DueItem {
     let delivery =
         DeliveryKey { domain: DomainId(0), id: QueueId([0; 16]), destination: last.delivery.destination.clone() };
-    DueItem { due: last.due, delivery, mark: DueMark::default() }
+    DueItem { filed: last.filed, delivery, mark: DueMark::default() }
 }
 
 /// What was put off: until when, and when it was due.
@@ -220,13 +263,13 @@ impl PutOff {
             self.0.retain(|_, (until, _)| *until > now);
         }
         if self.0.len() < PUT_OFF_MAX {
-            self.0.insert(item.delivery.clone(), (until, item.due));
+            self.0.insert(item.delivery.clone(), (until, item.filed.due));
         }
     }
 
     fn history(&mut self, item: &DueItem, now: Timestamp) -> History {
         match self.0.get(&item.delivery) {
-            Some((until, due)) if *until > now && *due == item.due => History::PutOff,
+            Some((until, due)) if *until > now && *due == item.filed.due => History::PutOff,
             Some((until, _)) => {
                 let history = if *until > now { History::CameBack } else { History::None };
                 self.0.remove(&item.delivery);
@@ -247,7 +290,7 @@ fn age(mark: DueMark, now: Timestamp) -> Age {
 
 #[cfg(test)]
 mod tests {
-    use yubin_state::queue::{DeliveryKey, DestinationName, DueItem, DueMark, Trial};
+    use yubin_state::queue::{DeliveryKey, DestinationName, DueClass, DueItem, DueMark, Filed, Trial};
     use yubin_types::{DomainId, QueueId, Timestamp};
 
     use super::{History, PutOff, age};
@@ -255,7 +298,9 @@ mod tests {
 
     fn item(id: QueueId, due: Timestamp) -> DueItem {
         let destination = DestinationName::parse("a.example").unwrap();
-        DueItem { due, delivery: DeliveryKey { domain: DomainId(1), id, destination }, mark: DueMark::default() }
+        let filed = Filed { class: DueClass::Normal, due };
+        let delivery = DeliveryKey { domain: DomainId(1), id, destination };
+        DueItem { filed, delivery, mark: DueMark::default() }
     }
 
     #[test]

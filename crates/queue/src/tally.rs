@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use yubin_state::queue::DeliveryKey;
+use yubin_state::queue::{DeliveryKey, DueClass};
 use yubin_types::DomainId;
+
+use crate::crowd::Crowd;
 
 /// How far a delivery is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    Waiting,
+    Waiting(DueClass),
     /// Asked for, or leased.
     Ahead,
     Begun,
@@ -17,7 +19,7 @@ pub(crate) enum Stage {
 /// Deliveries by their stage.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Count {
-    pub(crate) waiting: usize,
+    pub(crate) waiting: Crowd,
     pub(crate) ahead: usize,
     pub(crate) begun: usize,
 }
@@ -61,7 +63,7 @@ impl Tally {
         self.total.add(stage, -1);
         if let Some(tenant) = self.by_tenant.get_mut(&key.domain) {
             tenant.add(stage, -1);
-            if tenant.waiting + tenant.ahead + tenant.begun == 0 {
+            if tenant.waiting.total() + tenant.ahead + tenant.begun == 0 {
                 self.by_tenant.remove(&key.domain);
             }
         }
@@ -71,7 +73,7 @@ impl Tally {
 impl Count {
     fn add(&mut self, stage: Stage, by: isize) {
         let count = match stage {
-            Stage::Waiting => &mut self.waiting,
+            Stage::Waiting(class) => return self.waiting.add(class, by),
             Stage::Ahead => &mut self.ahead,
             Stage::Begun => &mut self.begun,
         };

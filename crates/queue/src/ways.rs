@@ -78,7 +78,7 @@ impl Shared {
     pub(crate) fn left_ms(&self, item: &DueItem, now: Timestamp) -> u64 {
         let mut left = self.left.lock();
         match left.0.get(&item.delivery) {
-            Some(until) if *until > now => until.millis_since(item.due),
+            Some(until) if *until > now => until.millis_since(item.filed.due),
             Some(_) => {
                 left.0.remove(&item.delivery);
                 0

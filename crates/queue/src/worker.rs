@@ -17,12 +17,13 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_policy::retry::RetrySchedule;
 use yubin_proto::{Courier, DialogueLine, StoreClient};
-use yubin_state::queue::{DeliveryKey, Postponed};
+use yubin_state::queue::{DeliveryKey, DueClass, Postponed};
 use yubin_types::{GroupNumber, QueueId, Timestamp};
 
 use crate::assignment::{Assignment, Room};
@@ -266,17 +267,18 @@ impl Shared {
         self.board.lock().wait_ms(key, u64::try_from(config.takeover.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Waits until the board has room again.
-    pub(crate) async fn wait_for_room(&self) {
+    /// Waits until the board has room for mail of a class, for a while: what is more urgent may have come.
+    pub(crate) async fn wait_for_room(&self, class: DueClass) {
+        let over = Instant::now() + SWEEP;
         loop {
             let notified = self.room.notified();
-            if self.board.lock().room() > 0 || self.drain.is_cancelled() {
+            if self.board.lock().room(class) > 0 || self.drain.is_cancelled() {
                 return;
             }
             tokio::select! {
                 () = notified => {}
                 () = self.drain.cancelled() => {}
-                () = tokio::time::sleep(SWEEP) => {}
+                () = tokio::time::sleep_until(over) => return,
             }
         }
     }

@@ -55,7 +55,7 @@ pub enum Table {
     Forget = 0x04,
     /// Expiry, domain, kind, hash: when strangers are forgotten. What stands here for a domain that is gone goes at its time.
     GreylistForget = 0x06,
-    /// Due time, domain, queue id, destination: what of the queue needs a look, and when.
+    /// Class, due time, domain, queue id, destination: what of the queue needs a look, and when.
     QueueDue = 0x05,
 
     /// Directory: domains by id.
@@ -314,7 +314,7 @@ mod tests {
 
     use super::*;
     use crate::greylist::{Stranger, StrangerKind};
-    use crate::queue::{DeliveryKey, DueItem, DueMark};
+    use crate::queue::{DeliveryKey, DueClass, DueItem, DueMark, Filed};
 
     #[test]
     fn keys_keep_the_order_of_what_they_name_and_can_be_read_back() {
@@ -335,10 +335,11 @@ mod tests {
         assert_eq!(parse_grave(grave(d, AccountId(2), m).bytes()), (AccountId(2), m));
         for text in ["b.example", "[IPv6:2001:db8::1]"] {
             let (id, destination) = (QueueId([3; 16]), DestinationName::parse(text).unwrap());
-            let due = queue_due(Timestamp(5), d, id, &destination);
+            let filed = Filed { class: DueClass::Bulk, due: Timestamp(5) };
+            let due = queue_due(filed, d, id, &destination);
             let delivery = DeliveryKey { domain: d, id, destination };
             let mark = DueMark::default();
-            assert_eq!(parse_queue_due(due.bytes(), mark), Some(DueItem { due: Timestamp(5), delivery, mark }));
+            assert_eq!(parse_queue_due(due.bytes(), mark), Some(DueItem { filed, delivery, mark }));
         }
         let place = parse_event(event(d, Timestamp(5), 6).bytes());
         assert_eq!((place.domain, place.at, place.sequence), (d, Timestamp(5), 6));

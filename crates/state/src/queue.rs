@@ -36,7 +36,7 @@ pub use command::{
     ControlAction, ControlItem, ControlOutcome, DeliveryKey, DeliveryResult, EnqueuedLease, Leased, NewDelivery,
     NewQueued, NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome, Tenant,
 };
-pub use due::{DueMark, Trial};
+pub use due::{DueClass, DueMark, Filed, Trial};
 pub use newcomer::Lessee;
 pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SummaryLine};
 pub use record::{

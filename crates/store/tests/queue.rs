@@ -116,7 +116,7 @@ async fn enqueue(client: &StoreClient, scope: Scope, new: NewQueued, body: Body)
 
 /// Leases all that is due.
 async fn lease_due(client: &StoreClient) -> Vec<Leased> {
-    let items = client.queue_due(GROUP, Timestamp(u64::MAX - 1), None, 100).await.unwrap();
+    let items = client.queue_due(GROUP, Timestamp(u64::MAX - 1), BTreeMap::new(), 100).await.unwrap();
     let keys = items.into_iter().map(|item| item.delivery).collect();
     client.lease(GROUP, "worker-1", 60, keys, &Caller::internal("worker-1")).await.unwrap()
 }

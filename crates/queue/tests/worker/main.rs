@@ -14,6 +14,7 @@ mod extensions;
 mod failing;
 mod lab;
 mod many;
+mod priorities;
 mod sharing;
 mod signing;
 mod sink;

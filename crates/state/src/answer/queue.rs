@@ -13,7 +13,8 @@ use crate::keys;
 use crate::kv::View;
 use crate::query::Answer;
 use crate::queue::{
-    Delivery, DeliveryKey, DueItem, QueueAnswer, QueueFilter, QueueQuery, QueueTotals, QueuedMessage, SummaryLine,
+    Delivery, DeliveryKey, DueClass, DueItem, QueueAnswer, QueueFilter, QueueQuery, QueueTotals, QueuedMessage,
+    SummaryLine,
 };
 use crate::record::ColdRow;
 use crate::stop::Outcome;
@@ -26,7 +27,7 @@ const BATCH: usize = 256;
 pub(super) fn answer<V: View>(view: &V, domain: DomainId, query: &QueueQuery) -> Outcome<Answer, V::Error> {
     let answer = match query {
         QueueQuery::Due { until, after, limit } if domain == DomainId(0) => {
-            due(view, *until, after.as_ref(), page_size(*limit))?
+            due(view, *until, after, page_size(*limit))?
         }
         QueueQuery::Message(id) => message(view, domain, *id)?,
         QueueQuery::Body(id) if domain != DomainId(0) => body(view, domain, *id)?,
@@ -48,19 +49,32 @@ fn page_size(limit: u32) -> usize {
     (limit as usize).min(limits::PAGE_SIZE_MAX)
 }
 
-fn due<V: View>(view: &V, until: Timestamp, after: Option<&DueItem>, limit: usize) -> Outcome<QueueAnswer, V::Error> {
-    let mut span = keys::queue_dues_until(until);
-    if let Some(DueItem { due, delivery, .. }) = after {
-        span = span.after(keys::queue_due(*due, delivery.domain, delivery.id, &delivery.destination).bytes());
+fn due<V: View>(
+    view: &V,
+    until: Timestamp,
+    after: &BTreeMap<DueClass, DueItem>,
+    limit: usize,
+) -> Outcome<QueueAnswer, V::Error> {
+    let mut items = Vec::new();
+    for class in DueClass::DUE {
+        let mut span = keys::queue_dues_until(class, until);
+        if let Some(DueItem { filed, delivery, .. }) = after.get(&class) {
+            span = span.after(keys::queue_due(*filed, delivery.domain, delivery.id, &delivery.destination).bytes());
+        }
+        let rows = view.first_rows(&span, limit)?;
+        items.extend(rows.into_iter().filter_map(|(key, mark)| keys::parse_queue_due(&key, mark)));
     }
-    let rows = view.first_rows(&span, limit)?;
-    Ok(QueueAnswer::Due(rows.into_iter().filter_map(|(key, mark)| keys::parse_queue_due(&key, mark)).collect()))
+    Ok(QueueAnswer::Due(items))
 }
 
+/// Those that are held stand at the end of time: nothing waits for them.
 fn next_due<V: View>(view: &V, then: Timestamp) -> Outcome<QueueAnswer, V::Error> {
-    let first = view.first_key(&keys::queue_dues_after(then))?;
-    // Those that are held stand at the end of time: nothing waits for them.
-    let next = first.map(|key| keys::parse_queue_due_time(&key)).filter(|at| at.0 < u64::MAX);
+    let mut next: Option<Timestamp> = None;
+    for class in DueClass::DUE {
+        let first = view.first_key(&keys::queue_dues_after(class, then))?;
+        let due = first.map(|key| keys::parse_queue_due_time(&key));
+        next = next.into_iter().chain(due).min();
+    }
     Ok(QueueAnswer::NextDue(next))
 }
 

@@ -17,8 +17,9 @@ pub(super) fn due_index<V: View>(view: &V, found: &mut Findings) -> Outcome<(), 
     let mut filed = BTreeSet::new();
     view.each(&keys::deliveries(DomainId(0)), |key, delivery| {
         let (domain, id) = (keys::parse_domain(key), keys::parse_queued(key));
-        let (due, mark) = (delivery.due(), delivery.mark());
-        filed.insert(DueItem { due, delivery: DeliveryKey { domain, id, destination: delivery.destination }, mark });
+        let (place, mark) = (delivery.filed(), delivery.mark());
+        let delivery = DeliveryKey { domain, id, destination: delivery.destination };
+        filed.insert(DueItem { filed: place, delivery, mark });
         go_on_while(true)
     })?;
     let rows = view.first_rows(&keys::queue_dues(), usize::MAX)?;

@@ -10,8 +10,8 @@ use super::{Key, Span, Table, b4, b8, between, id_at, key, prefix, u64_at};
 use crate::queue::dead::DeadRecipients;
 use crate::queue::rows::{QueueCounters, Queued};
 use crate::queue::{
-    Delivery, DeliveryKey, DueItem, DueMark, Event, EventCursor, QueueSuspension, Receiver, Roster, SharedLimit,
-    SuspensionScope,
+    Delivery, DeliveryKey, DueClass, DueItem, DueMark, Event, EventCursor, Filed, QueueSuspension, Receiver, Roster,
+    SharedLimit, SuspensionScope,
 };
 
 /// A queued message.
@@ -74,40 +74,43 @@ pub fn deliveries_left_of(domain: DomainId) -> Span<u32> {
 
 /// A delivery among the group's due times.
 #[must_use]
-pub fn queue_due(due: Timestamp, domain: DomainId, id: QueueId, destination: &DestinationName) -> Key<DueMark> {
-    key(Table::QueueDue, &[&b8(due.0), &b8(domain.0), &id.0, destination.to_string().as_bytes()])
+pub fn queue_due(filed: Filed, domain: DomainId, id: QueueId, destination: &DestinationName) -> Key<DueMark> {
+    let (class, due) = ([filed.class.number()], b8(filed.due.0));
+    key(Table::QueueDue, &[&class, &due, &b8(domain.0), &id.0, destination.to_string().as_bytes()])
 }
 
-/// All of them, in the order of time.
+/// All of them, by class in the order of time.
 #[must_use]
 pub fn queue_dues() -> Span<DueMark> {
     prefix(Table::QueueDue, &[])
 }
 
-/// Those that are due by then. Nothing behind is touched: leases that ended early have left their marks there.
+/// Those of a class that are due by then. Nothing behind is touched: leases that ended early have left their marks there.
 #[must_use]
-pub fn queue_dues_until(until: Timestamp) -> Span<DueMark> {
-    between(key(Table::QueueDue, &[]), key(Table::QueueDue, &[&b8(until.0.saturating_add(1))]))
+pub fn queue_dues_until(class: DueClass, until: Timestamp) -> Span<DueMark> {
+    let class = [class.number()];
+    between(key(Table::QueueDue, &[&class]), key(Table::QueueDue, &[&class, &b8(until.0.saturating_add(1))]))
 }
 
-/// Those that are due after then.
+/// Those of a class that are due after then.
 #[must_use]
-pub fn queue_dues_after(then: Timestamp) -> Span<DueMark> {
-    Span { from: queue_dues_until(then).to, ..queue_dues() }
+pub fn queue_dues_after(class: DueClass, then: Timestamp) -> Span<DueMark> {
+    Span { from: queue_dues_until(class, then).to, ..prefix(Table::QueueDue, &[&[class.number()]]) }
 }
 
 /// The due time in a key of [`queue_dues`].
 #[must_use]
 pub fn parse_queue_due_time(key: &[u8]) -> Timestamp {
-    Timestamp(u64_at(key, 1))
+    Timestamp(u64_at(key, 2))
 }
 
 /// What a row of [`queue_dues`] says; `None` if its key isn't one.
 #[must_use]
 pub fn parse_queue_due(key: &[u8], mark: DueMark) -> Option<DueItem> {
-    let destination = destination_at(key, 33)?;
-    let delivery = DeliveryKey { domain: DomainId(u64_at(key, 9)), id: QueueId(id_at(key, 17)), destination };
-    Some(DueItem { due: parse_queue_due_time(key), delivery, mark })
+    let class = DueClass::from_number(*key.get(1)?)?;
+    let destination = destination_at(key, 34)?;
+    let delivery = DeliveryKey { domain: DomainId(u64_at(key, 10)), id: QueueId(id_at(key, 18)), destination };
+    Some(DueItem { filed: Filed { class, due: parse_queue_due_time(key) }, delivery, mark })
 }
 
 /// A domain's counters of the queue.

@@ -51,8 +51,8 @@ fn act<T: Txn>(
     mut delivery: Delivery,
     action: &ControlAction,
 ) -> Outcome<ControlOutcome, T::Error> {
-    let (now, filed) = (tray.work.now, delivery.due());
-    let lapsed = delivery.in_flight() && filed <= now;
+    let (now, filed) = (tray.work.now, delivery.filed());
+    let lapsed = delivery.in_flight() && filed.due <= now;
     let (held_back, begins) = (delivery.is_held_back(now), delivery.handling.begins(now));
     let outcome = match (&mut delivery.state, action) {
         (DeliveryState::InFlight { after, .. }, action) if !lapsed || *action == ControlAction::Release => {
@@ -63,7 +63,7 @@ fn act<T: Txn>(
         }
         (_, ControlAction::Cancel) => {
             if lapsed {
-                delivery.lapse(filed);
+                delivery.lapse(filed.due);
             }
             tray.cancel(item.id, filed, delivery)?;
             return Ok(ControlOutcome::Done);
@@ -82,7 +82,7 @@ fn act<T: Txn>(
         (DeliveryState::Scheduled | DeliveryState::InFlight { .. }, ControlAction::Hold { reason }) => {
             let reason = reason.clone();
             if lapsed {
-                delivery.lapse(filed);
+                delivery.lapse(filed.due);
             }
             delivery.state = DeliveryState::Held { reason };
             ControlOutcome::Done

@@ -1,12 +1,68 @@
 //! When a delivery needs a look, and what the index of due times says of it without its row.
 //!
 //! Workers that look for what is due read the index alone, many at a time: it tells them what goes first, and what can't wait for a
-//! destination that pauses.
+//! destination that pauses. It has a part for each [`DueClass`], each in the order of time, so that what is urgent is found however much is due before
+//! it, and what can wait is found, too.
+
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{Priority, Timestamp};
 
 use super::record::{DelayNotice, Delivery, DeliveryState};
+
+/// A part of the index of due times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DueClass {
+    /// What workers try: when their leases end.
+    Leased,
+    /// What waits with an MT-PRIORITY above that of other mail.
+    Urgent,
+    /// What waits like most mail.
+    Normal,
+    /// What waits and may wait longer.
+    Bulk,
+    /// What is not tried until somebody releases it, at the end of time.
+    Held,
+}
+
+impl DueClass {
+    /// Those in which anything can be due, in the order in which they are read.
+    pub const DUE: [DueClass; 4] = [DueClass::Leased, DueClass::Urgent, DueClass::Normal, DueClass::Bulk];
+
+    /// Where mail of a priority waits.
+    #[must_use]
+    pub fn of(priority: Priority) -> DueClass {
+        match priority.cmp(&Priority::NORMAL) {
+            Ordering::Greater => DueClass::Urgent,
+            Ordering::Equal => DueClass::Normal,
+            Ordering::Less => DueClass::Bulk,
+        }
+    }
+
+    /// In keys.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Of a key's number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<DueClass> {
+        [DueClass::Leased, DueClass::Urgent, DueClass::Normal, DueClass::Bulk, DueClass::Held]
+            .into_iter()
+            .find(|class| class.number() == number)
+    }
+}
+
+/// Where a delivery stands in the index of due times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Filed {
+    /// In which part.
+    pub class: DueClass,
+    /// When it needs a look.
+    pub due: Timestamp,
+}
 
 /// What the index of due times says of a delivery, so that whoever looks for work need not read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,14 +88,15 @@ pub enum Trial {
 }
 
 impl Delivery {
-    /// Under which time it stands in the index of due times: when it needs a look.
+    /// Where it stands in the index of due times.
     #[must_use]
-    pub fn due(&self) -> Timestamp {
-        match &self.state {
-            DeliveryState::Scheduled => self.next_attempt,
-            DeliveryState::InFlight { until, .. } => *until,
-            DeliveryState::Held { .. } => Timestamp(u64::MAX),
-        }
+    pub fn filed(&self) -> Filed {
+        let (class, due) = match &self.state {
+            DeliveryState::Scheduled => (DueClass::of(self.handling.priority), self.next_attempt),
+            DeliveryState::InFlight { until, .. } => (DueClass::Leased, *until),
+            DeliveryState::Held { .. } => (DueClass::Held, Timestamp(u64::MAX)),
+        };
+        Filed { class, due }
     }
 
     /// Is it still held back for its sender (RFC 4865)?

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use yubin_types::{AccountId, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
 use super::command::{DeliveryKey, EnqueuedLease, Leased, Postponed, QueueReply, Tenant};
+use super::due::Filed;
 use super::enqueue::invalid;
 use super::newcomer::Lease;
 use super::record::{AfterLease, Delivery, DeliveryState, QueueSource};
@@ -136,25 +137,25 @@ impl Clerk<'_> {
         let Some(domain) = self.domain(txn, item.domain)? else { return Ok(Served::Nothing) };
         let key = keys::delivery(item.domain, item.id, &item.destination);
         let Some(mut delivery) = txn.row(&key)? else { return Ok(Served::Nothing) };
-        let filed = delivery.due();
+        let filed = delivery.filed();
         match &delivery.state {
             DeliveryState::InFlight { lease, until, .. } if *lease == self.wanted.request && *until > self.now => {
                 let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
                 return Ok(granted(item.domain, domain, queued, delivery));
             }
             DeliveryState::Held { .. } => return Ok(Served::Nothing),
-            _ if filed > self.now => return Ok(Served::Nothing),
+            _ if filed.due > self.now => return Ok(Served::Nothing),
             DeliveryState::Scheduled => {}
             DeliveryState::InFlight { after, .. } => match after.clone() {
-                AfterLease::Schedule => delivery.lapse(filed),
+                AfterLease::Schedule => delivery.lapse(filed.due),
                 AfterLease::Hold { reason } => {
-                    delivery.lapse(filed);
+                    delivery.lapse(filed.due);
                     delivery.state = DeliveryState::Held { reason };
                     tray::write(txn, (item.domain, item.id), filed, &delivery);
                     return Ok(Served::Nothing);
                 }
                 AfterLease::Cancel => {
-                    delivery.lapse(filed);
+                    delivery.lapse(filed.due);
                     return self.give_up(txn, item, filed, delivery);
                 }
             },
@@ -192,7 +193,7 @@ impl Clerk<'_> {
         &self,
         txn: &mut T,
         item: &DeliveryKey,
-        filed: Timestamp,
+        filed: Filed,
         delivery: Delivery,
     ) -> Outcome<Served, T::Error> {
         let Some(mut work) = Work::open(txn, item.domain, self.now, &[])? else { return Ok(Served::Nothing) };
@@ -241,7 +242,7 @@ pub(crate) fn renew<T: Txn>(
             stale.push(place);
             continue;
         };
-        let filed = delivery.due();
+        let filed = delivery.filed();
         if let DeliveryState::InFlight { until, .. } = &mut delivery.state {
             *until = longer.max(*until);
         }
@@ -265,7 +266,7 @@ pub(crate) fn postpone<T: Txn>(
             stale.push(place);
             continue;
         };
-        let filed = delivery.due();
+        let filed = delivery.filed();
         let after = delivery.give_back(*until, now);
         if after == AfterLease::Cancel {
             if given_up > limits::QUEUE_RECIPIENTS_PER_COMMAND_MAX {

@@ -105,7 +105,7 @@ fn settle<T: Txn>(
     if result.token == 0 || delivery.token != result.token || !known {
         return Ok(false);
     }
-    let filed = delivery.due();
+    let filed = delivery.filed();
     if delivery.in_flight() {
         delivery.attempts = delivery.attempts.saturating_add(1);
     } else {

@@ -6,24 +6,26 @@
 //!
 //! [`limits::QUEUE_ROWS_PER_ANSWER_MAX`]: yubin_types::limits::QUEUE_ROWS_PER_ANSWER_MAX
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use yubin_types::{DestinationName, DomainId, QueueId, RecipientAddress, Timestamp};
 
 use super::command::DeliveryKey;
-use super::due::DueMark;
+use super::due::{DueClass, DueMark, Filed};
 use super::record::{Delivery, DeliveryStatus, EventRecord, FinalOutcome, QueueTotals, QueuedMessage};
 use crate::record::ColdRow;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueueQuery {
-    /// What is due, in the order of time, leases that ran out included. Of the whole group only. Costs as much as what it finds.
+    /// What is due: by [`DueClass`], leases that ran out included, and in the order of time. Of the whole group only. Costs as much as what it finds.
     Due {
         /// Due until then.
         until: Timestamp,
-        /// Go on after this.
-        after: Option<DueItem>,
-        /// At most so many.
+        /// In its class, go on after this.
+        after: BTreeMap<DueClass, DueItem>,
+        /// At most so many of each class.
         limit: u32,
     },
     /// A message and its deliveries. With `DomainId(0)` all domains of the group are searched.
@@ -63,8 +65,8 @@ pub enum QueueQuery {
 /// A delivery in the index of due times.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DueItem {
-    /// When it is due.
-    pub due: Timestamp,
+    /// When it is due, and where that stands.
+    pub filed: Filed,
     /// Which.
     pub delivery: DeliveryKey,
     /// What is known of it without reading it; of no matter where this says where to go on.
@@ -115,7 +117,7 @@ pub struct EventCursor {
 /// An answer; the variant follows from the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueueAnswer {
-    /// Due deliveries, in the order of time; as many as were asked for: there may be more.
+    /// Due deliveries by class, in the order of time; where a class has as many as were asked for, there may be more.
     Due(Vec<DueItem>),
     /// A message.
     Message {

@@ -1,7 +1,7 @@
 //! A domain's part of the queue under change: the only place that adds, changes or removes its rows, so that deliveries, the index of
 //! due times, counters and bodies can't disagree.
 //!
-//! Every delivery has one row among the group's due times, filed under [`Delivery::due`]; one that is held stands at the end of time.
+//! Every delivery has one row among the group's due times, where [`Delivery::filed`] says.
 //! The message's own row is written once. How many deliveries it has left is a row only while that is more than one.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddres
 
 use super::command::NewQueued;
 use super::dead::{self, Sign};
+use super::due::Filed;
 use super::newcomer::Lease;
 use super::record::{
     Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply,
@@ -99,7 +100,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         let (bytes, deliveries) = (message.bytes, message.deliveries);
         for delivery in new.take_deliveries(self.work.now, self.work.domain.plan.retry.as_deref(), lease) {
             self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
-            self.work.txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &delivery.mark());
+            self.work.txn.set(&keys::queue_due(delivery.filed(), domain, id, &delivery.destination), &delivery.mark());
         }
         let row = Queued { message, prefix: new.prefix, body, body_bytes: new.body_bytes };
         self.work.txn.set(&keys::queued(domain, id), &row);
@@ -112,7 +113,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     }
 
     /// Writes a delivery back; `filed` is where it stood among the due times.
-    pub(crate) fn save(&mut self, id: QueueId, filed: Timestamp, delivery: &Delivery) {
+    pub(crate) fn save(&mut self, id: QueueId, filed: Filed, delivery: &Delivery) {
         write(self.work.txn, (self.work.id, id), filed, delivery);
         if matches!(delivery.state, DeliveryState::Scheduled) {
             // Somebody's timer may have to ring earlier.
@@ -165,7 +166,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     }
 
     /// Gives all recipients of a delivery up.
-    pub(crate) fn cancel(&mut self, id: QueueId, filed: Timestamp, mut delivery: Delivery) -> Outcome<(), T::Error> {
+    pub(crate) fn cancel(&mut self, id: QueueId, filed: Filed, mut delivery: Delivery) -> Outcome<(), T::Error> {
         let Some(queued) = self.work.txn.row(&keys::queued(self.work.id, id))? else { return Ok(()) };
         let last = delivery.last_reply.clone();
         let ends = std::mem::take(&mut delivery.recipients).into_iter().map(|mut recipient| {
@@ -178,7 +179,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     }
 
     /// Removes a delivery that has no recipients any more, and the message with its last one.
-    pub(crate) fn remove(&mut self, queued: &Queued, filed: Timestamp, delivery: &Delivery) -> Outcome<(), T::Error> {
+    pub(crate) fn remove(&mut self, queued: &Queued, filed: Filed, delivery: &Delivery) -> Outcome<(), T::Error> {
         let (domain, id) = (self.work.id, queued.message.id);
         self.work.txn.unset(&keys::delivery(domain, id, &delivery.destination));
         self.work.txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
@@ -205,12 +206,12 @@ fn of(ends: &[End], outcome: FinalOutcome) -> u64 {
 }
 
 /// Writes a delivery and files it among the due times.
-pub(crate) fn write<T: Txn>(txn: &mut T, (domain, id): (DomainId, QueueId), filed: Timestamp, delivery: &Delivery) {
+pub(crate) fn write<T: Txn>(txn: &mut T, (domain, id): (DomainId, QueueId), filed: Filed, delivery: &Delivery) {
     txn.set(&keys::delivery(domain, id, &delivery.destination), delivery);
-    if delivery.due() != filed {
+    if delivery.filed() != filed {
         txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
     }
-    txn.set(&keys::queue_due(delivery.due(), domain, id, &delivery.destination), &delivery.mark());
+    txn.set(&keys::queue_due(delivery.filed(), domain, id, &delivery.destination), &delivery.mark());
 }
 
 /// Below zero is a broken counter: stop this replica rather than go on with a wrong number.
@@ -233,7 +234,7 @@ pub(crate) fn erase<T: Txn>(work: &mut Work<'_, T>, budget: usize) -> Outcome<us
     for (key, delivery) in deliveries {
         let id = keys::parse_queued(&key);
         work.txn.delete(&key);
-        work.txn.unset(&keys::queue_due(delivery.due(), work.id, id, &delivery.destination));
+        work.txn.unset(&keys::queue_due(delivery.filed(), work.id, id, &delivery.destination));
     }
     Ok(left)
 }

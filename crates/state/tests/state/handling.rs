@@ -1,5 +1,7 @@
 //! Mail that its sender has held back, hurries or sets a time for: when it is due, when it is given up, and what the index says of it.
 
+use std::collections::BTreeMap;
+
 use yubin_state::Reply;
 use yubin_state::queue::{
     ControlAction, ControlItem, ControlOutcome, DelayNotice, DeliveryResult, DeliveryState, DueItem, Handling,
@@ -26,7 +28,7 @@ impl Lab {
     }
 
     fn due_now(&self) -> Vec<DueItem> {
-        match self.ask_queue(GROUP, QueueQuery::Due { until: self.now, after: None, limit: 100 }) {
+        match self.ask_queue(GROUP, QueueQuery::Due { until: self.now, after: BTreeMap::new(), limit: 100 }) {
             QueueAnswer::Due(items) => items,
             other => panic!("{other:?}"),
         }
