@@ -11,7 +11,7 @@ use yubin_state::command::{DirectoryCommand, Login};
 use yubin_state::queue::{
     ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryKey, DeliveryResult, DueClass, DueItem, EventCursor,
     EventFilter, EventRecord, Leased, NewQueued, Postponed, QueueAnswer, QueueCommand, QueueFilter, QueueQuery,
-    QueueReply, QueueSuspension, QueueTotals, QueuedMessage, SummaryLine, SuspensionScope,
+    QueueReply, QueueSuspension, QueueTotals, QueuedMessage, SumPlace, SummaryLine, SuspensionScope,
 };
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
 use yubin_types::{DomainId, Epoch, GroupNumber, QueueId, Refusal, RequestId, Timestamp};
@@ -229,8 +229,8 @@ impl StoreClient {
     pub async fn queue_summary(
         &self,
         scope: Scope,
-        after: Option<DeliveryKey>,
-    ) -> Result<(Vec<SummaryLine>, Option<DeliveryKey>), QueueError> {
+        after: Option<SumPlace>,
+    ) -> Result<(Vec<SummaryLine>, Option<SumPlace>), QueueError> {
         match self.ask_queue(scope, QueueQuery::Summary { after }).await? {
             QueueAnswer::Summary { lines, next } => Ok((lines, next)),
             other => Err(strange(other)),

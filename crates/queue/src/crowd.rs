@@ -59,9 +59,15 @@ mod tests {
     #[test]
     fn nothing_keeps_what_is_more_urgent_out_nor_anything_for_ever() {
         let first = filled(1_600, &[DueClass::Bulk]);
-        assert_eq!((first.bulk, first.room(1_600, DueClass::Normal), first.room(1_600, DueClass::Urgent)), (800, 800, 1_000));
+        assert_eq!(
+            (first.bulk, first.room(1_600, DueClass::Normal), first.room(1_600, DueClass::Urgent)),
+            (800, 800, 1_000)
+        );
         let first = filled(1_600, &[DueClass::Urgent]);
-        assert_eq!((first.urgent, first.room(1_600, DueClass::Normal), first.room(1_600, DueClass::Bulk)), (1_800, 100, 100));
+        assert_eq!(
+            (first.urgent, first.room(1_600, DueClass::Normal), first.room(1_600, DueClass::Bulk)),
+            (1_800, 100, 100)
+        );
         let all = filled(1_600, &[DueClass::Urgent, DueClass::Normal, DueClass::Bulk]);
         assert_eq!((all.urgent, all.normal, all.bulk), (1_800, 100, 100));
         assert!(all.total() <= 1_600 + 1_600 / 4);

@@ -144,6 +144,7 @@ mod tests {
             last_reply: None,
             delay_notice: DelayNotice::NotSent,
             handling: Handling::default(),
+            bytes: 1,
             recipients: Vec::new(),
         };
         let tenant = Tenant { name: DomainName::parse("one.example").unwrap(), plan: "basic".to_owned() };

@@ -143,12 +143,7 @@ async fn rest(
 }
 
 /// Reads one page of each class.
-async fn look(
-    shared: &Arc<Shared>,
-    group: GroupNumber,
-    after: Progress,
-    put_off: &mut PutOff,
-) -> Result<Look, String> {
+async fn look(shared: &Arc<Shared>, group: GroupNumber, after: Progress, put_off: &mut PutOff) -> Result<Look, String> {
     let now = now();
     let found = shared.engine.store.queue_due(group, now, after.clone(), PAGE).await;
     let mut classes: BTreeMap<DueClass, Vec<DueItem>> = BTreeMap::new();
@@ -168,17 +163,26 @@ async fn look(
 impl Look {
     /// Shows what was read of a class to the board.
     fn read(&mut self, class: DueClass, items: Vec<DueItem>, mut consider: impl FnMut(&DueItem) -> Seen) -> End {
-        let is_full = items.len() >= PAGE as usize;
+        let mut end = if items.len() < PAGE as usize { End::Nothing } else { End::Page };
         for item in items {
             match consider(&item) {
                 Seen::Done => {}
                 Seen::LeftUntil(at) => self.soonest = earlier(self.soonest, Some(at)),
-                Seen::NoRoom => return End::NoRoom(Reverse(DueClass::of(item.mark.priority))),
+                Seen::NoRoom => {
+                    let kept_out = End::NoRoom(Reverse(DueClass::of(item.mark.priority)));
+                    end = if matches!(end, End::NoRoom(_)) { end.max(kept_out) } else { kept_out };
+                    // Leases are of mail of all priorities.
+                    if class != DueClass::Leased {
+                        break;
+                    }
+                }
             }
-            self.after.insert(class, item);
+            if !matches!(end, End::NoRoom(_)) {
+                self.after.insert(class, item);
+            }
         }
-        if is_full {
-            return End::Page;
+        if end != End::Nothing {
+            return end;
         }
         if let Some(last) = self.after.get_mut(&class) {
             *last = before_its_equals(last);
@@ -196,13 +200,7 @@ enum Seen {
 }
 
 /// Offers what is due to the board, or puts it off.
-fn consider(
-    shared: &Arc<Shared>,
-    group: GroupNumber,
-    put_off: &mut PutOff,
-    item: &DueItem,
-    now: Timestamp,
-) -> Seen {
+fn consider(shared: &Arc<Shared>, group: GroupNumber, put_off: &mut PutOff, item: &DueItem, now: Timestamp) -> Seen {
     let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left_ms(item, now));
     let ours = Timestamp(item.filed.due.millis() + wait_ms);
     if ours > now {

@@ -10,6 +10,7 @@ mod events;
 mod mailboxes;
 mod messages;
 mod queue;
+mod sums;
 pub(crate) mod usage;
 
 use yubin_types::{DomainId, Epoch, Refusal};

@@ -159,11 +159,13 @@ pub enum Table {
     Event = 0x64,
     /// Recipients that refused mail as unknown.
     DeadRecipients = 0x65,
+    /// Destination: sums over its deliveries.
+    QueueSums = 0x66,
 }
 
 impl Table {
     /// Every table whose keys begin with a domain and that is erased with it.
-    pub const OF_DOMAIN: [Table; 39] = [
+    pub const OF_DOMAIN: [Table; 40] = [
         Table::Domain,
         Table::Counters,
         Table::Name,
@@ -201,6 +203,7 @@ impl Table {
         Table::Delivery,
         Table::DeliveriesLeft,
         Table::QueueCounters,
+        Table::QueueSums,
         Table::DeadRecipients,
         Table::Event,
     ];

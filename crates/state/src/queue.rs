@@ -10,6 +10,8 @@
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
 //!
+//! - [`sums`]: what waits where, in numbers.
+//!
 //! Behind them, one file per verb: `enqueue`, `lease`, `outcome`, `control`, `forget` (of events), `suspend`, [`share`] and [`warm_up`] (in the
 //! directory). The
 //! rows change in `tray` alone.
@@ -22,6 +24,7 @@ pub mod query;
 pub mod record;
 pub mod rows;
 pub mod share;
+pub mod sums;
 pub mod warm_up;
 
 pub(crate) mod control;
@@ -38,7 +41,7 @@ pub use command::{
 };
 pub use due::{DueClass, DueMark, Filed, Trial};
 pub use newcomer::Lessee;
-pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SummaryLine};
+pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SumPlace, SummaryLine};
 pub use record::{
     AfterLease, BodyKind, ContentFacts, DelayNotice, Delivery, DeliveryState, DeliveryStatus, Event, EventRecord,
     FinalOutcome, NoticeKind, QueueSource, QueueSuspension, QueueTotals, QueuedMessage, QueuedRecipient, RemoteReply,

@@ -307,6 +307,8 @@ pub const QUEUE_LEASE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const QUEUE_NOTICES_PER_RESULT_MAX: usize = 3;
 /// Rows that one answer about the queue or its events reads before it says where to go on.
 pub const QUEUE_ROWS_PER_ANSWER_MAX: usize = 10_000;
+/// Times that the sums of a destination know its messages by: the oldest one is known to a quarter of its age.
+pub const QUEUE_AGES_MAX: usize = 64;
 /// Suspensions of destinations and tenants.
 pub const QUEUE_SUSPENSIONS_MAX: usize = 10_000;
 /// Tenants of whom a worker remembers from which pool their last mail to a destination left; when there are more, all are forgotten.

@@ -1,20 +1,19 @@
-//! What waits in the queue: due times, a message with its deliveries, lists and sums. Events are in [`super::events`].
+//! What waits in the queue: due times, a message with its deliveries, lists and totals. Sums are in [`super::sums`], events in [`super::events`].
 //!
 //! A delivery's status is told by the group's clock, which rests while nothing is proposed: a lease that ran out may show as in flight
-//! for as long. Lists and sums read at most [`limits::QUEUE_ROWS_PER_ANSWER_MAX`] deliveries for each answer.
+//! for as long. Lists read at most [`limits::QUEUE_ROWS_PER_ANSWER_MAX`] deliveries for each answer.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use yubin_types::{DomainId, QueueId, Refusal, ReversePath, Timestamp, limits};
 
-use super::events;
+use super::{events, sums};
 use crate::keys;
 use crate::kv::View;
 use crate::query::Answer;
 use crate::queue::{
     Delivery, DeliveryKey, DueClass, DueItem, QueueAnswer, QueueFilter, QueueQuery, QueueTotals, QueuedMessage,
-    SummaryLine,
 };
 use crate::record::ColdRow;
 use crate::stop::Outcome;
@@ -32,7 +31,7 @@ pub(super) fn answer<V: View>(view: &V, domain: DomainId, query: &QueueQuery) ->
         QueueQuery::Message(id) => message(view, domain, *id)?,
         QueueQuery::Body(id) if domain != DomainId(0) => body(view, domain, *id)?,
         QueueQuery::List { filter, after, limit } => list(view, domain, filter, after.as_ref(), page_size(*limit))?,
-        QueueQuery::Summary { after } => summary(view, domain, after.as_ref())?,
+        QueueQuery::Summary { after } => sums::summary(view, domain, after.as_ref())?,
         QueueQuery::Totals => totals(view, domain)?,
         QueueQuery::Events { filter, after, limit } => {
             events::events(view, domain, filter, after.as_ref(), page_size(*limit))?
@@ -121,28 +120,6 @@ fn list<V: View>(
         go_on_while(deliveries.len() < limit)
     })?;
     Ok(QueueAnswer::List { deliveries, next })
-}
-
-fn summary<V: View>(view: &V, domain: DomainId, after: Option<&DeliveryKey>) -> Outcome<QueueAnswer, V::Error> {
-    let now = view.row(&keys::clock())?.unwrap_or_default();
-    let mut lines: BTreeMap<_, SummaryLine> = BTreeMap::new();
-    let next = walk(view, domain, after, |_, message, delivery| {
-        let status = delivery.status(now);
-        let line = lines.entry((delivery.destination.clone(), status)).or_insert_with(|| SummaryLine {
-            destination: delivery.destination.clone(),
-            status,
-            deliveries: 0,
-            recipients: 0,
-            bytes: 0,
-            oldest: message.queued,
-        });
-        line.deliveries += 1;
-        line.recipients += delivery.recipients.len() as u64;
-        line.bytes = line.bytes.saturating_add(message.bytes);
-        line.oldest = line.oldest.min(message.queued);
-        ControlFlow::Continue(())
-    })?;
-    Ok(QueueAnswer::Summary { lines: lines.into_values().collect(), next })
 }
 
 fn totals<V: View>(view: &V, domain: DomainId) -> Outcome<QueueAnswer, V::Error> {

@@ -7,7 +7,8 @@ use yubin_types::{DomainId, Timestamp, limits};
 use super::Findings;
 use crate::keys;
 use crate::kv::View;
-use crate::queue::{DeliveryKey, DeliveryState, DueItem, QueueTotals, forget};
+use crate::queue::sums::DestinationSums;
+use crate::queue::{DeliveryKey, DeliveryState, DueItem, QueueTotals, SumPlace, forget};
 use crate::rows::Counters;
 use crate::stop::Outcome;
 use crate::table::{Read as _, go_on_while};
@@ -61,6 +62,7 @@ pub(super) fn check<V: View>(
         go_on_while(true)
     })?;
     found.equal("messages have deliveries", &place, &messages, &left.keys().copied().collect());
+    sums(view, id, found)?;
     left.retain(|_, count| *count > 1);
     let mut kept = BTreeMap::new();
     view.each(&keys::deliveries_left_of(id), |key, count| {
@@ -75,6 +77,34 @@ pub(super) fn check<V: View>(
     let few = dead.len() <= limits::DEAD_RECIPIENTS_MAX && dead.is_sorted_by_key(|one| one.last);
     found.holds("they are few, and in order of time", few, || place.clone());
     events(view, id, counters, row.events, found)
+}
+
+/// What is kept in sums is what a count of all deliveries gives.
+fn sums<V: View>(view: &V, id: DomainId, found: &mut Findings) -> Outcome<(), V::Error> {
+    let place = format!("domain {id}");
+    let mut counted: BTreeMap<_, (DestinationSums, Timestamp)> = BTreeMap::new();
+    for (key, delivery) in view.first_rows(&keys::deliveries(id), usize::MAX)? {
+        let message = view.row(&keys::queued(id, keys::parse_queued(&key)))?;
+        let Some(queued) = message.map(|queued| queued.message) else { continue };
+        found.equal("a delivery knows its message's size", &place, &delivery.bytes, &queued.bytes);
+        let (known, place) = (delivery.known(), SumPlace { domain: id, destination: delivery.destination });
+        let (sums, oldest) = counted.entry(place).or_insert_with(|| (DestinationSums::default(), queued.queued));
+        sums.count(known, queued.queued);
+        *oldest = queued.queued.min(*oldest);
+    }
+    let rows = view.first_rows(&keys::queue_sums_of(id), usize::MAX)?;
+    found.equal("sums of the queue", &place, &rows.len(), &counted.len());
+    for (key, kept) in rows {
+        let Some((sums, oldest)) = keys::parse_queue_sums(&key).and_then(|place| counted.remove(&place)) else {
+            found.holds("sums are of deliveries", false, || place.clone());
+            continue;
+        };
+        let all = |sums: &DestinationSums| (sums.scheduled, sums.leased, sums.held, sums.ages.count());
+        found.equal("sums of a destination", &place, &all(&kept), &all(&sums));
+        let in_time = kept.ages.oldest().is_some_and(|told| told <= oldest);
+        found.holds("the oldest is not older than it is said to be", in_time, || place.clone());
+    }
+    Ok(())
 }
 
 fn events<V: View>(

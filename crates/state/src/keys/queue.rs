@@ -9,9 +9,10 @@ use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 use super::{Key, Span, Table, b4, b8, between, id_at, key, prefix, u64_at};
 use crate::queue::dead::DeadRecipients;
 use crate::queue::rows::{QueueCounters, Queued};
+use crate::queue::sums::DestinationSums;
 use crate::queue::{
     Delivery, DeliveryKey, DueClass, DueItem, DueMark, Event, EventCursor, Filed, QueueSuspension, Receiver, Roster,
-    SharedLimit, SuspensionScope,
+    SharedLimit, SumPlace, SuspensionScope,
 };
 
 /// A queued message.
@@ -117,6 +118,27 @@ pub fn parse_queue_due(key: &[u8], mark: DueMark) -> Option<DueItem> {
 #[must_use]
 pub fn queue_counters(domain: DomainId) -> Key<QueueCounters> {
     key(Table::QueueCounters, &[&b8(domain.0)])
+}
+
+/// Sums over a domain's deliveries to a destination.
+#[must_use]
+pub fn queue_sums(domain: DomainId, destination: &DestinationName) -> Key<DestinationSums> {
+    key(Table::QueueSums, &[&b8(domain.0), destination.to_string().as_bytes()])
+}
+
+/// Those of a domain; of the whole group with `DomainId(0)`.
+#[must_use]
+pub fn queue_sums_of(domain: DomainId) -> Span<DestinationSums> {
+    match domain {
+        DomainId(0) => prefix(Table::QueueSums, &[]),
+        domain => prefix(Table::QueueSums, &[&b8(domain.0)]),
+    }
+}
+
+/// The place in a key of [`queue_sums_of`]; `None` if it isn't one.
+#[must_use]
+pub fn parse_queue_sums(key: &[u8]) -> Option<SumPlace> {
+    Some(SumPlace { domain: DomainId(u64_at(key, 1)), destination: destination_at(key, 9)? })
 }
 
 /// Recipients that refused a domain's mail as unknown.

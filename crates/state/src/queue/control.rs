@@ -51,8 +51,9 @@ fn act<T: Txn>(
     mut delivery: Delivery,
     action: &ControlAction,
 ) -> Outcome<ControlOutcome, T::Error> {
-    let (now, filed) = (tray.work.now, delivery.filed());
-    let lapsed = delivery.in_flight() && filed.due <= now;
+    let (now, known) = (tray.work.now, delivery.known());
+    let due = known.filed.due;
+    let lapsed = delivery.in_flight() && due <= now;
     let (held_back, begins) = (delivery.is_held_back(now), delivery.handling.begins(now));
     let outcome = match (&mut delivery.state, action) {
         (DeliveryState::InFlight { after, .. }, action) if !lapsed || *action == ControlAction::Release => {
@@ -63,9 +64,9 @@ fn act<T: Txn>(
         }
         (_, ControlAction::Cancel) => {
             if lapsed {
-                delivery.lapse(filed.due);
+                delivery.lapse(due);
             }
-            tray.cancel(item.id, filed, delivery)?;
+            tray.cancel(item.id, known, delivery)?;
             return Ok(ControlOutcome::Done);
         }
         // Its sender's wish is not an operator's to hurry.
@@ -82,14 +83,14 @@ fn act<T: Txn>(
         (DeliveryState::Scheduled | DeliveryState::InFlight { .. }, ControlAction::Hold { reason }) => {
             let reason = reason.clone();
             if lapsed {
-                delivery.lapse(filed.due);
+                delivery.lapse(due);
             }
             delivery.state = DeliveryState::Held { reason };
             ControlOutcome::Done
         }
         _ => return Ok(ControlOutcome::Unchanged),
     };
-    tray.save(item.id, filed, &delivery);
+    tray.save(item.id, known, &delivery);
     Ok(outcome)
 }
 

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use yubin_types::{AccountId, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
 use super::command::{DeliveryKey, EnqueuedLease, Leased, Postponed, QueueReply, Tenant};
-use super::due::Filed;
 use super::enqueue::invalid;
 use super::newcomer::Lease;
 use super::record::{AfterLease, Delivery, DeliveryState, QueueSource};
 use super::rows::Queued;
+use super::sums::{Known, Sheet};
 use super::tray::{self, Tray};
 use crate::codec::Encode as _;
 use crate::keys;
@@ -73,6 +73,7 @@ pub(crate) fn lease<T: Txn>(
         wanted,
         domains: BTreeMap::new(),
         suspended: BTreeMap::new(),
+        sheet: Sheet::default(),
     };
     let (mut granted, mut bytes, mut given_up) = (Vec::new(), 0, 0);
     // An item that is named twice is granted once: its holder is one.
@@ -94,6 +95,7 @@ pub(crate) fn lease<T: Txn>(
             }
         }
     }
+    clerk.sheet.write(txn)?;
     Ok(Reply::Queue(QueueReply::Leased(granted)))
 }
 
@@ -106,6 +108,7 @@ struct Clerk<'a> {
     domains: BTreeMap<DomainId, Option<InUse>>,
     /// Is the sending of an account suspended? Of those met so far.
     suspended: BTreeMap<(DomainId, AccountId), bool>,
+    sheet: Sheet,
 }
 
 impl Domain {
@@ -137,7 +140,8 @@ impl Clerk<'_> {
         let Some(domain) = self.domain(txn, item.domain)? else { return Ok(Served::Nothing) };
         let key = keys::delivery(item.domain, item.id, &item.destination);
         let Some(mut delivery) = txn.row(&key)? else { return Ok(Served::Nothing) };
-        let filed = delivery.filed();
+        let known = delivery.known();
+        let filed = known.filed;
         match &delivery.state {
             DeliveryState::InFlight { lease, until, .. } if *lease == self.wanted.request && *until > self.now => {
                 let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
@@ -151,12 +155,12 @@ impl Clerk<'_> {
                 AfterLease::Hold { reason } => {
                     delivery.lapse(filed.due);
                     delivery.state = DeliveryState::Held { reason };
-                    tray::write(txn, (item.domain, item.id), filed, &delivery);
+                    tray::write(txn, &mut self.sheet, (item.domain, item.id), known, &delivery);
                     return Ok(Served::Nothing);
                 }
                 AfterLease::Cancel => {
                     delivery.lapse(filed.due);
-                    return self.give_up(txn, item, filed, delivery);
+                    return self.give_up(txn, item, known, delivery);
                 }
             },
         }
@@ -164,7 +168,7 @@ impl Clerk<'_> {
         if domain.standing != Standing::Active || self.is_suspended(txn, item.domain, &queued.message.source)? {
             delivery.state = DeliveryState::Scheduled;
             delivery.next_attempt = self.now.plus_seconds(limits::QUEUE_SUSPENDED_SECONDS);
-            tray::write(txn, (item.domain, item.id), filed, &delivery);
+            tray::write(txn, &mut self.sheet, (item.domain, item.id), known, &delivery);
             return Ok(Served::PutOff);
         }
         delivery.token = self.position.index;
@@ -174,7 +178,7 @@ impl Clerk<'_> {
             lease: self.wanted.request,
             after: AfterLease::Schedule,
         };
-        tray::write(txn, (item.domain, item.id), filed, &delivery);
+        tray::write(txn, &mut self.sheet, (item.domain, item.id), known, &delivery);
         Ok(granted(item.domain, domain, queued, delivery))
     }
 
@@ -193,13 +197,13 @@ impl Clerk<'_> {
         &self,
         txn: &mut T,
         item: &DeliveryKey,
-        filed: Filed,
+        known: Known,
         delivery: Delivery,
     ) -> Outcome<Served, T::Error> {
         let Some(mut work) = Work::open(txn, item.domain, self.now, &[])? else { return Ok(Served::Nothing) };
         let recipients = delivery.recipients.len();
         let mut tray = Tray::open(&mut work)?;
-        tray.cancel(item.id, filed, delivery)?;
+        tray.cancel(item.id, known, delivery)?;
         tray.close()?;
         Ok(Served::GivenUp { recipients, topics: work.finish() })
     }
@@ -234,7 +238,7 @@ pub(crate) fn renew<T: Txn>(
 ) -> Outcome<Reply, T::Error> {
     check_count(items.len())?;
     let longer = until(now, seconds)?;
-    let mut stale = Vec::new();
+    let (mut stale, mut sheet) = (Vec::new(), Sheet::default());
     for (place, (item, token)) in (0u32..).zip(items) {
         let key = keys::delivery(item.domain, item.id, &item.destination);
         let found = txn.row(&key)?.filter(|delivery| delivery.token == *token);
@@ -242,12 +246,13 @@ pub(crate) fn renew<T: Txn>(
             stale.push(place);
             continue;
         };
-        let filed = delivery.filed();
+        let known = delivery.known();
         if let DeliveryState::InFlight { until, .. } = &mut delivery.state {
             *until = longer.max(*until);
         }
-        tray::write(txn, (item.domain, item.id), filed, &delivery);
+        tray::write(txn, &mut sheet, (item.domain, item.id), known, &delivery);
     }
+    sheet.write(txn)?;
     Ok(Reply::Queue(QueueReply::Recorded { stale }))
 }
 
@@ -259,14 +264,14 @@ pub(crate) fn postpone<T: Txn>(
     topics: &mut Topics,
 ) -> Outcome<Reply, T::Error> {
     check_count(items.len())?;
-    let (mut stale, mut given_up) = (Vec::new(), 0);
+    let (mut stale, mut given_up, mut sheet) = (Vec::new(), 0, Sheet::default());
     for (place, Postponed { delivery: item, token, until }) in (0u32..).zip(items) {
         let found = txn.row(&keys::delivery(item.domain, item.id, &item.destination))?;
         let Some(mut delivery) = found.filter(|delivery| delivery.may_be_put_off(*token, now)) else {
             stale.push(place);
             continue;
         };
-        let filed = delivery.filed();
+        let known = delivery.known();
         let after = delivery.give_back(*until, now);
         if after == AfterLease::Cancel {
             if given_up > limits::QUEUE_RECIPIENTS_PER_COMMAND_MAX {
@@ -276,14 +281,15 @@ pub(crate) fn postpone<T: Txn>(
             given_up += delivery.recipients.len();
             let Some(mut work) = Work::open(txn, item.domain, now, &[])? else { continue };
             let mut tray = Tray::open(&mut work)?;
-            tray.cancel(item.id, filed, delivery)?;
+            tray.cancel(item.id, known, delivery)?;
             tray.close()?;
             work.finish().into_iter().for_each(|topic| push(topics, topic));
             continue;
         }
-        tray::write(txn, (item.domain, item.id), filed, &delivery);
+        tray::write(txn, &mut sheet, (item.domain, item.id), known, &delivery);
         push(topics, Topic::Queue);
     }
+    sheet.write(txn)?;
     Ok(Reply::Queue(QueueReply::Recorded { stale }))
 }
 

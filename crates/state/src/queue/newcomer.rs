@@ -75,7 +75,7 @@ impl NewQueued {
         lease: Option<&Lease>,
     ) -> Vec<Delivery> {
         let lifetime_seconds = terms.map_or(self.lifetime_seconds, |terms| terms.lifetime_seconds.into());
-        let handling = self.handling;
+        let (handling, bytes) = (self.handling, self.bytes());
         let begin = |NewDelivery { destination, recipients }| {
             let recipients = recipients.into_iter().map(|recipient| QueuedRecipient {
                 local: recipient.local,
@@ -83,7 +83,8 @@ impl NewQueued {
                 orcpt: recipient.orcpt,
                 last_reply: None,
             });
-            let mut delivery = Delivery::new(destination, recipients.collect(), handling, (now, lifetime_seconds));
+            let mut delivery =
+                Delivery::new(destination, recipients.collect(), handling, bytes, (now, lifetime_seconds));
             if let Some(Lease { worker, request, granted }) = lease {
                 delivery.token = granted.token;
                 delivery.state = DeliveryState::InFlight {

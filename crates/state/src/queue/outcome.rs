@@ -101,11 +101,11 @@ fn settle<T: Txn>(
     let (now, id) = (tray.work.now, result.delivery.id);
     let Some(mut delivery) = tray.delivery(id, &result.delivery.destination)? else { return Ok(false) };
     let Some(queued) = tray.work.txn.row(&keys::queued(tray.work.id, id))? else { return Ok(false) };
-    let known = result.recipients.iter().all(|(index, _)| usize::from(*index) < delivery.recipients.len());
-    if result.token == 0 || delivery.token != result.token || !known {
+    let fit = result.recipients.iter().all(|(index, _)| usize::from(*index) < delivery.recipients.len());
+    if result.token == 0 || delivery.token != result.token || !fit {
         return Ok(false);
     }
-    let filed = delivery.filed();
+    let known = delivery.known();
     if delivery.in_flight() {
         delivery.attempts = delivery.attempts.saturating_add(1);
     } else {
@@ -120,11 +120,11 @@ fn settle<T: Txn>(
     let ends = part(&mut delivery, result.recipients, result.reply);
     tray.finish(&queued.message, &delivery, ends);
     if delivery.recipients.is_empty() {
-        tray.remove(&queued, filed, &delivery)?;
+        tray.remove(&queued, known, &delivery)?;
     } else if delivery.give_back(result.next_attempt.unwrap_or(now), now) == AfterLease::Cancel {
-        tray.cancel(id, filed, delivery)?;
+        tray.cancel(id, known, delivery)?;
     } else {
-        tray.save(id, filed, &delivery);
+        tray.save(id, known, &delivery);
     }
     for notice in result.notices {
         if let Some(body) = bodies.get(usize::from(notice.body_ordinal)) {

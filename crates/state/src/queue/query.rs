@@ -41,10 +41,11 @@ pub enum QueueQuery {
         /// At most so many.
         limit: u32,
     },
-    /// Sums by destination and status. An answer covers the rows that it read: add them up until `next` is `None`.
+    /// Sums by destination and status, as they are kept: costs as much as there are destinations, and leases that ran out. An answer covers the rows that it
+    /// read: add them up until `next` is `None`.
     Summary {
         /// Go on after this.
-        after: Option<DeliveryKey>,
+        after: Option<SumPlace>,
     },
     /// What a domain has in the queue, from its counters; the sum over the group with `DomainId(0)`.
     Totals,
@@ -71,6 +72,15 @@ pub struct DueItem {
     pub delivery: DeliveryKey,
     /// What is known of it without reading it; of no matter where this says where to go on.
     pub mark: DueMark,
+}
+
+/// A domain's deliveries to a destination.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SumPlace {
+    /// The sender's domain.
+    pub domain: DomainId,
+    /// The destination.
+    pub destination: DestinationName,
 }
 
 /// Which deliveries; all that is `Some` must hold.
@@ -142,7 +152,7 @@ pub enum QueueAnswer {
         /// By destination and status, each pair once.
         lines: Vec<SummaryLine>,
         /// Where to go on.
-        next: Option<DeliveryKey>,
+        next: Option<SumPlace>,
     },
     /// Totals.
     Totals(QueueTotals),
@@ -170,6 +180,6 @@ pub struct SummaryLine {
     pub recipients: u64,
     /// Bytes of the messages, each counted for every one of its deliveries.
     pub bytes: u64,
-    /// When the oldest of the messages was queued.
+    /// When the oldest message to the destination was queued, whatever its status: never later than that, and earlier by a second and a quarter of its age at most.
     pub oldest: Timestamp,
 }

@@ -135,6 +135,8 @@ pub struct Delivery {
     pub delay_notice: DelayNotice,
     /// When and how urgently the sender wants it sent; the same for all deliveries of a message.
     pub handling: Handling,
+    /// Size of its message, bytes.
+    pub bytes: u64,
     /// Who is still to be reached; never nobody.
     pub recipients: Vec<QueuedRecipient>,
 }
@@ -145,6 +147,7 @@ impl Delivery {
         destination: DestinationName,
         recipients: Vec<QueuedRecipient>,
         handling: Handling,
+        bytes: u64,
         (now, lifetime_seconds): (Timestamp, u64),
     ) -> Self {
         let begins = handling.begins(now);
@@ -163,6 +166,7 @@ impl Delivery {
             last_reply: None,
             delay_notice: DelayNotice::NotSent,
             handling,
+            bytes,
             recipients,
         }
     }

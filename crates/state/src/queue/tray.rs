@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddress, Timestamp, TraceId, limits};
+use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddress, TraceId, limits};
 
 use super::command::NewQueued;
 use super::dead::{self, Sign};
-use super::due::Filed;
 use super::newcomer::Lease;
 use super::record::{
     Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply,
 };
 use super::rows::{QueueCounters, Queued};
+use super::sums::{Known, Sheet};
 use crate::forward::settings;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, Txn};
@@ -36,6 +36,7 @@ pub(crate) struct Tray<'w, 't, T: Txn> {
     forwarded: Vec<ForwardEnd>,
     /// What ends of submitted mail say about their recipients.
     signs: Vec<(u64, Sign)>,
+    sheet: Sheet,
 }
 
 /// What became of forwarded mail at a target.
@@ -56,11 +57,20 @@ pub(crate) struct End {
 impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     pub(crate) fn open(work: &'w mut Work<'t, T>) -> Outcome<Self, T::Error> {
         let counters = work.txn.row(&keys::queue_counters(work.id))?.unwrap_or_default();
-        Ok(Tray { work, counters, stored: counters, ends: BTreeMap::new(), forwarded: Vec::new(), signs: Vec::new() })
+        Ok(Tray {
+            work,
+            counters,
+            stored: counters,
+            ends: BTreeMap::new(),
+            forwarded: Vec::new(),
+            signs: Vec::new(),
+            sheet: Sheet::default(),
+        })
     }
 
-    /// Writes the counters, and what became of accounts' mail.
+    /// Writes counters and sums, and what became of accounts' mail.
     pub(crate) fn close(mut self) -> Outcome<(), T::Error> {
+        std::mem::take(&mut self.sheet).write(self.work.txn)?;
         self.counters.dead = dead::note(self.work, self.counters.dead, &self.signs)?;
         if self.counters != self.stored {
             self.work.txn.set(&keys::queue_counters(self.work.id), &self.counters);
@@ -101,6 +111,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         for delivery in new.take_deliveries(self.work.now, self.work.domain.plan.retry.as_deref(), lease) {
             self.work.txn.set(&keys::delivery(domain, id, &delivery.destination), &delivery);
             self.work.txn.set(&keys::queue_due(delivery.filed(), domain, id, &delivery.destination), &delivery.mark());
+            self.sheet.came(domain, &delivery, message.queued);
         }
         let row = Queued { message, prefix: new.prefix, body, body_bytes: new.body_bytes };
         self.work.txn.set(&keys::queued(domain, id), &row);
@@ -112,9 +123,9 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         self.counters.totals.deliveries += u64::from(deliveries);
     }
 
-    /// Writes a delivery back; `filed` is where it stood among the due times.
-    pub(crate) fn save(&mut self, id: QueueId, filed: Filed, delivery: &Delivery) {
-        write(self.work.txn, (self.work.id, id), filed, delivery);
+    /// Writes a delivery back; `known` is what was known of it before.
+    pub(crate) fn save(&mut self, id: QueueId, known: Known, delivery: &Delivery) {
+        write(self.work.txn, &mut self.sheet, (self.work.id, id), known, delivery);
         if matches!(delivery.state, DeliveryState::Scheduled) {
             // Somebody's timer may have to ring earlier.
             self.work.changed(Topic::Queue);
@@ -166,7 +177,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
     }
 
     /// Gives all recipients of a delivery up.
-    pub(crate) fn cancel(&mut self, id: QueueId, filed: Filed, mut delivery: Delivery) -> Outcome<(), T::Error> {
+    pub(crate) fn cancel(&mut self, id: QueueId, known: Known, mut delivery: Delivery) -> Outcome<(), T::Error> {
         let Some(queued) = self.work.txn.row(&keys::queued(self.work.id, id))? else { return Ok(()) };
         let last = delivery.last_reply.clone();
         let ends = std::mem::take(&mut delivery.recipients).into_iter().map(|mut recipient| {
@@ -175,14 +186,15 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         });
         let ends = ends.collect();
         self.finish(&queued.message, &delivery, ends);
-        self.remove(&queued, filed, &delivery)
+        self.remove(&queued, known, &delivery)
     }
 
     /// Removes a delivery that has no recipients any more, and the message with its last one.
-    pub(crate) fn remove(&mut self, queued: &Queued, filed: Filed, delivery: &Delivery) -> Outcome<(), T::Error> {
+    pub(crate) fn remove(&mut self, queued: &Queued, known: Known, delivery: &Delivery) -> Outcome<(), T::Error> {
         let (domain, id) = (self.work.id, queued.message.id);
         self.work.txn.unset(&keys::delivery(domain, id, &delivery.destination));
-        self.work.txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
+        self.work.txn.unset(&keys::queue_due(known.filed, domain, id, &delivery.destination));
+        self.sheet.went(domain, &delivery.destination, known, queued.message.queued);
         let totals = &mut self.counters.totals;
         totals.deliveries = less(totals.deliveries, 1);
         let left = keys::deliveries_left(domain, id);
@@ -205,13 +217,20 @@ fn of(ends: &[End], outcome: FinalOutcome) -> u64 {
     ends.iter().filter(|end| end.outcome == outcome).count() as u64
 }
 
-/// Writes a delivery and files it among the due times.
-pub(crate) fn write<T: Txn>(txn: &mut T, (domain, id): (DomainId, QueueId), filed: Filed, delivery: &Delivery) {
+/// Writes a delivery and files it among the due times and the sums.
+pub(crate) fn write<T: Txn>(
+    txn: &mut T,
+    sheet: &mut Sheet,
+    (domain, id): (DomainId, QueueId),
+    known: Known,
+    delivery: &Delivery,
+) {
     txn.set(&keys::delivery(domain, id, &delivery.destination), delivery);
-    if delivery.filed() != filed {
-        txn.unset(&keys::queue_due(filed, domain, id, &delivery.destination));
+    if delivery.filed() != known.filed {
+        txn.unset(&keys::queue_due(known.filed, domain, id, &delivery.destination));
     }
     txn.set(&keys::queue_due(delivery.filed(), domain, id, &delivery.destination), &delivery.mark());
+    sheet.became(domain, known, delivery);
 }
 
 /// Below zero is a broken counter: stop this replica rather than go on with a wrong number.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use yubin_state::Reply;
 use yubin_state::queue::{
-    ControlAction, ControlItem, ControlOutcome, DelayNotice, DeliveryResult, DeliveryState, DueItem, Handling,
-    NewQueued, QueueAnswer, QueueCommand, QueueQuery, QueueReply, RecipientOutcome, Trial,
+    ControlAction, ControlItem, ControlOutcome, DelayNotice, DeliveryResult, DeliveryState, DueClass, DueItem,
+    Handling, NewQueued, QueueAnswer, QueueCommand, QueueQuery, QueueReply, RecipientOutcome, Trial,
 };
 use yubin_types::{ByMode, ByTrace, Deadline, Priority, Refusal, Release, Timestamp, limits};
 
@@ -71,6 +71,27 @@ fn what_is_held_back_is_due_when_it_is_released_and_lives_from_then() {
     let items = vec![ControlItem { id: id(2), destination: destination("b.example") }];
     lab.queue(D1, QueueCommand::Control { items, action: ControlAction::Cancel });
     assert_eq!(lab.delivery(2, "b.example"), None);
+    lab.check();
+}
+
+#[test]
+fn what_is_due_comes_by_its_priority_and_nothing_is_left_out() {
+    let mut lab = Lab::new();
+    for (number, level) in (1..).zip([-4, 0, 0, 9, -1, 4]) {
+        lab.handled(number, Handling { priority: Priority::new(level).unwrap(), ..Handling::default() });
+    }
+    let shown = |items: Vec<DueItem>| -> Vec<(DueClass, u8)> {
+        items.into_iter().map(|item| (item.filed.class, item.delivery.id.0[0])).collect()
+    };
+    let (urgent, normal, bulk) = (DueClass::Urgent, DueClass::Normal, DueClass::Bulk);
+    assert_eq!(shown(lab.due_now()), [(urgent, 4), (urgent, 6), (normal, 2), (normal, 3), (bulk, 1), (bulk, 5)]);
+    lab.lease(60, vec![key(3, "b.example")]);
+    lab.wait(61);
+    let leases_first = [(DueClass::Leased, 3), (urgent, 4), (urgent, 6), (normal, 2), (bulk, 1), (bulk, 5)];
+    assert_eq!(shown(lab.due_now()), leases_first);
+    let few = lab.ask_queue(GROUP, QueueQuery::Due { until: lab.now, after: BTreeMap::new(), limit: 1 });
+    let QueueAnswer::Due(few) = few else { panic!("{few:?}") };
+    assert_eq!(shown(few), [(DueClass::Leased, 3), (urgent, 4), (normal, 2), (bulk, 1)], "so many of each");
     lab.check();
 }
 

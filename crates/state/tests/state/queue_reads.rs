@@ -123,6 +123,21 @@ fn lists_and_sums_show_what_waits_where() {
 }
 
 #[test]
+fn sums_tell_leases_that_ran_out() {
+    let mut lab = busy();
+    lab.wait(61);
+    lab.enqueued(4, &["v@b.example", "w@b.example"]);
+    let QueueAnswer::Summary { lines, next: None } = lab.ask_queue(GROUP, QueueQuery::Summary { after: None }) else {
+        panic!()
+    };
+    let of_b = lines.iter().filter(|line| line.destination == destination("b.example"));
+    let of_b: Vec<_> = of_b.map(|line| (line.status, line.deliveries, line.recipients, line.bytes)).collect();
+    let (scheduled, held) = ((DeliveryStatus::Scheduled, 2, 3, 226), (DeliveryStatus::Held, 1, 1, 113));
+    assert_eq!(of_b, [scheduled, (DeliveryStatus::MaybeDelivered, 1, 1, 113), held]);
+    lab.check();
+}
+
+#[test]
 fn pages_of_a_list_meet_without_gap() {
     let lab = busy();
     let (mut after, mut seen) = (None, Vec::new());
