@@ -344,6 +344,9 @@ impl Config {
         self.dns.settings(&self.hostname)?;
         self.cluster_id()?;
         self.queue.check()?;
+        if self.has(Role::Queue) {
+            self.queue.check_worker()?;
+        }
         self.proxy.networks()?;
         self.limits.check()?;
         self.smtp.check()?;
@@ -425,6 +428,7 @@ mod tests {
             ("[store]\nraft_threads = 0", "store.raft_threads"),
             ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.peer_listen"),
             ("[queue]\ndeliveries = 0", "queue.deliveries"),
+            ("[queue]\nworker = 'c'\nworkers = ['a', 'b']", "queue.workers"),
             ("[queue]\nwarm_up = []", "queue.warm_up"),
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),

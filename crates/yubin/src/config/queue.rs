@@ -163,13 +163,18 @@ impl Queue {
         ensure!((5..=limits::QUEUE_LEASE_SECONDS_MAX).contains(&self.lease_seconds), "queue.lease_seconds: 5 to 3600");
         self.schedule()?;
         pools(&self.pools, &self.warm_up)?;
-        let named = self.workers.is_empty() || self.workers.contains(&self.worker);
-        ensure!(named, "queue.workers: must list this worker, queue.worker");
         for smart_host in &self.smart_hosts {
             let paired = smart_host.user.is_empty() == smart_host.password_file.as_os_str().is_empty();
             ensure!(paired, "queue.smart_hosts: user and password_file go together");
         }
         self.receivers.iter().try_for_each(Receiver::check)
+    }
+
+    /// Refuses what a process that sends mail can't work with. The others may read the same file.
+    pub(crate) fn check_worker(&self) -> anyhow::Result<()> {
+        let named = self.workers.is_empty() || self.workers.contains(&self.worker);
+        ensure!(named, "queue.workers: must list this worker, queue.worker");
+        Ok(())
     }
 
     /// When mail is tried again.
@@ -231,7 +236,9 @@ mod tests {
     fn what_can_not_work_is_refused() {
         let queue = |text: &str| toml::from_str::<Queue>(text).unwrap();
         queue("").check().unwrap();
-        queue("networks = ['10.0.0.0/8', '::1']\nworker = 'a'\nworkers = ['a', 'b']").check().unwrap();
+        queue("networks = ['10.0.0.0/8', '::1']").check().unwrap();
+        queue("worker = 'a'\nworkers = ['a', 'b']").check_worker().unwrap();
+        assert!(queue("workers = ['a']").check_worker().is_err());
         let receiver = |pause: u64, domains: &str| {
             format!(
                 "[[receivers]]\nname = 'docomo'\ndomains = {domains}\nmx_hosts = []\ndeliveries = 8\ndeliveries_per_minute = 0\n\
@@ -246,7 +253,6 @@ mod tests {
         for text in [
             "networks = ['10.0.0.0/99']",
             "deliveries = 0",
-            "workers = ['a']",
             "lease_seconds = 4",
             "retry_seconds = [9]",
             "retry_seconds = []",
