@@ -186,8 +186,8 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Secrets {
-    /// 32 random bytes in hex that key the fast password verifiers and seal DKIM keys; the same file on every front end and
-    /// administration. Default: `cluster-secret` in the data folder, made at the first start.
+    /// 32 random bytes in hex that key the fast password verifiers and seal DKIM keys; the same file on every front end, queue
+    /// worker and administration. A process alone makes its own at the first start, `cluster-secret` in the data folder.
     pub(crate) cluster_secret: Option<PathBuf>,
 }
 
@@ -361,6 +361,18 @@ impl Config {
             ensure!(self.store.peer_listen.is_some(), "store.peer_listen: needed where there are other nodes");
             ensure!(self.cluster_id()?.is_some(), "store.cluster_id: needed where there are other nodes");
         }
+        self.check_cluster_secret()
+    }
+
+    /// A secret that a process makes for itself is one that no other process has.
+    fn check_cluster_secret(&self) -> anyhow::Result<()> {
+        let uses_it = self.roles.iter().any(|role| *role != Role::Store);
+        let is_alone = self.has(Role::Store) && self.store.members.is_empty();
+        ensure!(
+            !uses_it || is_alone || self.secrets.cluster_secret.is_some(),
+            "secrets.cluster_secret: needed where there are other processes, the same for all \
+             (openssl rand -hex 32 makes one)"
+        );
         Ok(())
     }
 
@@ -414,6 +426,11 @@ mod tests {
         for (text, key) in [
             ("roles = []", "roles"),
             ("roles = ['frontend']", "store.members"),
+            (
+                "roles = ['frontend']\n[store]\nmembers = [{ id = 1, peer = 'a:1', store = 'a:2' }]",
+                "secrets.cluster_secret",
+            ),
+            ("[store]\nmembers = [{ id = 1, peer = 'a:1', store = 'a:2' }]", "secrets.cluster_secret"),
             ("hostname = 'mail_1 example'", "hostname"),
             ("drain_seconds = 3601", "drain_seconds"),
             ("[dns]\nmx_hosts = ['mx 1']", "dns.mx_hosts"),
@@ -456,6 +473,18 @@ mod tests {
             let error = toml::from_str::<Config>(text).unwrap().check().unwrap_err().to_string();
             assert!(error.starts_with(key), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn processes_need_only_what_their_roles_use() {
+        let config = |text: &str| toml::from_str::<Config>(text).unwrap();
+        let members = "[store]\nmembers = [{ id = 1, peer = 'a:1', store = 'a:2' }]";
+        let secret = "[secrets]\ncluster_secret = '/etc/yubin/cluster-secret'";
+        // One file for all processes names the workers, and only they are among them.
+        let workers = "[queue]\nworkers = ['a', 'b']";
+        config(&format!("roles = ['frontend', 'admin']\n{members}\n{secret}\n{workers}")).check().unwrap();
+        config(&format!("roles = ['store']\n{members}\n{workers}")).check().unwrap();
+        config(&format!("{members}\n{secret}")).check().unwrap();
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Secrets in files: made at the first start, readable by the owner only.
+//! Secrets in files, readable by the owner only: made at the first start where nobody named one.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,7 +17,8 @@ const SECRET_BYTES: usize = 32;
 /// The secret that keys the fast password verifiers, seals DKIM keys and rewrites senders of forwarded mail.
 pub(crate) fn cluster_secret(config: &Config) -> anyhow::Result<Secret> {
     match &config.secrets.cluster_secret {
-        Some(path) => load_or_make(path),
+        // A name that was mistyped must not give this process a secret of its own.
+        Some(path) => load(path).context("secrets.cluster_secret"),
         None => load_or_make(&config.data_dir.join("cluster-secret")),
     }
 }
@@ -44,12 +45,14 @@ pub(crate) async fn admin_token(config: &Config, client: &StoreClient) -> anyhow
 }
 
 /// The secret in a file of hex digits; a missing file is made.
-pub(crate) fn load_or_make(path: &Path) -> anyhow::Result<Secret> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(text.trim()).with_context(|| format!("{}: 64 hex digits expected", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(path),
-        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-    }
+fn load_or_make(path: &Path) -> anyhow::Result<Secret> {
+    if path.try_exists().with_context(|| format!("looking for {}", path.display()))? { load(path) } else { make(path) }
+}
+
+/// The secret in a file of hex digits.
+fn load(path: &Path) -> anyhow::Result<Secret> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    parse(text.trim()).with_context(|| format!("{}: 64 hex digits expected", path.display()))
 }
 
 fn make(path: &Path) -> anyhow::Result<Secret> {
@@ -83,7 +86,8 @@ fn parse(text: &str) -> Option<Secret> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::load_or_make;
+    use super::{cluster_secret, load_or_make};
+    use crate::config::Config;
 
     #[test]
     fn a_secret_is_made_once_and_private() {
@@ -94,5 +98,19 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&path, "abc").unwrap();
         assert!(load_or_make(&path).is_err());
+    }
+
+    #[test]
+    fn a_secret_that_was_named_is_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
+        cluster_secret(&config).unwrap();
+        let named = folder.path().join("cluster-secrt");
+        config.secrets.cluster_secret = Some(named.clone());
+        let error = format!("{:#}", cluster_secret(&config).unwrap_err());
+        assert!(error.starts_with("secrets.cluster_secret: reading "), "{error}");
+        assert!(!named.exists());
+        config.secrets.cluster_secret = Some(folder.path().join("cluster-secret"));
+        cluster_secret(&config).unwrap();
     }
 }
