@@ -10,6 +10,9 @@ use std::process::Command;
 
 use yubin_tests::system::binary;
 
+/// What a process takes at most after `drain_seconds`, as docs/configuration.md says.
+const AFTER_DRAIN: u64 = 15;
+
 #[test]
 fn the_configuration_works() {
     let configurations = files("toml");
@@ -52,6 +55,30 @@ fn the_ports_are_listened_on() {
         }
     }
     assert!(ports >= 10, "{ports}");
+}
+
+/// A pod that is killed before it has recorded what it delivered delivers it twice.
+#[test]
+fn pods_are_given_the_time_to_end() {
+    let seconds = |text: &str, key: &str| {
+        let told = text.lines().filter_map(|line| line.trim().strip_prefix(key));
+        told.map(|told| told.trim_matches(|end: char| !end.is_ascii_digit()).parse::<u64>().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let drains: Vec<u64> = files("toml")
+        .iter()
+        .flat_map(|file| seconds(&std::fs::read_to_string(file).unwrap(), "drain_seconds = "))
+        .collect();
+    let mut pods = 0;
+    for manifest in manifests() {
+        let pauses = seconds(&manifest, "command: [sleep, ");
+        for grace in seconds(&manifest, "terminationGracePeriodSeconds: ") {
+            let needed = drains.iter().max().unwrap() + AFTER_DRAIN + pauses.iter().max().unwrap_or(&0);
+            assert!(needed < grace, "{needed} s of {grace} s:\n{manifest}");
+            pods += 1;
+        }
+    }
+    assert!(pods >= 5 && drains.len() >= 2, "{pods} pods, {drains:?}");
 }
 
 fn folder() -> PathBuf {

@@ -4,13 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use yubin_tests::imap::Imap;
+use yubin_tests::load::{self, Login, Plan, Protocol, Until};
 use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
 use yubin_tests::process::{self, http_get, wait_until};
+use yubin_tests::receiver::Receiver;
 use yubin_tests::smtp::{Smtp, stuffed};
-use yubin_tests::system::{self, System, Transport};
+use yubin_tests::system::{self, Program, System, Transport};
 
 over_both_transports! {
     sigterm_lets_what_is_under_way_finish,
@@ -21,6 +23,8 @@ over_both_transports! {
 const USER: &str = "u0@operation.example";
 const PASSWORD: &str = "correct horse battery";
 const END_WITHIN: Duration = Duration::from_secs(30);
+/// Long enough to tell once from twice on a busy machine.
+const DRAIN_SECONDS: u64 = 8;
 
 fn start(transport: Transport, folder: &tempfile::TempDir) -> System {
     let system = System::over(transport, folder.path()).unwrap();
@@ -77,6 +81,43 @@ fn a_mailbox_is_free_when_quit_is_answered(transport: Transport) {
     for _ in 0..50 {
         Pop3::login(system.port("pop3s").unwrap(), USER, PASSWORD).unwrap().quit().unwrap();
     }
+}
+
+/// Whoever runs it has told the process manager how long to wait.
+#[test]
+fn sessions_and_deliveries_end_by_one_deadline() {
+    let receiver = Receiver::start().unwrap();
+    receiver.take_time(Duration::from_secs(300));
+    let folder = tempfile::tempdir().unwrap();
+    let listen = system::listen("127.0.0.1", &system::SERVICES).unwrap();
+    let queue = system::smart_host(receiver.address(), &[]);
+    let config = format!("drain_seconds = {DRAIN_SECONDS}\n[listen]\n{listen}\n{queue}");
+    let mut system = System::run(Program::new("yubin", folder.path(), &config).unwrap()).unwrap();
+    system.admin.populate("operation.example", 1, PASSWORD).unwrap();
+    let user = Login { user: USER.to_owned(), password: PASSWORD.to_owned() };
+    let plan = Plan {
+        targets: vec![system.port("submissions").unwrap()],
+        protocol: Protocol::Smtp,
+        login: Some(user),
+        connections: 1,
+        size_bytes: 512,
+        letters: Vec::new(),
+        recipients: vec!["someone@elsewhere.example".to_owned()],
+        until: Until::Count(1),
+        run: 1,
+    };
+    assert_eq!(load::run(&plan).unwrap().acknowledged.len(), 1);
+    wait_until(END_WITHIN, || receiver.open() == 1).unwrap();
+    let mut busy = Smtp::hello(system.port("smtp").unwrap()).unwrap();
+    busy.expect("MAIL FROM:<friend@elsewhere.example>", "250").unwrap();
+    busy.expect(&format!("RCPT TO:<{USER}>"), "250").unwrap();
+    busy.expect("DATA", "354").unwrap();
+
+    let asked = Instant::now();
+    assert!(system.running.terminate(END_WITHIN).unwrap().success());
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_secs(DRAIN_SECONDS), "neither had its time: {took:?}");
+    assert!(took < Duration::from_secs(2 * DRAIN_SECONDS), "one after the other: {took:?}");
 }
 
 #[test]

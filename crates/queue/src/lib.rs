@@ -84,5 +84,5 @@ pub use route::{
 pub use scope::PermittedAddresses;
 pub use tls_tally::TlsReports;
 pub use warm_up::WarmUp;
-pub use worker::{Queue, RunningQueue, StartError};
+pub use worker::{LAST_RECORDS_TIME_MAX, Queue, RunningQueue, StartError};
 pub use yubin_policy::retry::RetrySchedule;

@@ -53,6 +53,9 @@ use crate::suspensions::Suspensions;
 use crate::tls_tally::{TlsTally, keep_tally};
 use crate::ways::Left;
 
+/// What a worker takes at most to record what it delivered and to tell the others that it leaves, once the grace of its shutdown is over.
+pub const LAST_RECORDS_TIME_MAX: Duration = Duration::from_secs(8);
+
 /// How often what rests is looked over.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 
@@ -184,8 +187,17 @@ impl RunningQueue {
         })
     }
 
-    /// Leases nothing more, lets deliveries under way finish for `grace`, and gives back what is left.
+    /// Leases nothing more, lets deliveries under way finish until `grace` is over, and gives back what is left. It ends at
+    /// most [`LAST_RECORDS_TIME_MAX`] after `grace`.
     pub async fn shutdown(self, grace: Duration) {
+        let cut = Instant::now() + grace;
+        // A store that is gone can't be told; its leases run out.
+        if tokio::time::timeout_at(cut + LAST_RECORDS_TIME_MAX, self.finish(cut)).await.is_err() {
+            tracing::warn!("outcomes of deliveries could not be recorded");
+        }
+    }
+
+    async fn finish(self, cut: Instant) {
         let shared = self.shared;
         shared.drain.cancel();
         shared.looking.close();
@@ -193,7 +205,7 @@ impl RunningQueue {
         let back = shared.board.lock().close(now());
         shared.give_back(back);
         shared.delivering.close();
-        if tokio::time::timeout(grace, shared.delivering.wait()).await.is_err() {
+        if tokio::time::timeout_at(cut, shared.delivering.wait()).await.is_err() {
             tracing::warn!(deliveries = shared.delivering.len(), "deliveries are cut off");
             shared.abort.cancel();
             shared.delivering.wait().await;
@@ -204,10 +216,7 @@ impl RunningQueue {
         leave(&shared).await;
         shared.recorders.lock().clear();
         shared.recording.close();
-        // A store that is gone can't be told; its leases run out.
-        if tokio::time::timeout(grace.max(Duration::from_secs(5)), shared.recording.wait()).await.is_err() {
-            tracing::warn!("outcomes of deliveries could not be recorded");
-        }
+        shared.recording.wait().await;
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Config {
     pub(crate) dns: Dns,
     /// Logs and traces.
     pub(crate) telemetry: Telemetry,
-    /// How long a shutdown waits for sessions to end, seconds.
+    /// How long a shutdown waits for sessions and deliveries to end, seconds; all else is over 15 seconds later.
     pub(crate) drain_seconds: u64,
 }
 

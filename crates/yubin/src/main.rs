@@ -123,7 +123,7 @@ fn run_command(args: RunArgs) -> anyhow::Result<ExitCode> {
         demo: if args.demo { run::Demo::Offer } else { run::Demo::None },
     };
     runtime.block_on(run::run(config, wishes).boxed_local())?;
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(run::LAST_WORK_TIME_MAX);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,8 +1,8 @@
 //! Wiring: which parts this process runs, how they find each other, and the order in which they start and stop.
 //!
-//! Start: store, store service, client, queue, front end, admin API, HTTP pages. Stop in the opposite order: front ends drain first, so
-//! that whatever they accepted still finds its store; then the queue finishes or gives back what it delivers; then the store hands its
-//! leaderships over and makes everything durable.
+//! Start: store, store service, client, queue, front end, admin API, HTTP pages. Stop in the opposite order: front ends drain and the
+//! queue finishes or gives back what it delivers, side by side and by one deadline; then calls under way end, so that whatever was
+//! accepted still finds its store; then the store hands its leaderships over and makes everything durable.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,20 +11,39 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
+use futures::future::OptionFuture;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yubin_admin::AdminService;
 use yubin_frontend::{Frontend, RunningFrontend};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::{ClientSettings, Dialogues, StoreClient, StoreNode, nodes};
-use yubin_queue::{Queue, RunningQueue};
+use yubin_queue::{LAST_RECORDS_TIME_MAX, Queue, RunningQueue};
 use yubin_reports::Reporter;
 use yubin_store::{Member, Store, StoreSettings};
 
 use crate::config::{Config, Role, Transport};
 use crate::{demo, dns, frontend, http, metrics, open_files, queue, secrets, shutdown, telemetry};
+
+/// What calls under way, and what is left for the mail log, may take once mail is drained.
+const LAST_CALLS_TIME_MAX: Duration = Duration::from_secs(4);
+/// What sending the last spans may take.
+const LAST_SPANS_TIME_MAX: Duration = Duration::from_secs(2);
+/// What work that holds up a thread may take once everything else has ended.
+pub(crate) const LAST_WORK_TIME_MAX: Duration = Duration::from_secs(1);
+/// How long after `drain_seconds` a process without the role store is gone, as docs/configuration.md promises it.
+const AFTER_DRAIN: Duration = Duration::from_secs(15);
+
+const _: () = assert!(
+    LAST_RECORDS_TIME_MAX.as_secs()
+        + LAST_CALLS_TIME_MAX.as_secs()
+        + LAST_SPANS_TIME_MAX.as_secs()
+        + LAST_WORK_TIME_MAX.as_secs()
+        <= AFTER_DRAIN.as_secs()
+);
 
 /// What the caller asks for besides running.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +124,7 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
 
     let stopped = attend(&config, wishes, &client, &bound).await;
     stop(&config, Mail { frontend, queue }, services, store).await;
-    exporter.shutdown();
+    exporter.shutdown(LAST_SPANS_TIME_MAX);
     stopped
 }
 
@@ -148,11 +167,12 @@ struct Mail {
 async fn stop(config: &Config, mail: Mail, services: Services, store: Option<Store>) {
     tracing::info!("shutting down");
     let grace = Duration::from_secs(config.drain_seconds);
-    if let Some(frontend) = mail.frontend {
-        frontend.shutdown(grace).await;
-    }
-    if let Some(queue) = mail.queue {
-        queue.shutdown(grace).await;
+    let ending =
+        mail.frontend.map(|frontend| tokio::time::timeout(grace + LAST_RECORDS_TIME_MAX, frontend.shutdown(grace)));
+    let delivering = mail.queue.map(|queue| queue.shutdown(grace));
+    let (ended, _) = futures::future::join(OptionFuture::from(ending), OptionFuture::from(delivering)).await;
+    if matches!(ended, Some(Err(_))) {
+        tracing::warn!("sessions are left behind");
     }
     services.stop().await;
     if let Some(store) = store {
@@ -300,18 +320,20 @@ impl Services {
         Ok(())
     }
 
-    /// Lets what is left for the mail log reach the store, which may be one of these, and calls under way finish, each for a short while.
+    /// Lets what is left for the mail log reach the store, which may be one of these, and then calls under way finish.
     async fn stop(self) {
+        let begun = Instant::now();
         self.stop_carrying.cancel();
-        ended(self.carrying).await;
+        // Half the time: calls under way need theirs.
+        ended(self.carrying, begun + LAST_CALLS_TIME_MAX / 2).await;
         self.stop.cancel();
-        ended(self.running).await;
+        ended(self.running, begun + LAST_CALLS_TIME_MAX).await;
     }
 }
 
-async fn ended(mut tasks: JoinSet<()>) {
+async fn ended(mut tasks: JoinSet<()>, until: Instant) {
     let finished = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(Duration::from_secs(5), finished).await.is_err() {
+    if tokio::time::timeout_at(until, finished).await.is_err() {
         tracing::warn!("calls under way are cut off");
     }
 }

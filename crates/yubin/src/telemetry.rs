@@ -29,11 +29,11 @@ const TRACE_ID: &str = "trace.id";
 pub(crate) struct Exporter(Option<SdkTracerProvider>);
 
 impl Exporter {
-    /// Sends what is left, for a bounded time.
-    pub(crate) fn shutdown(self) {
+    /// Sends what is left, for as long as this at most.
+    pub(crate) fn shutdown(self, within: Duration) {
         if let Some(provider) = self.0 {
             // A collector that is gone must not keep the process.
-            drop(provider.shutdown());
+            drop(provider.shutdown_with_timeout(within));
         }
     }
 }
