@@ -9,10 +9,10 @@ use yubin_tests::imap::Imap;
 use yubin_tests::load::{self, Login, Plan, Protocol, Until};
 use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
-use yubin_tests::process::{self, http_get, wait_until};
+use yubin_tests::process::{self, Running, http_get, wait_until};
 use yubin_tests::receiver::Receiver;
 use yubin_tests::smtp::{Smtp, stuffed};
-use yubin_tests::system::{self, Program, System, Transport};
+use yubin_tests::system::{self, Program, READY_WITHIN, System, Transport};
 
 over_both_transports! {
     sigterm_lets_what_is_under_way_finish,
@@ -118,6 +118,20 @@ fn sessions_and_deliveries_end_by_one_deadline() {
     let took = asked.elapsed();
     assert!(took >= Duration::from_secs(DRAIN_SECONDS), "neither had its time: {took:?}");
     assert!(took < Duration::from_secs(2 * DRAIN_SECONDS), "one after the other: {took:?}");
+}
+
+/// Whoever looks at the log of a process without an administration sees that it is up, too.
+#[test]
+fn every_process_says_when_it_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, log) = (folder.path().join("yubin.toml"), folder.path().join("log"));
+    let listen = system::listen("127.0.0.1", &["http"]).unwrap();
+    std::fs::write(&config, format!("roles = [\"store\"]\n[listen]\n{listen}")).unwrap();
+    let mut command = Command::new(system::binary().unwrap());
+    command.arg("run").arg("--config").arg(&config).arg("--data").arg(folder.path().join("data"));
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let _running = Running::start("store", &mut command).unwrap();
+    wait_until(READY_WITHIN, || std::fs::read_to_string(&log).unwrap().contains("ready")).unwrap();
 }
 
 #[test]

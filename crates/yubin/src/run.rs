@@ -128,12 +128,9 @@ pub(crate) async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     stopped
 }
 
-/// Says that everything is up, then waits for the signal. A signal during the start counts too.
+/// Says that everything is up once the store answers, then waits for the signal. A signal during the start counts too.
 async fn attend(config: &Config, wishes: Wishes, client: &Arc<StoreClient>, bound: &Bound) -> anyhow::Result<()> {
     let announce = async {
-        if wishes.ports == Ports::Quiet && wishes.demo == Demo::None && !config.has(Role::Admin) {
-            return Ok(());
-        }
         if config.has(Role::Store) || config.has(Role::Admin) {
             client.ready().await;
         }
@@ -146,6 +143,7 @@ async fn attend(config: &Config, wishes: Wishes, client: &Arc<StoreClient>, boun
         if wishes.ports == Ports::Print {
             yubin_ctl::say(&format!("{}\n", ports_line(bound)));
         }
+        client.ready().await;
         tracing::info!("ready");
         anyhow::Ok(())
     };
