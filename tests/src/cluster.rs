@@ -86,7 +86,15 @@ impl Cluster {
     /// # Errors
     /// When one does not start.
     pub fn start(folder: &Path) -> Result<Self> {
-        Self::start_all(folder, None)
+        Self::start_all(folder, "", None)
+    }
+
+    /// [`Cluster::start`], with more lines of each store node's table `store`.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub fn with_stores(folder: &Path, store: &str) -> Result<Self> {
+        Self::start_all(folder, store, None)
     }
 
     /// [`Cluster::start`], with two processes that deliver queued mail: the lines are the rest of the configuration's `[queue]`.
@@ -94,16 +102,16 @@ impl Cluster {
     /// # Errors
     /// When one does not start.
     pub fn with_workers(folder: &Path, queue: &str) -> Result<Self> {
-        Self::start_all(folder, Some(queue))
+        Self::start_all(folder, "", Some(queue))
     }
 
-    fn start_all(folder: &Path, queue: Option<&str>) -> Result<Self> {
+    fn start_all(folder: &Path, store: &str, queue: Option<&str>) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let secret = folder.join("cluster-secret");
         if !secret.exists() {
             std::fs::write(&secret, format!("{}\n", "5a".repeat(32)))?;
         }
-        let places = Places::find()?;
+        let places = Places::find(store)?;
         let programs: Vec<_> = (0..NODES).map(|index| places.node(index, folder)).collect::<Result<_>>()?;
         // A node tells its ports when it serves, which takes a majority: all must be started before one is waited for.
         let starts: Vec<_> =
@@ -137,6 +145,14 @@ impl Cluster {
         Ok((index + 1, peer.context("no such place")?, store.context("no such place")?))
     }
 
+    /// Where other nodes connect to a store node, the first one being 0.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn peer(&self, node: usize) -> Result<SocketAddr> {
+        Ok(self.places.peers.get(node).context("no such node")?.parse()?)
+    }
+
     /// Starts a node that was killed, on an empty disk.
     ///
     /// # Errors
@@ -160,11 +176,13 @@ impl Cluster {
 struct Places {
     peers: Vec<String>,
     stores: Vec<String>,
+    /// What else store nodes are told of their store.
+    told: String,
 }
 
 impl Places {
-    fn find() -> Result<Self> {
-        let mut places = Self { peers: Vec::new(), stores: Vec::new() };
+    fn find(told: &str) -> Result<Self> {
+        let mut places = Self { peers: Vec::new(), stores: Vec::new(), told: told.to_owned() };
         for index in 0..NODES_MAX {
             let address = format!("127.0.0.1{}", index + 1);
             places.peers.push(format!("{address}:{}", process::free_port(&address)?));
@@ -189,10 +207,11 @@ impl Places {
         let config = format!(
             "hostname = \"node{number}.cluster.example\"\nroles = [\"store\"]\n\n[listen]\n{listen}store = [\"{store}\"]\n\n\
              [store]\nnode = {number}\ncluster_id = \"{CLUSTER_ID}\"\npeer_listen = \"{peer}\"\n\
-             memory_mib = {MEMORY_MIB}\n{members}\n\
+             memory_mib = {MEMORY_MIB}\n{told}\n{members}\n\
              [secrets]\ncluster_secret = \"{secret}\"\n",
             number = index + 1,
             listen = system::listen(&address, &["http"])?,
+            told = self.told,
             members = self.members(),
             secret = folder.join("cluster-secret").display(),
         );

@@ -32,4 +32,4 @@ mod sweeper;
 pub use mail_log::MailLogError;
 pub use service::{OpenError, Store};
 pub use settings::{Clock, Member, StoreSettings};
-pub use yubin_consensus::{GroupMetrics, NodeMetrics};
+pub use yubin_consensus::{GroupMetrics, NodeMetrics, TlsFiles};

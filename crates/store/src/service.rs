@@ -98,7 +98,7 @@ impl Store {
             threads: settings.raft_threads,
             listen: settings.listen,
             peers,
-            tls: None,
+            tls: settings.peer_tls.clone(),
         };
         let news = Arc::new(News::default());
         let machine = Arc::new(MailMachine { news: Arc::clone(&news) });

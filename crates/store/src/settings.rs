@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use yubin_consensus::TlsFiles;
 use yubin_types::Timestamp;
 
 /// The wall clock, handed down so that a test can hold it.
@@ -44,6 +45,8 @@ pub struct StoreSettings {
     pub mail_log_bytes: u64,
     /// Threads of Raft's own runtime.
     pub raft_threads: usize,
+    /// What peers prove to each other that they belong to the cluster; `None`: nothing, and they speak plain text.
+    pub peer_tls: Option<TlsFiles>,
     /// The wall clock.
     pub clock: Clock,
 }

@@ -40,6 +40,7 @@ async fn open(data_dir: &Path) -> (Store, Arc<StoreClient>) {
         space_reserve_bytes: 0,
         mail_log_bytes: 1 << 20,
         raft_threads: 1,
+        peer_tls: None,
         clock: StoreSettings::system_clock(),
     };
     let store = Store::open(settings).await.unwrap();

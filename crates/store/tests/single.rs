@@ -39,6 +39,7 @@ async fn open_at(data_dir: &Path, clock: Clock) -> (Store, Arc<StoreClient>) {
         space_reserve_bytes: 0,
         mail_log_bytes: 1 << 20,
         raft_threads: 1,
+        peer_tls: None,
         clock,
     };
     let store = Store::open(settings).await.unwrap();

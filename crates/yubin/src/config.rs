@@ -9,6 +9,7 @@ pub(crate) mod edge;
 pub(crate) mod greylist;
 pub(crate) mod inbound;
 pub(crate) mod logins;
+pub(crate) mod peer_tls;
 pub(crate) mod pools;
 pub(crate) mod queue;
 pub(crate) mod reports;
@@ -24,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use yubin_admin::DnsSettings;
 use yubin_types::{DomainName, UtcOffset};
+
+use self::peer_tls::PeerTls;
 
 /// Everything a process is told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -117,6 +120,8 @@ pub(crate) struct Store {
     pub(crate) cluster_id: String,
     /// Where other store nodes connect; none for a node alone.
     pub(crate) peer_listen: Option<SocketAddr>,
+    /// Certificates that store nodes show each other; without them nodes speak plain text.
+    pub(crate) peer_tls: Option<PeerTls>,
     /// The store nodes that the cluster begins with; empty for a node alone. A store that is not listed waits to be added.
     pub(crate) members: Vec<Member>,
     /// Data groups that a new cluster begins with.
@@ -276,6 +281,7 @@ impl Default for Store {
             node: 1,
             cluster_id: String::new(),
             peer_listen: None,
+            peer_tls: None,
             members: Vec::new(),
             data_groups: 4,
             memory_mib: 256,
@@ -340,6 +346,7 @@ impl Config {
         ensure!((16..=16_384).contains(&self.store.mail_log_mib), "store.mail_log_mib: 16 to 16384");
         ensure!((1..=1024).contains(&self.store.data_groups), "store.data_groups: 1 to 1024");
         ensure!((1..=64).contains(&self.store.raft_threads), "store.raft_threads: 1 to 64");
+        self.store.peer_tls.as_ref().map_or(Ok(()), PeerTls::check)?;
         EnvFilter::try_new(&self.telemetry.log_filter).context("telemetry.log_filter")?;
         self.dns.settings(&self.hostname)?;
         self.cluster_id()?;
@@ -397,7 +404,7 @@ impl Config {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Certificate, Config, Member};
+    use super::{Certificate, Config, Member, PeerTls};
 
     const REFERENCE: &str = include_str!("../../../docs/configuration.md");
 
@@ -444,6 +451,7 @@ mod tests {
             ("[store]\ndata_groups = 0", "store.data_groups"),
             ("[store]\nraft_threads = 0", "store.raft_threads"),
             ("[store]\nmembers = [{ id = 2, peer = 'a:1', store = 'a:2' }]", "store.peer_listen"),
+            ("[store.peer_tls]\ncertificate = 'a'\nkey = 'b'\nauthority = 'c'\nname = 'a b'", "store.peer_tls.name"),
             ("[queue]\ndeliveries = 0", "queue.deliveries"),
             ("[queue]\nworker = 'c'\nworkers = ['a', 'b']", "queue.workers"),
             ("[queue]\nwarm_up = []", "queue.warm_up"),
@@ -493,6 +501,8 @@ mod tests {
         let mut full = Config::default();
         full.store.peer_listen = Some(([127, 0, 0, 1], 1).into());
         full.store.members = vec![Member { id: 1, peer: String::new(), store: String::new() }];
+        full.store.peer_tls =
+            Some(PeerTls { certificate: path(""), key: path(""), authority: path(""), name: String::new() });
         full.tls.certificates = vec![Certificate { chain: path(""), key: path("") }];
         full.queue.smart_hosts = vec![super::queue::SmartHost::default()];
         let addresses = vec![super::pools::Address::default()];

@@ -197,6 +197,7 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
         space_reserve_bytes: config.store.reserve_mib << 20,
         mail_log_bytes: config.store.mail_log_mib << 20,
         raft_threads: config.store.raft_threads,
+        peer_tls: config.store.peer_tls.clone().map(Into::into),
         clock: StoreSettings::system_clock(),
     };
     Ok(Store::open(settings).await?)

@@ -5,9 +5,9 @@
 //! not a host's: which node answers is settled by the exchange of identities.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig};
 
 /// Where the files are.
 #[derive(Clone, Debug)]
@@ -31,13 +31,17 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the files. What is in them is checked when they are used.
+    /// Reads the files; an error names the one that can't be read, or says what is wrong with them.
     pub(crate) fn load(files: &TlsFiles) -> io::Result<Self> {
-        Ok(Self {
-            identity: Identity::from_pem(std::fs::read(&files.certificate)?, std::fs::read(&files.key)?),
-            authority: Certificate::from_pem(std::fs::read(&files.authority)?),
+        let tls = Self {
+            identity: Identity::from_pem(read(&files.certificate)?, read(&files.key)?),
+            authority: Certificate::from_pem(read(&files.authority)?),
             name: files.name.clone(),
-        })
+        };
+        // Said now rather than when the first peer is met.
+        Server::builder().tls_config(tls.server()).map_err(|error| unfit(&error))?;
+        Endpoint::from_static("https://peer").tls_config(tls.client()).map_err(|error| unfit(&error))?;
+        Ok(tls)
     }
 
     pub(crate) fn server(&self) -> ServerTlsConfig {
@@ -50,4 +54,13 @@ impl Tls {
             .ca_certificate(self.authority.clone())
             .domain_name(self.name.clone())
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+fn unfit(error: &tonic::transport::Error) -> io::Error {
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    io::Error::new(io::ErrorKind::InvalidInput, format!("certificates of peers: {cause}"))
 }

@@ -128,6 +128,7 @@ impl Lab {
             data_groups: 2,
             memory_bytes: 64 << 20,
             raft_threads: 1,
+            peer_tls: None,
             space_reserve_bytes: 0,
             mail_log_bytes: 1 << 20,
             clock: StoreSettings::system_clock(),
