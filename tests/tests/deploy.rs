@@ -81,6 +81,105 @@ fn pods_are_given_the_time_to_end() {
     assert!(pods >= 5 && drains.len() >= 2, "{pods} pods, {drains:?}");
 }
 
+/// What is not named by a policy is refused: a pod that can't dial what its role needs starts, and does nothing.
+#[test]
+fn pods_may_dial_what_their_roles_need() {
+    let text = std::fs::read_to_string(folder().join("base/network-policy.yaml")).unwrap();
+    let policies: Vec<Policy> = text.split("\n---\n").map(Policy::parse).collect();
+    let components = ["store", "mx", "clients", "queue", "admin"];
+    let asks = components.map(|component| (component, None, "53"));
+    let stores = components.map(|component| (component, Some("store"), "store"));
+    let others = [
+        ("store", Some("store"), "peer"),
+        // Other mail servers, and the policies of MTA-STS.
+        ("queue", None, "25"),
+        ("queue", None, "443"),
+        ("admin", None, "443"),
+    ];
+    for (from, to, port) in asks.into_iter().chain(stores).chain(others) {
+        let leaves = policies.iter().filter(|policy| policy.selects(from)).flat_map(|policy| &policy.egress);
+        assert!(leaves.into_iter().any(|rule| rule.allows(to, port)), "{from} may not dial {port} of {to:?}");
+        let Some(to) = to else { continue };
+        let enters = policies.iter().filter(|policy| policy.selects(to)).flat_map(|policy| &policy.ingress);
+        assert!(enters.into_iter().any(|rule| rule.allows(Some(from), port)), "{to} does not let {from} in at {port}");
+    }
+    let served =
+        [("mx", vec!["smtp"]), ("clients", vec!["submission", "submissions", "pop3", "pop3s", "imap", "imaps"])];
+    for (component, ports) in served {
+        for port in ports {
+            let enters = policies.iter().filter(|policy| policy.selects(component)).flat_map(|policy| &policy.ingress);
+            assert!(enters.into_iter().any(|rule| rule.allows(None, port)), "{component} lets nobody in at {port}");
+        }
+    }
+}
+
+/// A network policy, as far as the manifests use what there is.
+struct Policy {
+    /// The pods that it is for.
+    pods: String,
+    ingress: Vec<Rule>,
+    egress: Vec<Rule>,
+}
+
+impl Policy {
+    fn parse(text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().starts_with('#')).collect();
+        // The lines below a key of `spec`.
+        let below = |key: &str| -> Vec<&str> {
+            let rest = lines.iter().skip_while(|line| !line.starts_with(&format!("  {key}:")));
+            rest.skip(1).take_while(|line| line.starts_with("   ")).copied().collect()
+        };
+        Policy {
+            pods: below("podSelector").concat(),
+            ingress: rules(&below("ingress")),
+            egress: rules(&below("egress")),
+        }
+    }
+
+    fn selects(&self, component: &str) -> bool {
+        names(&self.pods, component)
+    }
+}
+
+/// Does a selector take in the component's pods?
+fn names(selector: &str, component: &str) -> bool {
+    let Some((_, told)) = selector.split_once("component") else { return !selector.contains("yubin/admin-client") };
+    told.split(|end: char| !end.is_ascii_alphabetic()).any(|word| word == component)
+}
+
+struct Rule {
+    /// Whom it is about; empty: everybody.
+    peer: String,
+    ports: BTreeSet<String>,
+}
+
+fn rules(lines: &[&str]) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for line in lines {
+        if line.starts_with("    - ") {
+            rules.push(Rule { peer: String::new(), ports: BTreeSet::new() });
+        }
+        let Some(rule) = rules.last_mut() else { continue };
+        match line.split_once("port: ") {
+            Some((_, port)) => drop(rule.ports.insert(port.trim_end_matches(" }").to_owned())),
+            None if !line.trim_end().ends_with("ports:") => rule.peer.push_str(line),
+            None => {}
+        }
+    }
+    rules
+}
+
+impl Rule {
+    /// To or from pods of this component, or anybody at all.
+    fn allows(&self, peer: Option<&str>, port: &str) -> bool {
+        let peers = match peer {
+            Some(component) => self.peer.contains("podSelector") && names(&self.peer, component),
+            None => self.peer.is_empty(),
+        };
+        peers && self.ports.contains(port)
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/k8s")
 }
