@@ -69,8 +69,6 @@ pub struct FrontendConfig {
     pub guessing: Option<GuessingRule>,
     /// Issuers whose tokens are taken in place of passwords; none: no tokens are.
     pub issuers: Option<IssuersConfig>,
-    /// Who gets mail for `<postmaster>` without a domain (RFC 5321 §4.5.1); must be a hosted address.
-    pub postmaster: Option<Address>,
 }
 
 /// Whom the messages of users may name as their authors.

@@ -108,7 +108,7 @@ impl Frontend {
                 config.spool_file_bytes_max,
             ),
             scanners: Scanners::new(config.content.as_ref()),
-            postmaster: postmaster(&config)?,
+            postmaster: postmaster(&config.hostname)?,
             metrics: Metrics::register(registry),
             networks: Networks::new(config.networks.clone()),
             refusals: Arc::clone(&refusals),
@@ -161,13 +161,9 @@ impl RunningFrontend {
     }
 }
 
-/// The configured one, or that of our own name.
-fn postmaster(config: &FrontendConfig) -> Result<Address, StartError> {
-    match &config.postmaster {
-        Some(address) => Ok(address.clone()),
-        None => Address::parse(&format!("postmaster@{}", config.hostname))
-            .map_err(|error| StartError::Hostname(config.hostname.clone(), error)),
-    }
+/// That of our own name.
+fn postmaster(hostname: &str) -> Result<Address, StartError> {
+    Address::parse(&format!("postmaster@{hostname}")).map_err(|error| StartError::Hostname(hostname.to_owned(), error))
 }
 
 fn prepare_spool(config: &FrontendConfig) -> std::io::Result<()> {

@@ -62,12 +62,6 @@ impl DeliverPermit {
     pub const fn recipient(&self) -> &Address {
         &self.recipient
     }
-
-    /// Who, for keeps.
-    #[must_use]
-    pub fn into_recipient(self) -> Address {
-        self.recipient
-    }
 }
 
 /// Mail may be queued for this recipient, wherever its domain is. Only [`admit`] makes one.

@@ -71,7 +71,6 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         content: Some(config.smtp.content()?),
         guessing: guessing(&config.logins.guessing)?,
         issuers: issuers(config)?,
-        postmaster: None,
     })
 }
 

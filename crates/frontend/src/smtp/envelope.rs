@@ -71,7 +71,7 @@ impl SmtpRim {
         Ok(verdicts)
     }
 
-    /// `<postmaster>` is the configured address, or the one of our own name (RFC 5321 §4.5.1).
+    /// `<postmaster>` is the one of our own name (RFC 5321 §4.5.1).
     fn named(&self, recipient: Recipient) -> Named {
         let address = match recipient.path {
             ForwardPath::Address(address) => address,

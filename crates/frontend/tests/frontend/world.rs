@@ -145,7 +145,6 @@ impl World {
             countries: None,
             guessing: rules.guessing,
             issuers: rules.issuers,
-            postmaster: None,
         };
         let mut registry = Registry::default();
         let secret = Secret::new(SECRET);
