@@ -20,6 +20,7 @@ use yubin_types::{DomainName, Refusal, Secret, Timestamp};
 use crate::convert::domain_name;
 use crate::dns_check::finding_to;
 use crate::domains::{change, hosted};
+use crate::queue::now;
 use crate::request::RequestKey;
 use crate::status::{accepted, failed, unexpected};
 
@@ -180,11 +181,6 @@ async fn keys(client: &StoreClient, scope: Scope) -> Result<Vec<DkimKey>, Status
         Answer::DkimKeys(keys) => Ok(keys),
         other => Err(unexpected(&other)),
     }
-}
-
-fn now() -> Timestamp {
-    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_seconds(elapsed.as_secs())
 }
 
 /// Keys whose records stay published.

@@ -2,6 +2,8 @@
 //!
 //! Decoding is tolerant: what is no escape stands for itself, octets that are no UTF-8 become U+FFFD. Callers make one line of the result.
 
+use crate::transfer::hex;
+
 /// Decodes `+HH`.
 pub(super) fn decode(text: &[u8]) -> String {
     let mut out = Vec::with_capacity(text.len());
@@ -58,15 +60,6 @@ pub(super) fn encode_utf8(text: &str) -> String {
         }
     }
     out
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
