@@ -94,7 +94,7 @@ mod tests {
     fn what_is_no_address_makes_the_field_unreadable() {
         let unreadable = Err(OriginatorError::Unreadable);
         for body in ["a@[127.0.0.1]", "a@b..c", "a@b c@d", "a@b_\u{1}", "a@\u{fffd}\u{ad}"] {
-            assert_eq!(read(&format!("From: {body}\r\n\r\n")).from, [unreadable.clone()], "{body:?}");
+            assert_eq!(read(&format!("From: {body}\r\n\r\n")).from, std::slice::from_ref(&unreadable), "{body:?}");
         }
         assert_eq!(Originators::read(b"From: a@b\xff\r\n\r\n").from, [unreadable]);
         let many = format!("From: {}\r\n\r\n", "a@b,".repeat(20_000));

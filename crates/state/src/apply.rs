@@ -45,14 +45,21 @@ pub struct Applied {
 /// A row is damaged, a counter is broken, or the entry can't be decoded: the group must stop on this replica, which would differ from
 /// the others if it went on. Proposers decode what they propose, so an entry like that comes from a newer build.
 pub fn apply<T: Txn>(txn: &mut T, position: Position, entry: &[u8], bodies: &[BodyRef]) -> Result<Applied, T::Error> {
-    let Ok(entry) = Entry::decode(entry) else { panic!("an entry that this build can't read") };
-    match step(txn, position, entry, bodies) {
+    match step(txn, position, decoded(entry), bodies) {
         Ok(applied) => Ok(applied),
         Err(Stop::Refused(refusal)) => {
             bodies.iter().for_each(|body| txn.drop_body(body));
             Ok(Applied { reply: Reply::Refused(refusal).encode(), topics: Topics::new() })
         }
         Err(Stop::Disk(error)) => Err(error),
+    }
+}
+
+#[expect(clippy::panic, reason = "an entry of a newer build must stop this replica, see above")]
+fn decoded(entry: &[u8]) -> Entry {
+    match Entry::decode(entry) {
+        Ok(entry) => entry,
+        Err(error) => panic!("an entry can't be read: {error}"),
     }
 }
 

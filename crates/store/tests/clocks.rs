@@ -49,6 +49,7 @@ impl Cluster {
                 memory_bytes: 64 << 20,
                 space_reserve_bytes: 0,
                 mail_log_bytes: 1 << 20,
+                peer_tls: None,
                 raft_threads: 1,
                 clock: Arc::new(move || Timestamp(machine().0 + ahead.load(Ordering::Relaxed))),
             };

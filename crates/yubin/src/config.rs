@@ -360,10 +360,7 @@ impl Config {
         self.logins.check()?;
         self.reports.organization(&self.hostname)?;
         if !self.has(Role::Store) {
-            ensure!(
-                !self.store.members.is_empty(),
-                "store.members: a process without the store role must know the stores"
-            );
+            ensure!(!self.store.members.is_empty(), "store.members: needed in a process without the store role");
         } else if self.store.members.iter().any(|member| member.id != self.store.node) {
             ensure!(self.store.peer_listen.is_some(), "store.peer_listen: needed where there are other nodes");
             ensure!(self.cluster_id()?.is_some(), "store.cluster_id: needed where there are other nodes");

@@ -47,7 +47,8 @@ async fn anything_else_is_no_page() {
 #[tokio::test]
 async fn a_report_is_posted_and_what_is_no_success_is_told() {
     let authority = Authority::new();
-    let answers = ["201 Created", "302 Found", "503 Service Unavailable"].map(|status| answer(status, "text/html", "<p>"));
+    let answers =
+        ["201 Created", "302 Found", "503 Service Unavailable"].map(|status| answer(status, "text/html", "<p>"));
     let server = Https::start(&authority.issue("web.signed.test", 2000..2100), answers.to_vec()).await;
     let dns =
         DnsServer::start(&[Zone("signed.test.", Signing::Signed, "web IN A 127.0.0.1\nother IN A 127.0.0.1\n")]).await;

@@ -81,7 +81,8 @@ async fn nobody_writes_in_the_name_of_others_of_this_cluster() {
     for disguise in DISGUISES {
         let header = disguise.replace("a@good.test", ALICE).replace("good.test", "example.jp");
         let header = header.replace("ceo@", "bob@").replace("bank", "example").replace("BANK.TEST", "EXAMPLE.ORG");
-        let header = header.replace(".test", ".org").replace(" . test", " . org").replace("\u{3002}test", "\u{3002}org");
+        let header =
+            header.replace(".test", ".org").replace(" . test", " . org").replace("\u{3002}test", "\u{3002}org");
         let header = header.replace("\u{ff42}\u{ff41}nk", "\u{ff45}xample");
         let reply = sent(&mut client, &format!("{header}\r\n")).await;
         // A name, a fold of another field, and a domain of somebody else's.

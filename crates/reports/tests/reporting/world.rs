@@ -77,6 +77,7 @@ impl World {
             members: vec![Member { id: 1, peer_address: String::new(), store_address: String::new() }],
             data_groups: 2,
             memory_bytes: 64 << 20,
+            peer_tls: None,
             raft_threads: 1,
             space_reserve_bytes: 0,
             mail_log_bytes: 16 << 20,

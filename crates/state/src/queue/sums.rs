@@ -235,10 +235,10 @@ mod tests {
             ages.add(Timestamp(now));
             queued.push_back(now);
             // Many go soon, some stay for long.
-            while queued.len() > 1 && (random >> 40) % 3 > 0 && queued.len() as u64 > 50 + step % 9_000 {
+            while queued.len() > 1 && !(random >> 40).is_multiple_of(3) && queued.len() as u64 > 50 + step % 9_000 {
                 ages.take(Timestamp(queued.pop_front().unwrap()));
             }
-            if (random >> 50) % 4 == 0 && queued.len() > 2 {
+            if (random >> 50).is_multiple_of(4) && queued.len() > 2 {
                 ages.take(Timestamp(queued.remove(queued.len() / 2).unwrap()));
             }
             let (told, oldest) = (ages.oldest().unwrap().millis(), queued[0]);
