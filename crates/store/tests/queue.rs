@@ -10,21 +10,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use yubin_memory_store::{create_domain, plan};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::queue::{QueueError, scope_of, whole_group};
 use yubin_proto::{Body, BodyStream, Caller, ClientSettings, LargeBody, Scope, StoreClient, StoreNode};
-use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::queue::{
     ContentFacts, DelayNotice, DeliveryResult, DestinationName, DsnEnvelope, EventFilter, FinalOutcome, Handling,
     Leased, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet, QueueId, QueueSource, QueueSuspension,
     RecipientOutcome, RemoteReply, SuspensionScope,
 };
-use yubin_state::record::Plan;
 use yubin_state::{Command, Reply, Topic};
 use yubin_store::{Member, Store, StoreSettings};
-use yubin_types::{
-    Address, DomainName, GroupNumber, Limit, LocalPart, Quota, Refusal, RequestId, ReversePath, Timestamp, limits,
-};
+use yubin_types::{Address, GroupNumber, LocalPart, Refusal, RequestId, ReversePath, Timestamp, limits};
 
 const GROUP: GroupNumber = GroupNumber(1);
 
@@ -60,30 +57,6 @@ async fn remote(store: &Store) -> Arc<StoreClient> {
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, store.node(), std::future::pending().boxed()));
     connect(Arc::new(RemoteNode::new(&format!("http://{address}")).unwrap())).await
-}
-
-async fn create_domain(client: &StoreClient) -> Scope {
-    let name = DomainName::parse("one.example").unwrap();
-    let caller = Caller::internal("test");
-    let reserve = Command::Directory(DirectoryCommand::ReserveDomain { name: name.clone(), group: GROUP });
-    let reply = client.propose_once(Scope::DIRECTORY, &reserve, &caller).await.unwrap();
-    let Reply::DomainPlaced { id, placement } = reply else { panic!("{reply:?}") };
-    let scope = Scope { group: placement.group, domain: id, epoch: placement.epoch };
-    let plan = Plan {
-        name: "test".to_owned(),
-        domain_quota: Quota::default(),
-        account_quota: Quota::default(),
-        message_bytes_max: 10 << 20,
-        accounts_max: Limit::Unlimited,
-        trash_expiry_seconds: None,
-        vault_seconds: 0,
-        sending: Box::default(),
-        retry: None,
-        reverse_dns: None,
-    };
-    let create = Command::Domain(DomainCommand::Create { name, plan, quota: None });
-    assert_eq!(client.propose_once(scope, &create, &caller).await.unwrap(), Reply::Done);
-    scope
 }
 
 fn message(number: u8, to: &str, body_bytes: u64) -> NewQueued {
@@ -163,7 +136,7 @@ async fn queued_mail_outlives_a_restart_and_goes_out_once() {
     while client.data_groups().await.unwrap() != [GroupNumber(1), GroupNumber(2)] {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let scope = create_domain(&client).await;
+    let scope = create_domain(&client, "one.example", GROUP, plan()).await;
     let body = b"Subject: one\r\n\r\nhello\r\n";
     enqueue(&client, scope, message(1, "x@b.example", body.len() as u64), Body::Inline(Bytes::from_static(body))).await;
     store.shutdown().await;
@@ -216,7 +189,7 @@ async fn a_worker_on_another_machine_does_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     let client = remote(&store).await;
-    let scope = create_domain(&client).await;
+    let scope = create_domain(&client, "one.example", GROUP, plan()).await;
     let news = client.subscribe(GROUP, &[Topic::Queue.number()]);
     news.changed().await;
     let large = 3 << 20;

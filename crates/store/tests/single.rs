@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, StoreClient};
-use yubin_state::command::{
-    DirectoryCommand, DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient,
-};
+use yubin_state::command::{DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::query::{MessageRow, RowDetail};
 use yubin_state::record::{Plan, ScramVerifier, Verifiers};
@@ -55,26 +53,10 @@ async fn done(client: &StoreClient, scope: yubin_proto::Scope, command: Command)
 }
 
 async fn create_domain(client: &StoreClient, name: &str, quota: Quota) -> Arc<Hosted> {
-    let name = DomainName::parse(name).unwrap();
-    let reserve = DirectoryCommand::ReserveDomain { name: name.clone(), group: GroupNumber(1) };
-    let reply = done(client, yubin_proto::Scope::DIRECTORY, Command::Directory(reserve)).await;
-    let Reply::DomainPlaced { id, placement } = reply else { panic!("{reply:?}") };
-    let scope = yubin_proto::Scope { group: placement.group, domain: id, epoch: placement.epoch };
-    let plan = Plan {
-        name: "test".to_owned(),
-        domain_quota: Quota::default(),
-        account_quota: Quota::default(),
-        message_bytes_max: 10 << 20,
-        accounts_max: Limit::Unlimited,
-        trash_expiry_seconds: Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT),
-        vault_seconds: 0,
-        sending: Box::default(),
-        retry: None,
-        reverse_dns: None,
-    };
-    done(client, scope, Command::Domain(DomainCommand::Create { name: name.clone(), plan, quota: Some(quota) })).await;
-    done(client, yubin_proto::Scope::DIRECTORY, Command::Directory(DirectoryCommand::ActivateDomain(id))).await;
-    client.resolve(&name).await.unwrap().unwrap()
+    let trash_expiry_seconds = Some(limits::TRASH_EXPIRY_SECONDS_DEFAULT);
+    let plan = Plan { domain_quota: quota, trash_expiry_seconds, ..yubin_memory_store::plan() };
+    yubin_memory_store::create_domain(client, name, GroupNumber(1), plan).await;
+    client.resolve(&DomainName::parse(name).unwrap()).await.unwrap().unwrap()
 }
 
 fn verifiers() -> Verifiers {

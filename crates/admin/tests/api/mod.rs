@@ -2,32 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use prost::bytes::Bytes;
-use tokio::sync::Mutex;
 use yubin_admin::{AdminService, DnsSettings, auth};
 use yubin_dns_auth::mta_sts::FetchConfig;
 use yubin_dns_auth::published::Inspector;
 use yubin_dns_auth::tls::system_roots;
 use yubin_dns_auth::{AddressScope, NameServers};
-use yubin_proto::membership::{MembershipProgress, MembershipStep};
-use yubin_proto::report_facts::FactsQuery;
-use yubin_proto::{
-    Body, Caller, ClientSettings, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal,
-    Scope, SearchOutcome, SearchRequest, StoreClient, StoreError, StoreNode, WatchStream,
-};
-use yubin_state::command::{DirectoryCommand, DomainCommand};
-use yubin_state::memory::Memory;
+use yubin_memory_store::{MemoryNode, create_domain, plan};
+use yubin_proto::{Body, Caller, ClientSettings, Scope, StoreClient, StoreNode};
+use yubin_state::command::DirectoryCommand;
 use yubin_state::queue::{Handling, NewDelivery, NewQueued, NewQueuedRecipient, QueueSource};
-use yubin_state::record::Plan;
-use yubin_state::{Answer, BodyRef, Command, Decode as _, Encode as _, Position, Query, Reply, answer, apply};
-use yubin_types::report::ReportFact;
+use yubin_state::{Command, Reply};
 use yubin_types::{
-    AccountId, Address, DestinationName, DomainName, GroupNumber, Limit, LocalPart, NotifySet, QueueId, Quota, Refusal,
-    RequestId, ReversePath, Secret, Timestamp,
+    Address, DestinationName, DomainName, GroupNumber, LocalPart, NotifySet, QueueId, RequestId, ReversePath, Secret,
+    Timestamp,
 };
 
 /// The cluster's.
@@ -49,8 +39,8 @@ impl World {
             attempt_timeout: Duration::from_millis(200),
             retry_pause: Duration::from_millis(20),
         };
-        let node = Arc::new(MemoryNode::default());
-        let client = StoreClient::new(BTreeMap::from([(1, node as Arc<dyn StoreNode>)]), settings);
+        let node: Arc<dyn StoreNode> = MemoryNode::new();
+        let client = StoreClient::new(BTreeMap::from([(1, node)]), settings);
         let token = auth::mint();
         auth::register(&client, &token, now()).await.unwrap();
         let mx_hosts = vec![DomainName::parse("mx.host.example").unwrap()];
@@ -61,23 +51,10 @@ impl World {
             let group = GroupNumber(*group);
             let put = DirectoryCommand::PutGroup { group, voters: vec![1] };
             assert_eq!(world.propose(Scope::DIRECTORY, Command::Directory(put)).await, Reply::Done);
-            world.create_domain(name, group).await;
+            let scope = create_domain(&world.client, name, group, plan()).await;
+            world.domains.insert(name, scope);
         }
         world
-    }
-
-    async fn create_domain(&mut self, name: &'static str, group: GroupNumber) {
-        let domain = DomainName::parse(name).unwrap();
-        let reserve = DirectoryCommand::ReserveDomain { name: domain.clone(), group };
-        let placed = self.propose(Scope::DIRECTORY, Command::Directory(reserve)).await;
-        let Reply::DomainPlaced { id, placement } = placed else { panic!("{placed:?}") };
-        let scope = Scope { group: placement.group, domain: id, epoch: placement.epoch };
-        let create = DomainCommand::Create { name: domain, plan: plan(), quota: None };
-        let created = self.propose(scope, Command::Domain(create)).await;
-        assert!(!matches!(created, Reply::Refused(_)), "{created:?}");
-        let activate = DirectoryCommand::ActivateDomain(id);
-        assert_eq!(self.propose(Scope::DIRECTORY, Command::Directory(activate)).await, Reply::Done);
-        self.domains.insert(name, scope);
     }
 
     async fn propose(&self, scope: Scope, command: Command) -> Reply {
@@ -132,92 +109,7 @@ pub(crate) fn message(number: u8, sender: &str, recipients: &[&str]) -> NewQueue
     }
 }
 
-fn plan() -> Plan {
-    Plan {
-        name: "standard".into(),
-        domain_quota: Quota::default(),
-        account_quota: Quota::default(),
-        message_bytes_max: 10 << 20,
-        accounts_max: Limit::Unlimited,
-        trash_expiry_seconds: None,
-        vault_seconds: 0,
-        sending: Box::default(),
-        retry: None,
-        reverse_dns: None,
-    }
-}
-
 fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp(now.as_millis().try_into().unwrap())
-}
-
-/// A store node of one process that keeps its state in memory and no bodies.
-#[derive(Default)]
-struct MemoryNode {
-    groups: Mutex<BTreeMap<GroupNumber, Memory>>,
-    index: AtomicU64,
-}
-
-fn not_here<T>() -> Result<T, StoreError> {
-    Err(StoreError::Unavailable("administration needs no mail".into()))
-}
-
-#[async_trait]
-impl StoreNode for MemoryNode {
-    async fn propose(&self, proposal: Proposal) -> Result<Reply, StoreError> {
-        let index = self.index.fetch_add(1, Ordering::SeqCst) + 1;
-        let name = |ordinal: u64| BodyRef([index, ordinal].into_iter().flat_map(u64::to_be_bytes).collect());
-        let bodies: Vec<BodyRef> = (0..proposal.bodies.len() as u64).map(name).collect();
-        let mut envelope = proposal.envelope;
-        envelope.stamp = now();
-        let mut entry = envelope.encode();
-        entry.extend_from_slice(&proposal.command);
-        let position = Position { index, term: 1 };
-        let mut groups = self.groups.lock().await;
-        let Ok(applied) = apply(groups.entry(proposal.group).or_default(), position, &entry, &bodies);
-        Ok(Reply::decode(&applied.reply).unwrap())
-    }
-
-    async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {
-        let mut groups = self.groups.lock().await;
-        let Ok(answer) = answer(groups.entry(scope.group).or_default(), scope.domain, scope.epoch, &query);
-        Ok(answer)
-    }
-
-    async fn search(&self, _: Scope, _: SearchRequest) -> Result<SearchOutcome, StoreError> {
-        not_here()
-    }
-
-    async fn read_message(&self, _: Scope, _: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
-        not_here()
-    }
-
-    async fn watch(&self, _: GroupNumber) -> Result<WatchStream, StoreError> {
-        not_here()
-    }
-
-    async fn lock(&self, _: Scope, _: AccountId, _: [u8; 16], _: LockAction) -> Result<bool, StoreError> {
-        not_here()
-    }
-
-    async fn membership(&self, _: MembershipStep) -> Result<MembershipProgress, StoreError> {
-        not_here()
-    }
-
-    async fn log_mail(&self, _: Arc<[LogEntry]>) -> Result<(), StoreError> {
-        not_here()
-    }
-
-    async fn search_mail_log(&self, _: &MailLogSearch) -> Result<Vec<MailEvent>, StoreError> {
-        not_here()
-    }
-
-    async fn report_facts(&self, _: &FactsQuery) -> Result<Vec<ReportFact>, StoreError> {
-        not_here()
-    }
-
-    async fn status(&self) -> Result<NodeStatus, StoreError> {
-        Ok(NodeStatus::default())
-    }
 }

@@ -11,7 +11,6 @@ mod greylist;
 mod imap;
 mod logins;
 mod milter;
-mod node;
 mod pop3;
 mod scanner;
 mod scanning;

@@ -13,14 +13,13 @@ use yubin_frontend::{
     AuthorsConfig, ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListenerConfig,
     ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
 };
+use yubin_memory_store::{MemoryNode, create_domain};
 use yubin_password::{Salts, derive};
 use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::record::{Plan, Verifiers};
 use yubin_state::{Command, Reply};
-use yubin_types::{DomainId, DomainName, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
-
-use crate::node::MemoryNode;
+use yubin_types::{DomainId, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
 
 /// The cluster's.
 pub(crate) const SECRET: [u8; 32] = [7; 32];
@@ -51,18 +50,8 @@ pub(crate) fn verifiers(password: &str) -> Verifiers {
 }
 
 pub(crate) fn plan() -> Plan {
-    Plan {
-        name: "standard".into(),
-        domain_quota: Quota { bytes: Limit::AtMost(100 << 20), messages: Limit::Unlimited },
-        account_quota: Quota::default(),
-        message_bytes_max: 10 << 20,
-        accounts_max: Limit::Unlimited,
-        trash_expiry_seconds: None,
-        vault_seconds: 0,
-        sending: Box::default(),
-        retry: None,
-        reverse_dns: None,
-    }
+    let domain_quota = Quota { bytes: Limit::AtMost(100 << 20), messages: Limit::Unlimited };
+    Plan { domain_quota, ..yubin_memory_store::plan() }
 }
 
 fn listener(name: &str, protocol: Protocol, tls: ListenerTls, plaintext_login: PlaintextLogin) -> ListenerConfig {
@@ -168,16 +157,8 @@ impl World {
     }
 
     async fn create_domain(&mut self, name: &'static str) {
-        let domain = DomainName::parse(name).unwrap();
-        let reserve = DirectoryCommand::ReserveDomain { name: domain.clone(), group: GroupNumber(1) };
-        let (id, placement) = match self.direct(reserve).await {
-            Reply::DomainPlaced { id, placement } => (id, placement),
-            other => panic!("{other:?}"),
-        };
-        self.domains.insert(name, Scope { group: placement.group, domain: id, epoch: placement.epoch });
-        let create = DomainCommand::Create { name: domain, plan: plan(), quota: None };
-        assert_eq!(self.change(name, create).await, Reply::Done);
-        assert_eq!(self.direct(DirectoryCommand::ActivateDomain(id)).await, Reply::Done);
+        let scope = create_domain(&self.store, name, GroupNumber(1), plan()).await;
+        self.domains.insert(name, scope);
     }
 
     async fn direct(&self, command: DirectoryCommand) -> Reply {
