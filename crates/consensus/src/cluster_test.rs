@@ -192,6 +192,7 @@ async fn a_node_that_was_away_too_long_gets_a_snapshot() {
         bytes_max: 1 << 30,
         entries_kept: 5,
         entries_hard_max: 60,
+        ..LogBounds::default()
     };
     let mut cluster = Cluster::start(bounds).await;
     cluster.propose(vec![Bytes::from(vec![9; 200_000]), Bytes::from_static(b"early")]).await;
@@ -212,6 +213,24 @@ async fn a_node_that_was_away_too_long_gets_a_snapshot() {
     println!("catching up by snapshot took {} ms", opened.elapsed().as_millis());
     let first = cluster.group(away).replica().log.lock().first_index();
     assert!(first > seen, "it caught up by the log: {first}");
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_file_that_is_missing_is_fetched() {
+    let mut cluster = Cluster::start(LogBounds::default()).await;
+    let last = cluster.propose(vec![Bytes::from(vec![9; 300_000])]).await.position.index;
+    cluster.check_equal(last).await;
+    let leader = cluster.leader().await;
+    for lacks in [*cluster.nodes.keys().find(|node| **node != leader).unwrap(), leader] {
+        let engine = Arc::clone(&cluster.nodes[&lacks].shared.disk.engine);
+        let file = engine.files().list(GROUP).unwrap()[0].id;
+        engine.files().remove(GROUP, file).unwrap();
+        crate::reclaim::sweep(&cluster.group(lacks).replica(), &cluster.nodes[&lacks].shared.peers).await.unwrap();
+        assert_eq!(engine.files().len(GROUP, file).unwrap(), Some(300_000));
+        assert_eq!(cluster.group(lacks).metrics().missing_files, 1);
+    }
+    cluster.check_equal(last).await;
     cluster.end().await;
 }
 

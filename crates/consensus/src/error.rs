@@ -20,6 +20,9 @@ pub enum ProposeError {
     /// The command or its bodies exceed the limits. Nothing was done.
     #[error("the command is too large")]
     TooLarge,
+    /// A staged body was held for too long and is gone. Nothing was done; it must be staged again.
+    #[error("a staged body is gone")]
+    BodyGone,
     /// Too much is waiting already. Nothing was done.
     #[error("too many proposals are waiting")]
     Overloaded,

@@ -133,6 +133,7 @@ impl Group {
     pub async fn propose(&self, command: Bytes, bodies: Vec<Body>) -> Result<Committed, ProposeError> {
         let raft = self.raft().map_err(|stopped| stopped.to_propose_error())?;
         let command = checked(command, bodies)?;
+        self.keep_files(&command).await?;
         let _room = self.take_room(command.weight()).await?;
         let written = timeout(PROPOSAL_TIMEOUT, raft.client_write(command)).await;
         let Ok(written) = written else { return Err(ProposeError::Unknown("no quorum in time")) };
@@ -240,6 +241,21 @@ impl Group {
             GroupState::Faulted { fault, .. } => Err(NotRunning::Faulted(fault.clone())),
             GroupState::Stopped { .. } => Err(NotRunning::Stopped),
         }
+    }
+
+    /// Makes sure that the staged bodies are still here and stay until an entry names them.
+    async fn keep_files(&self, command: &Command) -> Result<(), ProposeError> {
+        for file in command.files() {
+            match self.core.peers.bodies().keep(self.core.id, file).await {
+                Ok(true) => {}
+                Ok(false) => return Err(ProposeError::BodyGone),
+                Err(error) => {
+                    tracing::error!(group.id = %self.core.id, %error, "a staged body could not be read");
+                    return Err(ProposeError::BodyGone);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the bytes of a proposal, for a while.

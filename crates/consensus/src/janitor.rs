@@ -1,10 +1,15 @@
-//! Keeping logs short: every [`JANITOR_INTERVAL`], each group whose log is long gets a snapshot
-//! (which copies nothing) and a purge.
+//! Keeping logs short: every [`JANITOR_INTERVAL`], each group whose log is long, or holds back bodies
+//! that were dropped, gets a snapshot (which copies nothing) and a purge.
 //!
-//! A purge stays well below what is applied, below what any live follower still needs from the log,
-//! and below what an outgoing snapshot covers. A log over its hard bound is purged regardless: a
-//! follower that is gone for that long gets a snapshot.
+//! Bodies go only when the entry that dropped them is purged (`reclaim`, I2). So a purge is due, too,
+//! soon after something was dropped: first down to a short log, and if the group does so little that
+//! a short log reaches far back, then for what was dropped long ago, whatever that leaves.
+//!
+//! A purge stays below what is applied, below what any live follower still needs from the log, and
+//! below what an outgoing snapshot covers. A log over a hard bound is purged regardless: a follower
+//! that is gone for that long gets a snapshot.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +18,19 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::group::{Group, GroupRaft};
-use crate::limits::{JANITOR_INTERVAL, LOG_BYTES_MAX, LOG_ENTRIES_HARD_MAX, LOG_ENTRIES_KEPT, LOG_ENTRIES_MAX};
+use crate::limits::{
+    DROP_AGE, DROP_AGE_HARD_MAX, DROP_AGE_MAX, DROP_BYTES_HARD_MAX, DROP_ENTRIES_KEPT, JANITOR_INTERVAL,
+    LOG_BYTES_HARD_MAX, LOG_BYTES_MAX, LOG_ENTRIES_HARD_MAX, LOG_ENTRIES_KEPT, LOG_ENTRIES_MAX,
+};
 use crate::node::NodeShared;
 use crate::raft_types::TypeConfig;
 use crate::replica::Replica;
+
+mod drops;
+mod space;
+
+pub(crate) use drops::Drops;
+pub(crate) use space::give_back;
 
 /// A snapshot copies nothing; it takes its turn behind what is being applied.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
@@ -30,8 +44,35 @@ pub(crate) struct LogBounds {
     pub(crate) bytes_max: u64,
     /// Entries that stay behind a purge.
     pub(crate) entries_kept: u64,
-    /// Entries above which no follower is waited for.
+    /// Entries and thin bytes above which no follower is waited for.
     pub(crate) entries_hard_max: u64,
+    pub(crate) bytes_hard_max: u64,
+    pub(crate) drops: DropBounds,
+}
+
+/// When a log is cut for the bodies that were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DropBounds {
+    /// For drops of this age it is cut, and this many entries stay and all that are younger.
+    pub(crate) age: Duration,
+    pub(crate) entries_kept: u64,
+    /// For drops of this age it is cut, however few entries stay.
+    pub(crate) age_max: Duration,
+    /// Bytes and age of drops above which no follower is waited for.
+    pub(crate) bytes_hard_max: u64,
+    pub(crate) age_hard_max: Duration,
+}
+
+impl Default for DropBounds {
+    fn default() -> Self {
+        Self {
+            age: DROP_AGE,
+            entries_kept: DROP_ENTRIES_KEPT,
+            age_max: DROP_AGE_MAX,
+            bytes_hard_max: DROP_BYTES_HARD_MAX,
+            age_hard_max: DROP_AGE_HARD_MAX,
+        }
+    }
 }
 
 impl Default for LogBounds {
@@ -42,6 +83,8 @@ impl Default for LogBounds {
             bytes_max: LOG_BYTES_MAX,
             entries_kept: LOG_ENTRIES_KEPT,
             entries_hard_max: LOG_ENTRIES_HARD_MAX,
+            bytes_hard_max: LOG_BYTES_HARD_MAX,
+            drops: DropBounds::default(),
         }
     }
 }
@@ -57,6 +100,19 @@ struct LogShape {
     matched: Option<u64>,
     /// The lowest index of an outgoing snapshot.
     pinned: Option<u64>,
+    dropped: Option<Dropped>,
+}
+
+/// What was dropped and waits for a purge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Dropped {
+    /// The first entry that dropped something.
+    oldest: u64,
+    /// All up to this index are of this age at least.
+    upto: u64,
+    age: Duration,
+    /// Bytes of all bodies that wait.
+    bytes: u64,
 }
 
 /// Runs until the node stops.
@@ -81,7 +137,14 @@ pub(crate) async fn tend_group(group: &Group, bounds: &LogBounds) {
             followers.values().map(|matched| matched.as_ref().map_or(0, |id| id.index)).min().unwrap_or(u64::MAX)
         })
     };
-    let Some(shape) = shape(&replica, matched) else { return };
+    let shape = match shape(&replica, matched).await {
+        Ok(Some(shape)) => shape,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(group.id = %group.id(), %error, "it can't be told what was dropped; the next round looks again");
+            return;
+        }
+    };
     let Some(upto) = purge_target(&shape, bounds) else { return };
     if purge(&raft, upto).await {
         tracing::debug!(group.id = %group.id(), log.index = upto, "purged the log");
@@ -100,24 +163,55 @@ async fn purge(raft: &GroupRaft, upto: u64) -> bool {
         && raft.trigger().purge_log(upto).await.is_ok()
 }
 
-fn shape(replica: &Replica, matched: Option<u64>) -> Option<LogShape> {
-    let applied = replica.applied_id()?.index;
+async fn shape(replica: &Arc<Replica>, matched: Option<u64>) -> io::Result<Option<LogShape>> {
+    let Some(applied) = replica.applied_id() else { return Ok(None) };
+    let drops = drops::look(replica, applied.index).await?;
+    let dropped = drops.map(|drops| Dropped {
+        oldest: drops.oldest,
+        upto: drops.upto,
+        age: drops.since.elapsed(),
+        bytes: drops.bytes,
+    });
     let log = replica.log.lock();
-    Some(LogShape { first: log.first_index(), applied, thin_bytes: log.bytes, matched, pinned: replica.pins.lowest() })
+    Ok(Some(LogShape {
+        first: log.first_index(),
+        applied: applied.index,
+        thin_bytes: log.bytes,
+        matched,
+        pinned: replica.pins.lowest(),
+        dropped,
+    }))
 }
 
-/// The index to purge up to, if the log is long enough.
+/// The index to purge up to, if the log is long enough or drops have waited long enough.
 fn purge_target(log: &LogShape, bounds: &LogBounds) -> Option<u64> {
     let entries = (log.applied + 1).saturating_sub(log.first);
-    if entries <= bounds.entries_max && log.thin_bytes <= bounds.bytes_max {
-        return None;
-    }
-    let mut upto = log.applied.checked_sub(bounds.entries_kept)?;
-    if entries <= bounds.entries_hard_max {
+    let long = entries > bounds.entries_max || log.thin_bytes > bounds.bytes_max;
+    let for_length = if long { log.applied.checked_sub(bounds.entries_kept) } else { None };
+    let for_drops = log.dropped.and_then(|dropped| target_for_drops(&dropped, log.applied, &bounds.drops));
+    let mut upto = for_length.max(for_drops)?;
+    let over = entries > bounds.entries_hard_max || log.thin_bytes > bounds.bytes_hard_max;
+    if !over && !log.dropped.is_some_and(|dropped| is_over(&dropped, &bounds.drops)) {
         upto = upto.min(log.matched.unwrap_or(u64::MAX));
     }
     upto = upto.min(log.pinned.unwrap_or(u64::MAX));
     (upto >= log.first).then_some(upto)
+}
+
+fn target_for_drops(dropped: &Dropped, applied: u64, bounds: &DropBounds) -> Option<u64> {
+    if dropped.age < bounds.age && !is_over(dropped, bounds) {
+        return None;
+    }
+    // What came since stays for followers that lag, in a busy group too.
+    let short = applied.checked_sub(bounds.entries_kept).map(|upto| upto.min(dropped.upto));
+    let short = short.filter(|upto| *upto >= dropped.oldest);
+    let old = (dropped.age >= bounds.age_max).then_some(dropped.upto);
+    short.max(old)
+}
+
+/// Whether so much waits, or for so long, that no follower is waited for.
+fn is_over(dropped: &Dropped, bounds: &DropBounds) -> bool {
+    dropped.bytes > bounds.bytes_hard_max || dropped.age >= bounds.age_hard_max
 }
 
 #[cfg(test)]
@@ -130,10 +224,18 @@ mod tests {
         bytes_max: 1 << 20,
         entries_kept: 20,
         entries_hard_max: 1000,
+        bytes_hard_max: 4 << 20,
+        drops: DropBounds {
+            age: Duration::from_secs(60),
+            entries_kept: 5,
+            age_max: Duration::from_secs(600),
+            bytes_hard_max: 1 << 20,
+            age_hard_max: Duration::from_secs(6000),
+        },
     };
 
     fn log(applied: u64) -> LogShape {
-        LogShape { first: 0, applied, thin_bytes: 0, matched: None, pinned: None }
+        LogShape { first: 0, applied, thin_bytes: 0, matched: None, pinned: None, dropped: None }
     }
 
     #[test]
@@ -148,7 +250,28 @@ mod tests {
     fn followers_and_snapshots_hold_it_back_up_to_the_hard_bound() {
         assert_eq!(purge_target(&LogShape { matched: Some(40), ..log(500) }, &BOUNDS), Some(40));
         assert_eq!(purge_target(&LogShape { matched: Some(40), ..log(2000) }, &BOUNDS), Some(1980));
+        let heavy = LogShape { thin_bytes: 5 << 20, matched: Some(40), ..log(500) };
+        assert_eq!(purge_target(&heavy, &BOUNDS), Some(480));
         assert_eq!(purge_target(&LogShape { pinned: Some(7), ..log(2000) }, &BOUNDS), Some(7));
         assert_eq!(purge_target(&LogShape { first: 41, matched: Some(40), ..log(500) }, &BOUNDS), None);
+    }
+
+    #[test]
+    fn a_short_log_is_cut_for_what_was_dropped() {
+        let target = |applied, age, matched| {
+            let dropped = Dropped { oldest: 40, upto: 48, age: Duration::from_secs(age), bytes: 9 };
+            purge_target(&LogShape { dropped: Some(dropped), matched, ..log(applied) }, &BOUNDS)
+        };
+        assert_eq!(target(50, 59, None), None);
+        assert_eq!(target(50, 60, None), Some(45));
+        assert_eq!(target(70, 60, None), Some(48), "what came since stays");
+        assert_eq!(target(50, 60, Some(42)), Some(42), "a follower is waited for");
+        assert_eq!(target(44, 60, None), None, "that would remove nothing that was dropped");
+        assert_eq!(target(48, 600, None), Some(48), "a group that does little");
+        assert_eq!(target(50, 5999, Some(7)), Some(7));
+        assert_eq!(target(50, 6000, Some(7)), Some(48), "for a day");
+        let much = Dropped { oldest: 40, upto: 48, age: Duration::ZERO, bytes: 2 << 20 };
+        let much = LogShape { dropped: Some(much), matched: Some(7), ..log(50) };
+        assert_eq!(purge_target(&much, &BOUNDS), Some(45));
     }
 }

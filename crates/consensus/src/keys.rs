@@ -82,6 +82,11 @@ pub(crate) fn tombstone(group: GroupId, index: u64, number: u32) -> TombstoneKey
     join(&[&raft(group, TOMBSTONE), &index.to_be_bytes(), &number.to_be_bytes()])
 }
 
+/// The index of the entry that dropped something, in a tombstone's key.
+pub(crate) fn tombstone_index(key: &[u8]) -> Option<u64> {
+    key.get(5..)?.first_chunk::<8>().map(|index| u64::from_be_bytes(*index))
+}
+
 /// Past the last tombstone of a group.
 pub(crate) fn tombstones_end(group: GroupId) -> RaftKey {
     raft(group, TOMBSTONE + 1)
@@ -204,6 +209,7 @@ mod tests {
         assert!(entries_end(group).as_slice() < tombstone(group, 0, 0).as_slice());
         assert!(tombstone(group, u64::MAX, u32::MAX).as_slice() < vote(GroupId(3)).as_slice());
         assert_eq!(entry_index(&entry(group, 77)), Some(77));
+        assert_eq!(tombstone_index(&tombstone(group, 77, 3)), Some(77));
         assert_eq!(body_parts(&body(group, 7, 3, 2)), Some((7, 3, 2)));
     }
 

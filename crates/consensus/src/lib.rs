@@ -28,6 +28,7 @@ pub mod engine;
 mod entry_cache;
 mod error;
 mod fault;
+mod generations;
 mod group;
 mod handoff;
 pub mod ids;

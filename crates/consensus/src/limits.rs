@@ -45,6 +45,10 @@ pub const BODY_READ_BYTES_MAX: u64 = 1 << 20;
 /// Rows and bodies of one snapshot frame.
 pub const SNAPSHOT_FRAME_BYTES: usize = 256 << 10;
 
+/// Inline bodies that one snapshot frame names, together: either side reads them between two messages, in far less time than
+/// the other one waits in silence, on a slow disk too.
+pub const SNAPSHOT_FRAME_BODY_BYTES: usize = 16 << 20;
+
 /// What the writer merges into one write: bounds latency behind a large batch.
 pub const WRITE_BATCH_BYTES_MAX: usize = 8 << 20;
 
@@ -79,11 +83,53 @@ pub const LOG_ENTRIES_KEPT: u64 = 10_000;
 /// A log this long is purged even if a follower needs it: it will get a snapshot.
 pub const LOG_ENTRIES_HARD_MAX: u64 = 2_000_000;
 
+/// The same for thin entries by weight: what a follower is spared is a snapshot, of rows that weigh about as much.
+pub const LOG_BYTES_HARD_MAX: u64 = 1 << 30;
+
+/// A log is cut this long after something was dropped, to free its space: time for a follower that is being restarted.
+pub const DROP_AGE: Duration = Duration::from_secs(300);
+
+/// Entries that stay behind such a cut, apart from all that are younger than [`DROP_AGE`].
+pub const DROP_ENTRIES_KEPT: u64 = 1_000;
+
+/// What was dropped this long ago is freed even if fewer entries stay: a group of 200 entries a day would keep deleted mail for
+/// days.
+pub const DROP_AGE_MAX: Duration = Duration::from_secs(3600);
+
+/// Bytes of dropped bodies that the leader keeps for a follower that is down; above that, it will get a snapshot.
+pub const DROP_BYTES_HARD_MAX: u64 = 2 << 30;
+
+/// Dropped bodies are kept no longer than that for a follower that is down.
+pub const DROP_AGE_HARD_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// Bodies that are removed in one batch.
 pub const RECLAIM_BATCH: usize = 1000;
 
-/// An orphaned body file is removed at this age: any proposal that could name it has ended.
+/// How often it is looked at whether space of removed bodies should be given back.
+pub const COMPACTION_INTERVAL: Duration = Duration::from_secs(600);
+
+/// So much must have been removed before tables are merged for it, and the hundredth part of all bodies;
+pub const COMPACTION_BYTES_MIN: u64 = 64 << 20;
+
+/// or this time must have passed since the last time.
+pub const COMPACTION_INTERVAL_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Live bodies are moved a part of the files at a time: so much more space the store needs meanwhile.
+pub const COMPACTION_PORTIONS: u64 = 32;
+
+/// Percent of blob files that may be dead; more would be cheaper to move and dearer to store.
+pub const BODY_DEAD_PERCENT_MAX: u64 = 30;
+
+/// The same while less than a tenth of the disk is free.
+pub const BODY_DEAD_PERCENT_MAX_SHORT: u64 = 10;
+
+/// A body file that nothing names is removed at this age: any proposal or snapshot that relied on it has ended, or names it by
+/// now.
 pub const ORPHAN_AGE_MIN: Duration = Duration::from_secs(3600);
+
+/// How often each group's files are compared with what names them. That lists files and reads the register; the log only where
+/// an old file is not in the register.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Shutdown waits this long for another voter to take leadership.
 pub const TRANSFER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -92,4 +138,12 @@ const _: () = assert!(COMMAND_BYTES_MAX + BODY_INLINE_BYTES_MAX <= APPEND_BYTES_
 const _: () = assert!(HEARTBEAT.as_millis() * 3 < ELECTION_MIN.as_millis());
 const _: () = assert!(ELECTION_MIN.as_millis() < ELECTION_MAX.as_millis());
 const _: () = assert!(LOG_ENTRIES_KEPT * 2 < LOG_ENTRIES_MAX);
+const _: () = assert!(LOG_BYTES_MAX < LOG_BYTES_HARD_MAX);
+const _: () = assert!(DROP_AGE.as_secs() < DROP_AGE_MAX.as_secs());
+const _: () = assert!(DROP_AGE_MAX.as_secs() < DROP_AGE_HARD_MAX.as_secs());
 const _: () = assert!(APPEND_BYTES_MAX < WRITE_BATCH_BYTES_MAX);
+// A staged body waits for a quorum, then its proposal for room and for its entry.
+const _: () = assert!(
+    (BODY_PUSH_WAIT_MAX.as_secs() + PROPOSAL_WAIT_MAX.as_secs() + PROPOSAL_TIMEOUT.as_secs()) * 10
+        < ORPHAN_AGE_MIN.as_secs()
+);

@@ -17,7 +17,7 @@ use crate::keys;
 use crate::log_reader::LogReader;
 use crate::pipeline::{OnSynced, OnWritten};
 use crate::raft_types::{EntryBody, LogEntry, LogId, Payload, TypeConfig, Vote};
-use crate::replica::Replica;
+use crate::replica::{Log, Replica};
 
 /// The log of one replica, as Raft writes it.
 pub(crate) struct LogStore {
@@ -49,21 +49,29 @@ impl LogStore {
                 EntryBody::Inline(bytes) => {
                     batch.put_shared(Cf::Body, &keys::body(group, index, leader_id.term, ordinal), bytes.clone());
                 }
-                EntryBody::File(file) => {
-                    // I1: the transport fetched it before it handed the entry to Raft.
-                    if self.replica.engine().files().len(group, file.id)? != Some(file.len) {
-                        return Err(io::Error::other(format!(
-                            "entry {} names {file:?}, which is not here",
-                            entry.log_id
-                        )));
-                    }
-                }
+                EntryBody::File(_) => {}
                 EntryBody::Stored { .. } => {
                     return Err(io::Error::other(format!("entry {} came without its bodies", entry.log_id)));
                 }
             }
         }
         Ok(thin)
+    }
+
+    /// Makes sure that the files which entries name are here, and tells a sweep of them. Under the log's lock, which a sweep holds
+    /// to remove a file: it sees the name, or this sees that the file is gone.
+    fn name_files(&self, log: &mut Log, entries: &[LogEntry]) -> io::Result<()> {
+        for entry in entries {
+            let Payload::Normal(command) = &entry.payload else { continue };
+            for file in command.files() {
+                // I1: the transport kept or fetched it before it handed the entry to Raft.
+                if self.replica.engine().files().len(self.replica.group, file.id)? != Some(file.len) {
+                    return Err(io::Error::other(format!("entry {} names {file:?}, which is not here", entry.log_id)));
+                }
+                log.name(file.id);
+            }
+        }
+        Ok(())
     }
 
     /// The bodies of entries after `after`, which are about to be truncated.
@@ -114,6 +122,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             bytes += self.put_entry(&mut batch, entry)?;
         }
         let mut log = self.replica.log.lock();
+        self.name_files(&mut log, &entries)?;
         let number = self.replica.submit(batch, OnWritten::Nothing, OnSynced::Raft(callback))?;
         for entry in entries {
             log.push(entry, number);

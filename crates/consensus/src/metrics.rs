@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 use openraft::async_runtime::watch::WatchReceiver;
 
@@ -46,6 +47,8 @@ pub struct GroupMetrics {
     pub addresses: BTreeMap<NodeId, PeerAddress>,
     /// On the leader: the last index that each member has.
     pub matched: BTreeMap<NodeId, Option<u64>>,
+    /// Body files that the state names and that were found missing on this disk since the start.
+    pub missing_files: u64,
     /// Why the replica does not run.
     pub fault: Option<Fault>,
 }
@@ -78,6 +81,7 @@ impl GroupMetrics {
             learners: membership.membership().learner_ids().collect(),
             addresses: membership.nodes().map(|(node, address)| (*node, address.clone())).collect(),
             matched,
+            missing_files: replica.missing_files.load(Ordering::Relaxed),
             fault: replica.fault.get(),
         }
     }

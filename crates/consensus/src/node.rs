@@ -194,12 +194,15 @@ impl NodeShared {
 
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let task = self.peers.runtime().spawn(work);
-        self.tasks.lock().push(task);
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
     }
 
     /// Starts the work that belongs to no group.
     pub(crate) fn start_chores(self: &Arc<Self>) {
         self.spawn(janitor::tend(Arc::clone(self)));
+        self.spawn(janitor::give_back(Arc::clone(self)));
         self.spawn(membership::acquaint(Arc::clone(&self.peers)));
     }
 
@@ -233,7 +236,7 @@ impl NodeShared {
         let group = Group::new(self.id, raft, Arc::clone(&replica), Arc::clone(&self.peers), Arc::clone(&self.room));
         self.groups.write().insert(replica.group, group.clone());
         self.spawn(supervisor::supervise(Arc::clone(self), group.clone()));
-        self.spawn(reclaim::keep_reclaiming(replica));
+        self.spawn(reclaim::keep_reclaiming(replica, Arc::clone(&self.peers)));
         Ok(group)
     }
 
@@ -256,13 +259,19 @@ impl NodeShared {
 
     /// Starts a group's Raft again from what is on disk, after it panicked.
     pub(crate) async fn rebuild(self: &Arc<Self>, group: &Group) -> io::Result<()> {
+        let _one_at_a_time = self.creating.lock().await;
         let old = group.replica();
         // Nothing of the old Raft may write any more, and all it wrote must be readable.
         old.retire();
+        // What tends it lets go of it.
+        old.reclaim.notify_one();
+        if !self.groups.read().contains_key(&group.id()) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the replica was removed"));
+        }
         self.disk.pipeline.write(crate::engine::Batch::new()).await?;
         let replica = Replica::open(group.id(), self.disk.clone())?;
         let raft = self.start_raft(&replica).await?;
-        self.spawn(reclaim::keep_reclaiming(Arc::clone(&replica)));
+        self.spawn(reclaim::keep_reclaiming(Arc::clone(&replica), Arc::clone(&self.peers)));
         *group.core.state.write() = GroupState::Running { raft, replica };
         Ok(())
     }

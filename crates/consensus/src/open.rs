@@ -19,6 +19,7 @@ use crate::janitor::LogBounds;
 use crate::limits::{MEMORY_BYTES_MIN, NODE_PROPOSAL_BYTES_MAX};
 use crate::node::{Node, NodeShared};
 use crate::pipeline::Pipeline;
+use crate::reclaim::{self, SweepBounds, Sweeps};
 use crate::replica::{Disk, Replica, present_groups};
 use crate::runtime::random_u128;
 use crate::state_machine::StateMachine;
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) machine: Arc<dyn StateMachine>,
     pub(crate) log_bounds: LogBounds,
+    pub(crate) sweep_bounds: SweepBounds,
     pub(crate) runtime: Handle,
 }
 
@@ -77,6 +79,7 @@ impl Node {
             dial: Arc::new(TonicDial::new(config.peers.clone(), tls.clone())),
             machine,
             log_bounds,
+            sweep_bounds: SweepBounds::default(),
             runtime: runtime.handle().clone(),
         };
         let started = runtime.spawn(async move {
@@ -123,6 +126,8 @@ impl Node {
             engine: Arc::clone(&engine),
             pipeline: Arc::clone(&pipeline),
             cache: CacheBudget::new(MemoryBudget { total: parts.memory_bytes }.entry_cache()),
+            sweeps: Arc::new(Sweeps { bounds: parts.sweep_bounds, ..Sweeps::default() }),
+            freed: Arc::default(),
         };
         let acquaintances = Acquaintances::load(&*engine, pipeline)?;
         let peers =
@@ -141,7 +146,9 @@ impl Node {
             ending: AtomicBool::new(false),
         });
         let node = Self { shared, runtime: None, listening: None };
-        for group in present_groups(&*engine)? {
+        let present = present_groups(&*engine)?;
+        reclaim::remove_strangers(&node.shared.disk, present.clone()).await?;
+        for group in present {
             let replica = Replica::open(group, node.shared.disk.clone())?;
             node.shared.start_group(replica).await?;
         }

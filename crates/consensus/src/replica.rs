@@ -4,10 +4,11 @@
 //! The log store, the applier, snapshots and the janitor share one [`Replica`]. Reads of the log
 //! are clipped to the ends kept here, so entries that a queued batch will remove are never seen.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,11 +18,14 @@ use crate::codec::{self, CodecError, Reader, Writer};
 use crate::engine::{Batch, Cf, Direction, Engine, Reads};
 use crate::entry_cache::{CacheBudget, EntryCache};
 use crate::fault::FaultCell;
+use crate::generations::Generations;
 use crate::ids::{GroupId, NodeId};
+use crate::janitor::Drops;
 use crate::keys::{self, StateKeys};
 use crate::pins::Pins;
 use crate::pipeline::{OnSynced, OnWritten, Pipeline, stopped};
 use crate::raft_types::{EntryBody, LogEntry, LogId, Payload, StoredMembership, Vote};
+use crate::reclaim::Sweeps;
 use crate::view::View;
 
 /// The parts of a node's disk that its replicas share.
@@ -30,6 +34,9 @@ pub(crate) struct Disk {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) cache: Arc<CacheBudget>,
+    pub(crate) sweeps: Arc<Sweeps>,
+    /// Bytes of inline bodies that were removed since their space was given back last.
+    pub(crate) freed: Arc<AtomicU64>,
 }
 
 /// One replica.
@@ -38,12 +45,14 @@ pub(crate) struct Replica {
     pub(crate) disk: Disk,
     pub(crate) log: Mutex<Log>,
     pub(crate) applied: Mutex<AppliedState>,
-    generation: AtomicU16,
-    /// The generation that a snapshot is being loaded under, or was last.
-    incoming: Mutex<u16>,
+    generations: Mutex<Generations>,
     writing: Mutex<Writing>,
     pub(crate) pins: Pins,
+    /// What the janitor knows of dropped bodies that wait for a purge.
+    pub(crate) drops: Mutex<Option<Drops>>,
     pub(crate) fault: FaultCell,
+    /// Files found missing since the start, that the state names.
+    pub(crate) missing_files: AtomicU64,
     /// Tells the janitor that a purge became durable or a sweep is due.
     pub(crate) reclaim: tokio::sync::Notify,
 }
@@ -60,6 +69,8 @@ pub(crate) struct Log {
     pub(crate) cache: EntryCache,
     /// Bytes of thin entries in the log, counted since the start.
     pub(crate) bytes: u64,
+    /// While a sweep reads names: the files that entries appended since it began name.
+    pub(crate) named_since: Option<BTreeSet<u128>>,
 }
 
 impl Log {
@@ -75,6 +86,18 @@ impl Log {
         }
         self.last = Some(entry.log_id);
         self.cache.push(entry, batch);
+    }
+
+    /// An entry that is about to be appended names a file.
+    pub(crate) fn name(&mut self, file: u128) {
+        if let Some(named) = &mut self.named_since {
+            named.insert(file);
+        }
+    }
+
+    /// Whether an entry named a file since the sweep began.
+    pub(crate) fn is_named_since(&self, file: u128) -> bool {
+        self.named_since.as_ref().is_none_or(|named| named.contains(&file))
     }
 
     /// Index past the last entry.
@@ -149,16 +172,18 @@ impl Replica {
             purged_synced: purged,
             cache: EntryCache::new(Arc::clone(&disk.cache)),
             bytes: 0,
+            named_since: None,
         };
         Ok(Arc::new(Self {
             group,
             log: Mutex::new(log),
             applied: Mutex::new(applied),
-            generation: AtomicU16::new(generation),
-            incoming: Mutex::new(generation),
+            generations: Mutex::new(Generations::new(generation)),
             writing: Mutex::new(Writing::Allowed),
             pins: Pins::default(),
+            drops: Mutex::default(),
             fault: FaultCell::default(),
+            missing_files: AtomicU64::new(0),
             reclaim: tokio::sync::Notify::new(),
             disk,
         }))
@@ -182,46 +207,66 @@ impl Replica {
 
     /// The keys of the active generation.
     pub(crate) fn state_keys(&self) -> StateKeys {
-        StateKeys { group: self.group, generation: self.generation.load(Ordering::Acquire) }
+        StateKeys { group: self.group, generation: self.generations.lock().active() }
+    }
+
+    /// The keys of the active generation, and of one that is being loaded or installed.
+    pub(crate) fn state_keys_in_use(&self) -> Vec<StateKeys> {
+        let in_use = self.generations.lock().in_use();
+        in_use.map(|generation| StateKeys { group: self.group, generation }).collect()
     }
 
     /// Moves to another generation, whose flip is durable.
     pub(crate) fn activate(&self, generation: u16, applied: AppliedState) {
         let mut current = self.applied.lock();
-        self.generation.store(generation, Ordering::Release);
+        self.generations.lock().activate(generation);
         *current = applied;
     }
 
-    /// Takes a generation to load a snapshot under and clears it; an earlier one that is still
-    /// being loaded ends.
+    /// Takes a generation to load a snapshot under and clears it; an earlier one that is still being loaded ends.
+    ///
+    /// # Errors
+    /// `ResourceBusy` while another snapshot is being installed.
     pub(crate) fn begin_incoming(&self) -> io::Result<StateKeys> {
-        let active = self.generation.load(Ordering::Acquire);
-        let mut incoming = self.incoming.lock();
-        *incoming = next_generation(*incoming);
-        if *incoming == active {
-            *incoming = next_generation(*incoming);
-        }
-        let keys = StateKeys { group: self.group, generation: *incoming };
+        let mut generations = self.generations.lock();
+        let Some(generation) = generations.begin() else {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another snapshot is being installed"));
+        };
+        let keys = StateKeys { group: self.group, generation };
         self.submit(clearing(keys), OnWritten::Nothing, OnSynced::Nothing)?;
         Ok(keys)
     }
 
-    /// Removes a generation unless it is active or being loaded.
+    /// Whether a snapshot is still being loaded under a generation.
+    pub(crate) fn is_loading(&self, generation: u16) -> bool {
+        self.generations.lock().is_loading(generation)
+    }
+
+    /// Takes a loaded generation to install; false if another snapshot took its place.
+    pub(crate) fn begin_installing(&self, generation: u16) -> bool {
+        self.generations.lock().install(generation)
+    }
+
+    /// Nothing will be installed from a generation that was being loaded: its rows may go.
+    pub(crate) fn give_up_loading(&self, generation: u16) {
+        if self.generations.lock().give_up(generation) {
+            self.reclaim.notify_one();
+        }
+    }
+
+    /// Removes a generation unless it is in use.
     pub(crate) fn remove_generation(&self, generation: u16) -> io::Result<()> {
-        let incoming = self.incoming.lock();
-        if generation == *incoming || generation == self.generation.load(Ordering::Acquire) {
+        if !self.generations.lock().begin_removing(generation) {
             return Ok(());
         }
         let keys = StateKeys { group: self.group, generation };
-        self.submit(clearing(keys), OnWritten::Nothing, OnSynced::Nothing)?;
-        let (from, to) = keys.all();
-        self.engine().release_range(Cf::State, &from, &to);
-        Ok(())
-    }
-
-    /// Whether a snapshot is still to be loaded or installed under a generation.
-    pub(crate) fn is_incoming(&self, generation: u16) -> bool {
-        *self.incoming.lock() == generation && self.generation.load(Ordering::Acquire) != generation
+        let cleared = self.submit(clearing(keys), OnWritten::Nothing, OnSynced::Nothing);
+        if cleared.is_ok() {
+            let (from, to) = keys.all();
+            self.engine().release_range(Cf::State, &from, &to);
+        }
+        self.generations.lock().end_removing();
+        cleared.map(drop)
     }
 
     /// Queues a batch of this replica's; see [`Pipeline::submit`].
@@ -287,13 +332,6 @@ impl Replica {
     /// The last applied log id.
     pub(crate) fn applied_id(&self) -> Option<LogId> {
         self.applied.lock().last
-    }
-}
-
-fn next_generation(generation: u16) -> u16 {
-    match generation.wrapping_add(1) {
-        keys::GENERATION_POINTER => 0,
-        next => next,
     }
 }
 

@@ -35,7 +35,7 @@ impl Drop for OnRocks {
 
 fn disk(engine: Arc<dyn Engine>, cache_bytes: usize) -> Disk {
     let pipeline = Pipeline::start(Arc::clone(&engine)).unwrap();
-    Disk { engine, pipeline, cache: CacheBudget::new(cache_bytes) }
+    Disk { engine, pipeline, cache: CacheBudget::new(cache_bytes), sweeps: Arc::default(), freed: Arc::default() }
 }
 
 fn stores(group: u32, disk: Disk) -> (LogStore, Applier) {

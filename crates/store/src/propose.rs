@@ -67,6 +67,8 @@ fn propose_error(error: &ProposeError) -> StoreError {
         ProposeError::TooLarge => StoreError::Malformed(error.to_string()),
         ProposeError::Overloaded => StoreError::Overloaded,
         ProposeError::Unknown(why) => StoreError::Unknown((*why).to_owned()),
-        ProposeError::Faulted(_) | ProposeError::ShuttingDown => StoreError::Unavailable(error.to_string()),
+        ProposeError::BodyGone | ProposeError::Faulted(_) | ProposeError::ShuttingDown => {
+            StoreError::Unavailable(error.to_string())
+        }
     }
 }

@@ -3,9 +3,14 @@
 //! A file has its final name only when its bytes are durable, and `finish` returns only when its
 //! name is: the file is synced, renamed, and the directory synced, in that order (and new
 //! directories up to the root when they are made). One sync of a directory serves all whose files
-//! were renamed before it began. What lies in `tmp/` at start is removed.
+//! were renamed before it began. Until then the file does not count as there. At start, what lies
+//! in `tmp/` is removed, and every directory is synced: a name that a killed process gave and did
+//! not make durable is made so before anybody relies on it.
+//!
+//! A file's age is the time since it was made or last touched. Touching one and removing it because
+//! it is old exclude each other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -24,7 +29,7 @@ use crate::ids::GroupId;
 pub struct FileStat {
     /// The body's id.
     pub id: u128,
-    /// Time since it was made.
+    /// Time since it was made or touched.
     pub age: Duration,
 }
 
@@ -37,12 +42,18 @@ pub trait BodyFiles: Send + Sync {
     fn create(&self, group: GroupId, id: u128) -> io::Result<Box<dyn FileSink>>;
     /// Reads part of a finished file; the range must lie inside it.
     fn read(&self, group: GroupId, id: u128, range: Range<u64>) -> io::Result<Bytes>;
-    /// Length of a finished file, `None` if there is none.
+    /// Length of a finished file, `None` if there is none: it is durable, and so is its name.
     fn len(&self, group: GroupId, id: u128) -> io::Result<Option<u64>>;
+    /// As [`BodyFiles::len`], and a file that is there counts as new again.
+    fn touch(&self, group: GroupId, id: u128) -> io::Result<Option<u64>>;
+    /// Every group that has a directory, in no particular order.
+    fn groups(&self) -> io::Result<Vec<GroupId>>;
     /// Every finished file of a group, in no particular order.
     fn list(&self, group: GroupId) -> io::Result<Vec<FileStat>>;
     /// Removes a file if it is there.
     fn remove(&self, group: GroupId, id: u128) -> io::Result<()>;
+    /// Removes a file if it is there and of this age at least: nobody touched it meanwhile.
+    fn remove_old(&self, group: GroupId, id: u128, age_min: Duration) -> io::Result<()>;
 }
 
 /// A body file being written.
@@ -62,7 +73,7 @@ pub trait FileSink: Send {
 /// Body files below a directory.
 pub(crate) struct DiskFiles {
     root: PathBuf,
-    names: Mutex<HashMap<GroupId, Arc<NameSync>>>,
+    folders: Mutex<HashMap<GroupId, Arc<Folder>>>,
 }
 
 impl DiskFiles {
@@ -73,14 +84,20 @@ impl DiskFiles {
             sync_dir(root.parent().unwrap_or(&root))?;
         }
         for group in fs::read_dir(&root)? {
-            let tmp = group?.path().join("tmp");
+            let dir = group?.path();
+            let tmp = dir.join("tmp");
             if tmp.is_dir() {
                 for file in fs::read_dir(&tmp)? {
                     fs::remove_file(file?.path())?;
                 }
+                sync_dir(&dir)?;
             }
         }
-        Ok(Self { root, names: Mutex::default() })
+        Ok(Self { root, folders: Mutex::default() })
+    }
+
+    fn folder(&self, group: GroupId) -> Arc<Folder> {
+        Arc::clone(self.folders.lock().entry(group).or_default())
     }
 
     fn dir(&self, group: GroupId) -> PathBuf {
@@ -102,9 +119,9 @@ impl BodyFiles for DiskFiles {
             sync_dir(&self.root)?;
         }
         let tmp = tmp.join(format!("{id:032x}"));
-        let names = Arc::clone(self.names.lock().entry(group).or_default());
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&tmp)?;
-        Ok(Box::new(DiskSink { file: Some(file), tmp, path: self.path(group, id), dir, names }))
+        let folder = self.folder(group);
+        Ok(Box::new(DiskSink { id, file: Some(file), tmp, path: self.path(group, id), dir, folder }))
     }
 
     fn read(&self, group: GroupId, id: u128, range: Range<u64>) -> io::Result<Bytes> {
@@ -117,11 +134,28 @@ impl BodyFiles for DiskFiles {
     }
 
     fn len(&self, group: GroupId, id: u128) -> io::Result<Option<u64>> {
-        match fs::metadata(self.path(group, id)) {
-            Ok(meta) => Ok(Some(meta.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let Some(meta) = found(fs::metadata(self.path(group, id)))? else { return Ok(None) };
+        // In this order: whatever has its name by now and is not unsettled any more is durable.
+        let unsettled = self.folder(group).unsettled.lock().contains(&id);
+        Ok((!unsettled).then_some(meta.len()))
+    }
+
+    fn touch(&self, group: GroupId, id: u128) -> io::Result<Option<u64>> {
+        let folder = self.folder(group);
+        let _alone = folder.removing.lock();
+        let Some(len) = self.len(group, id)? else { return Ok(None) };
+        File::open(self.path(group, id))?.set_modified(SystemTime::now())?;
+        Ok(Some(len))
+    }
+
+    fn groups(&self) -> io::Result<Vec<GroupId>> {
+        let mut groups = Vec::new();
+        for dir in fs::read_dir(&self.root)? {
+            let name = dir?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix('g')?.parse().ok());
+            groups.extend(number.map(GroupId));
         }
+        Ok(groups)
     }
 
     fn list(&self, group: GroupId) -> io::Result<Vec<FileStat>> {
@@ -137,26 +171,53 @@ impl BodyFiles for DiskFiles {
             let Some(id) = name.to_str().and_then(|name| u128::from_str_radix(name, 16).ok()) else {
                 continue;
             };
-            let modified = file.metadata()?.modified()?;
-            found.push(FileStat { id, age: now.duration_since(modified).unwrap_or_default() });
+            // One that is being removed at the same time is none.
+            let Some(meta) = self::found(file.metadata())? else { continue };
+            found.push(FileStat { id, age: now.duration_since(meta.modified()?).unwrap_or_default() });
         }
         Ok(found)
     }
 
     fn remove(&self, group: GroupId, id: u128) -> io::Result<()> {
-        match fs::remove_file(self.path(group, id)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        found(fs::remove_file(self.path(group, id))).map(drop)
+    }
+
+    fn remove_old(&self, group: GroupId, id: u128, age_min: Duration) -> io::Result<()> {
+        let folder = self.folder(group);
+        let _alone = folder.removing.lock();
+        let Some(meta) = found(fs::metadata(self.path(group, id)))? else { return Ok(()) };
+        // A clock that went back makes files young, and they stay.
+        let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
+        if age >= age_min { self.remove(group, id) } else { Ok(()) }
     }
 }
 
+/// What was found, if anything.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The files of one group.
+#[derive(Default)]
+struct Folder {
+    names: NameSync,
+    /// Files whose name is given and not known to be durable.
+    unsettled: Mutex<BTreeSet<u128>>,
+    /// Held while a file is touched, or removed because nobody did.
+    removing: Mutex<()>,
+}
+
 struct DiskSink {
+    id: u128,
     file: Option<File>,
     tmp: PathBuf,
     path: PathBuf,
     dir: PathBuf,
-    names: Arc<NameSync>,
+    folder: Arc<Folder>,
 }
 
 impl FileSink for DiskSink {
@@ -171,8 +232,12 @@ impl FileSink for DiskSink {
         let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
         file.sync_data()?;
         drop(file);
+        // If one of these fails, it stays there until the next start: whether the name is durable is unknown.
+        self.folder.unsettled.lock().insert(self.id);
         fs::rename(&self.tmp, &self.path)?;
-        self.names.sync(&self.dir)
+        self.folder.names.sync(&self.dir)?;
+        self.folder.unsettled.lock().remove(&self.id);
+        Ok(())
     }
 }
 
@@ -269,8 +334,46 @@ mod tests {
         let files = DiskFiles::open(dir.path().join("blobs")).unwrap();
         assert_eq!(fs::read_dir(dir.path().join("blobs/g3/tmp")).unwrap().count(), 0);
         assert_eq!(files.list(group).unwrap().iter().map(|stat| stat.id).collect::<Vec<_>>(), [9]);
+        assert_eq!(files.groups().unwrap(), [group]);
         files.remove(group, 9).unwrap();
         files.remove(group, 9).unwrap();
         assert_eq!(files.len(group, 9).unwrap(), None);
+        assert_eq!(files.touch(group, 9).unwrap(), None);
+        files.remove_old(group, 9, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_file_whose_name_may_not_be_durable_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = GroupId(3);
+        let files = DiskFiles::open(dir.path().join("blobs")).unwrap();
+        let mut sink = files.create(group, 9).unwrap();
+        sink.write(b"hello").unwrap();
+        *files.folder(group).names.synced.lock() = Synced::Failed;
+        assert!(sink.finish().is_err());
+        assert!(dir.path().join("blobs/g3").join(format!("{:032x}", 9)).exists());
+        assert_eq!((files.len(group, 9).unwrap(), files.touch(group, 9).unwrap()), (None, None));
+        // The next start makes the name durable.
+        let files = DiskFiles::open(dir.path().join("blobs")).unwrap();
+        assert_eq!(files.len(group, 9).unwrap(), Some(5));
+    }
+
+    #[test]
+    fn a_file_that_was_touched_is_not_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let (group, hour) = (GroupId(3), Duration::from_secs(3600));
+        let files = DiskFiles::open(dir.path().join("blobs")).unwrap();
+        for id in [1, 2] {
+            let mut sink = files.create(group, id).unwrap();
+            sink.write(b"hello").unwrap();
+            sink.finish().unwrap();
+            File::open(files.path(group, id)).unwrap().set_modified(SystemTime::now() - 2 * hour).unwrap();
+        }
+        assert!(files.list(group).unwrap().iter().all(|file| file.age >= hour));
+        assert_eq!(files.touch(group, 1).unwrap(), Some(5));
+        for id in [1, 2] {
+            files.remove_old(group, id, hour).unwrap();
+        }
+        assert_eq!((files.len(group, 1).unwrap(), files.len(group, 2).unwrap()), (Some(5), None));
     }
 }

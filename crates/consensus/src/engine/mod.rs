@@ -12,6 +12,7 @@
 //! Only the pipeline calls `write` and `sync`. Reads are made from anywhere and block.
 
 mod batch;
+mod compaction;
 mod direct_io;
 mod files;
 mod rocks;
@@ -86,6 +87,9 @@ pub enum Direction {
 /// What a scan does with each row; `Break` ends the scan.
 pub type RowVisitor<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<ControlFlow<()>> + 'a;
 
+/// What a scan does with each key; `Break` ends the scan.
+pub type KeyVisitor<'a> = dyn FnMut(&[u8]) -> io::Result<ControlFlow<()>> + 'a;
+
 /// Consistent reads of one moment, or of "now".
 pub trait Reads: Send + Sync + 'static {
     /// The value of a key.
@@ -101,13 +105,15 @@ pub trait Reads: Send + Sync + 'static {
     fn scan(&self, cf: Cf, from: &[u8], to: &[u8], direction: Direction, visit: &mut RowVisitor<'_>) -> io::Result<()>;
 }
 
-/// A step of the write path that a simulated disk may delay.
+/// A step that a simulated disk may delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IoStep {
     /// Before a write.
     Write,
     /// Before a sync.
     Sync,
+    /// Before anything else that waits for the disk.
+    Read,
 }
 
 /// How background work of this engine runs.
@@ -117,6 +123,28 @@ pub enum Execution {
     Threads,
     /// As tasks of the runtime, so that a seed repeats the run: the disk does not block.
     Tasks,
+}
+
+/// A step of giving space back; see [`Engine::compact_bodies`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompactionStep {
+    /// Files in which everything is dead go.
+    Merge,
+    /// Live bodies of some of the oldest files are moved, so that those can go.
+    Relocate,
+}
+
+/// What inline bodies take of the disk, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BodySpace {
+    /// All files of bodies.
+    pub bytes: u64,
+    /// What of it is known to be dead.
+    pub bytes_dead: u64,
+    /// What the file system has left.
+    pub bytes_free: u64,
+    /// Whether that is less than a tenth of it.
+    pub short: bool,
 }
 
 /// A disk.
@@ -132,6 +160,14 @@ pub trait Engine: Reads {
     /// # Errors
     /// The write-ahead log failed. Final: a second attempt may lie.
     fn sync(&self) -> io::Result<()>;
+
+    /// Visits the keys with `from <= key < to`, in order, without reading large values.
+    ///
+    /// # Errors
+    /// As [`Reads::scan`].
+    fn scan_keys(&self, cf: Cf, from: &[u8], to: &[u8], visit: &mut KeyVisitor<'_>) -> io::Result<()> {
+        self.scan(cf, from, to, Direction::Forward, &mut |key, _| visit(key))
+    }
 
     /// The present moment, for as long as the result lives.
     fn snapshot(&self) -> Arc<dyn Reads>;
@@ -152,6 +188,14 @@ pub trait Engine: Reads {
 
     /// Reclaims space below `to` that whole files occupy; a hint.
     fn release_range(&self, _cf: Cf, _from: &[u8], _to: &[u8]) {}
+
+    /// Gives space of removed inline bodies back to the file system, in steps that block for as long as they take.
+    ///
+    /// # Errors
+    /// `StorageFull` if there is no room to move what is alive; the disk failed.
+    fn compact_bodies(&self, _step: CompactionStep) -> io::Result<BodySpace> {
+        Ok(BodySpace::default())
+    }
 
     /// Flushes and stops background work before a clean exit.
     fn close(&self) {}

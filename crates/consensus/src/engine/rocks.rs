@@ -23,14 +23,18 @@ use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, ReadOptions, WriteBatch,
 
 use super::direct_io::table_writes;
 use super::files::{DiskFiles, sync_dir};
-use super::rocks_ffi::OwnedSnapshot;
+use super::rocks_ffi::{OwnedSnapshot, visit_keys};
 use super::rocks_options::{MemoryBudget, Setup, unsynced};
-use super::{Batch, BodyFiles, Cf, Direction, Engine, Execution, Op, Reads, RowVisitor};
+use super::{
+    Batch, BodyFiles, BodySpace, Cf, CompactionStep, Direction, Engine, Execution, KeyVisitor, Op, Reads, RowVisitor,
+    compaction,
+};
 
 const WITNESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A disk with RocksDB on it.
 pub struct RocksEngine {
+    dir: PathBuf,
     db: Arc<DB>,
     files: DiskFiles,
     setup: Setup,
@@ -63,6 +67,7 @@ impl RocksEngine {
             ));
         }
         let engine = Arc::new(Self {
+            dir: dir.to_owned(),
             db: Arc::new(db),
             files: DiskFiles::open(dir.join("blobs"))?,
             setup,
@@ -76,8 +81,16 @@ impl RocksEngine {
         Ok(engine)
     }
 
-    fn family(&self, cf: Cf) -> io::Result<&ColumnFamily> {
+    pub(super) fn family(&self, cf: Cf) -> io::Result<&ColumnFamily> {
         family(&self.db, cf)
+    }
+
+    pub(super) fn db(&self) -> &DB {
+        &self.db
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn record_witness(&self) -> io::Result<()> {
@@ -133,6 +146,10 @@ impl Engine for RocksEngine {
         Ok(())
     }
 
+    fn scan_keys(&self, cf: Cf, from: &[u8], to: &[u8], visit: &mut KeyVisitor<'_>) -> io::Result<()> {
+        visit_keys(&self.db, self.family(cf)?, from, to, visit)
+    }
+
     fn snapshot(&self) -> Arc<dyn Reads> {
         Arc::new(RocksSnapshot(OwnedSnapshot::new(&self.db)))
     }
@@ -161,6 +178,10 @@ impl Engine for RocksEngine {
         }
     }
 
+    fn compact_bodies(&self, step: CompactionStep) -> io::Result<BodySpace> {
+        compaction::step(self, step)
+    }
+
     fn close(&self) {
         if let Err(error) = self.record_witness() {
             tracing::warn!(%error, "could not record the last sync");
@@ -179,7 +200,8 @@ impl Engine for RocksEngine {
         if let Ok(family) = self.family(Cf::Body) {
             let property = |name: &str| self.db.property_int_value_cf(family, name).ok().flatten().unwrap_or(0);
             gauges.push(("body_bytes", property("rocksdb.total-blob-file-size")));
-            gauges.push(("body_bytes_live", property("rocksdb.live-blob-file-size")));
+            let dead = property("rocksdb.live-blob-file-garbage-size");
+            gauges.push(("body_bytes_live", property("rocksdb.live-blob-file-size").saturating_sub(dead)));
         }
         gauges
     }
@@ -317,6 +339,14 @@ mod tests {
         };
         assert_eq!(keys(&*before, Direction::Backward), [b"b", b"a"]);
         assert_eq!(keys(&*engine, Direction::Forward), [b"a"]);
+        let mut found = Vec::new();
+        let mut visit = |key: &[u8]| {
+            found.push(key.to_vec());
+            Ok(if key == b"c" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        engine.scan_keys(Cf::State, b"a", b"z", &mut visit).unwrap();
+        engine.scan_keys(Cf::State, b"b", b"c", &mut visit).unwrap();
+        assert_eq!(found, [b"a", b"c"]);
         assert_eq!(before.get(Cf::State, b"b").unwrap().unwrap(), "v");
         assert_eq!(engine.get(Cf::State, b"b").unwrap(), None);
     }

@@ -3,7 +3,7 @@
 //! The write-ahead log recovers to a point in time, so a crash leaves a prefix; a witness file
 //! (see `rocks`) tells a torn tail from lost synced records. Inline bodies live in blob files of
 //! the column family `body`, whose garbage collection stays off: compaction would rewrite live
-//! bodies for nothing. Row compression happens at the bottom level only, bodies come compressed.
+//! bodies for nothing (see `compaction`). Row compression happens at the bottom level only, bodies come compressed.
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options,
@@ -99,7 +99,9 @@ impl Setup {
                 options.set_target_file_size_base(8 << 20);
                 options.set_enable_blob_files(true);
                 options.set_min_blob_size(1 << 10);
-                options.set_blob_file_size(256 << 20);
+                // A flush makes a file of its own, smaller than this but with much memory; so this bounds what one live body
+                // keeps of the disk.
+                options.set_blob_file_size(64 << 20);
                 options.set_blob_compression_type(DBCompressionType::None);
                 options.set_enable_blob_gc(false);
             }

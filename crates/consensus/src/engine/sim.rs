@@ -32,6 +32,8 @@ pub struct SimFaults {
     pub write_pause: Duration,
     /// How long each sync takes.
     pub sync_pause: Duration,
+    /// How long it takes before anything else that waits for the disk is done.
+    pub read_pause: Duration,
     /// Writes fail with "no space".
     pub disk: DiskState,
     /// The next sync fails.
@@ -121,6 +123,11 @@ impl SimEngine {
     /// Sets what is wrong from now on.
     pub fn set_faults(&self, faults: SimFaults) {
         self.disk.lock().faults = faults;
+    }
+
+    /// Lets the machine's time pass: by it, body files grow old.
+    pub fn advance(&self, by: Duration) {
+        self.files.advance(by);
     }
 
     /// Whether the power was cut or a fault ended writing.
@@ -249,6 +256,7 @@ impl Engine for SimEngine {
         let pause = match step {
             IoStep::Write => faults.write_pause,
             IoStep::Sync => faults.sync_pause,
+            IoStep::Read => faults.read_pause,
         };
         (!pause.is_zero()).then_some(pause)
     }

@@ -1,16 +1,16 @@
 //! Body files of the simulated disk: finished files survive a crash, unfinished ones do not, and a
-//! removal may be undone by it.
+//! removal may be undone by it. Their age is that of the machine, which goes on while it is off.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::Rng;
 use rand::rngs::StdRng;
-use tokio::time::Instant;
 
 use super::files::{BodyFiles, FileSink, FileStat};
 use crate::ids::GroupId;
@@ -24,8 +24,11 @@ pub(super) struct SimFiles {
 
 #[derive(Default)]
 struct Found {
-    present: BTreeMap<Name, (Bytes, Instant)>,
-    removed: BTreeMap<Name, (Bytes, Instant)>,
+    /// The machine's time.
+    now: Duration,
+    /// With the time of the making or last touch.
+    present: BTreeMap<Name, (Bytes, Duration)>,
+    removed: BTreeMap<Name, (Bytes, Duration)>,
 }
 
 impl SimFiles {
@@ -37,7 +40,11 @@ impl SimFiles {
                 present.entry(*name).or_insert_with(|| file.clone());
             }
         }
-        Self { found: Arc::new(Mutex::new(Found { present, removed: BTreeMap::new() })) }
+        Self { found: Arc::new(Mutex::new(Found { now: found.now, present, removed: BTreeMap::new() })) }
+    }
+
+    pub(super) fn advance(&self, by: Duration) {
+        self.found.lock().now += by;
     }
 }
 
@@ -61,10 +68,25 @@ impl BodyFiles for SimFiles {
         Ok(self.found.lock().present.get(&(group, id)).map(|(bytes, _)| bytes.len() as u64))
     }
 
+    fn touch(&self, group: GroupId, id: u128) -> io::Result<Option<u64>> {
+        let mut found = self.found.lock();
+        let now = found.now;
+        Ok(found.present.get_mut(&(group, id)).map(|(bytes, made)| {
+            *made = now;
+            bytes.len() as u64
+        }))
+    }
+
+    fn groups(&self) -> io::Result<Vec<GroupId>> {
+        let mut groups: Vec<GroupId> = self.found.lock().present.keys().map(|(group, _)| *group).collect();
+        groups.dedup();
+        Ok(groups)
+    }
+
     fn list(&self, group: GroupId) -> io::Result<Vec<FileStat>> {
         let found = self.found.lock();
         let all = found.present.range((group, 0)..=(group, u128::MAX));
-        Ok(all.map(|((_, id), (_, made))| FileStat { id: *id, age: made.elapsed() }).collect())
+        Ok(all.map(|((_, id), (_, made))| FileStat { id: *id, age: found.now - *made }).collect())
     }
 
     fn remove(&self, group: GroupId, id: u128) -> io::Result<()> {
@@ -73,6 +95,14 @@ impl BodyFiles for SimFiles {
             found.removed.insert((group, id), file);
         }
         Ok(())
+    }
+
+    fn remove_old(&self, group: GroupId, id: u128, age_min: Duration) -> io::Result<()> {
+        let old = {
+            let found = self.found.lock();
+            found.present.get(&(group, id)).is_some_and(|(_, made)| found.now - *made >= age_min)
+        };
+        if old { self.remove(group, id) } else { Ok(()) }
     }
 }
 
@@ -89,7 +119,9 @@ impl FileSink for SimSink {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.found.lock().present.insert(self.name, (self.bytes.into(), Instant::now()));
+        let mut found = self.found.lock();
+        let now = found.now;
+        found.present.insert(self.name, (self.bytes.into(), now));
         Ok(())
     }
 }

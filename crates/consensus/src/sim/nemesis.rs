@@ -153,7 +153,12 @@ impl Nemesis {
             }
             Trouble::Stall => {
                 let pause = |world: &mut World, most| Duration::from_millis(world.rng.random_range(0..most));
-                let faults = SimFaults { write_pause: pause(world, 100), sync_pause: pause(world, 500), ..DISK };
+                let faults = SimFaults {
+                    write_pause: pause(world, 100),
+                    sync_pause: pause(world, 500),
+                    read_pause: pause(world, 300),
+                    ..DISK
+                };
                 world.hosts[&node].disk.set_faults(faults);
                 self.repairs.push((until, Repair::Disk(node)));
             }

@@ -17,9 +17,10 @@ use crate::engine::{SimEngine, SimFaults};
 use crate::error::ProposeError;
 use crate::group::Group;
 use crate::ids::{GroupId, NodeId, PeerAddress};
-use crate::janitor::LogBounds;
+use crate::janitor::{DropBounds, LogBounds};
 use crate::node::Node;
 use crate::open::Parts;
+use crate::reclaim::SweepBounds;
 use crate::runtime::seed_thread;
 use crate::transport::{AddressBook, serve};
 
@@ -33,13 +34,27 @@ const LOG_BOUNDS: LogBounds = LogBounds {
     bytes_max: 1 << 30,
     entries_kept: 8,
     entries_hard_max: 60,
+    bytes_hard_max: 1 << 30,
+    drops: DropBounds {
+        age: Duration::from_millis(500),
+        entries_kept: 3,
+        age_max: Duration::from_secs(1),
+        bytes_hard_max: 1 << 20,
+        age_hard_max: Duration::from_secs(3),
+    },
 };
+
+/// Files are looked at often, and are old early: whoever was away for a moment comes back with old ones. A proposal that waits
+/// for its quorum for longer finds its body gone.
+const SWEEP_BOUNDS: SweepBounds =
+    SweepBounds { interval: Duration::from_millis(500), orphan_age_min: Duration::from_millis(1_500) };
 
 /// What every disk does when nothing is wrong with it: a sync takes time, so there is always
 /// something that a crash may lose.
 pub(crate) const DISK: SimFaults = SimFaults {
     write_pause: Duration::ZERO,
     sync_pause: Duration::from_millis(3),
+    read_pause: Duration::from_millis(1),
     disk: crate::engine::DiskState::Free,
     sync: crate::engine::SyncState::Working,
 };
@@ -115,6 +130,7 @@ impl World {
             dial: self.network.dialer(id),
             machine: Arc::new(Machine),
             log_bounds: LOG_BOUNDS,
+            sweep_bounds: SWEEP_BOUNDS,
             runtime: runtime.handle().clone(),
         };
         let host = self.hosts.get_mut(&id).unwrap();
@@ -154,6 +170,7 @@ impl World {
             }
         }
         for host in self.hosts.values() {
+            host.disk.advance(STEP);
             if let Some(running) = &host.running {
                 running.runtime.block_on(async { tokio::time::sleep(STEP).await });
             }

@@ -17,18 +17,19 @@ pub(crate) async fn install(replica: &Arc<Replica>, meta: &SnapshotMeta, data: S
         SnapshotData::Staged(staged) => staged,
         SnapshotData::Outgoing(source) => load(replica, source).await?,
     };
-    if !replica.is_incoming(staged.generation) {
+    let generation = staged.generation();
+    if !replica.begin_installing(generation) {
         return Err(io::Error::new(io::ErrorKind::Interrupted, "a newer snapshot is being received"));
     }
     let applied = AppliedState { last: meta.last_log_id, membership: meta.last_membership.clone() };
-    let keys = StateKeys { group: replica.group, generation: staged.generation };
+    let keys = StateKeys { group: replica.group, generation };
     let mut batch = Batch::new();
-    batch.put(Cf::State, &keys::generation_pointer(replica.group), &staged.generation.to_be_bytes());
+    batch.put(Cf::State, &keys::generation_pointer(replica.group), &generation.to_be_bytes());
     batch.put(Cf::State, &keys.applied(), &applied.encode());
     let last_index = meta.last_log_id.map_or(0, |id| id.index);
     batch.put(Cf::State, &keys.sweep(), &last_index.to_be_bytes());
     replica.write_synced(batch).await?;
-    replica.activate(staged.generation, applied);
+    replica.activate(generation, applied);
     replica.reclaim.notify_one();
     Ok(())
 }

@@ -16,9 +16,12 @@ use std::sync::Arc;
 
 use openraft::storage::Snapshot;
 
-pub(crate) use reader::{Frame, SnapshotReader};
+#[cfg(test)]
+pub(crate) use reader::FrameBounds;
+pub(crate) use reader::{Frame, SnapshotReader, registered_file};
 pub(crate) use writer::SnapshotWriter;
 
+use crate::keys::StateKeys;
 use crate::pins::Pin;
 use crate::raft_types::{CommittedLeaderId, SnapshotMeta};
 use crate::replica::Replica;
@@ -43,9 +46,27 @@ pub(crate) struct Outgoing {
     _pin: Pin,
 }
 
-/// A loaded generation of a replica.
+/// A loaded generation of a replica; dropped without being installed, it is given up.
 pub(crate) struct Staged {
-    pub(crate) generation: u16,
+    loading: Loading,
+}
+
+impl Staged {
+    pub(crate) fn generation(&self) -> u16 {
+        self.loading.keys.generation
+    }
+}
+
+/// A generation that a snapshot is loaded under.
+struct Loading {
+    replica: Arc<Replica>,
+    keys: StateKeys,
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.replica.give_up_loading(self.keys.generation);
+    }
 }
 
 impl Outgoing {

@@ -1,6 +1,6 @@
 //! The sender's side of a snapshot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::{ControlFlow, Range};
 
@@ -11,23 +11,44 @@ use crate::body::BodyRef;
 use crate::codec::{CodecError, Reader};
 use crate::engine::{Cf, Direction};
 use crate::keys;
-use crate::limits::SNAPSHOT_FRAME_BYTES;
+use crate::limits::{SNAPSHOT_FRAME_BODY_BYTES, SNAPSHOT_FRAME_BYTES};
 
 /// Names of bodies in one frame: at most 57 bytes each.
 const NAMES_PER_FRAME: usize = SNAPSHOT_FRAME_BYTES / 64;
+
+/// What one frame of names is cut at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrameBounds {
+    /// Names, at least one.
+    pub(crate) names: usize,
+    /// Bytes of the inline bodies that are read for it.
+    pub(crate) body_bytes: usize,
+}
+
+impl Default for FrameBounds {
+    fn default() -> Self {
+        Self { names: NAMES_PER_FRAME, body_bytes: SNAPSHOT_FRAME_BODY_BYTES }
+    }
+}
 
 /// Part of a snapshot, in the order in which the writer wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Frame {
     /// Rows of the generation; keys without group and generation.
     Rows(Vec<(Bytes, Bytes)>),
-    /// Bodies that the state may refer to.
+    /// Bodies that the state may refer to; none if all that were met are dropped.
     Bodies(Vec<BodyRef>),
 }
 
 /// Reads an outgoing snapshot frame by frame. Blocks on the disk.
+///
+/// Nothing but the body itself tells its length. So inline bodies are read to be named, and the last frame's are kept until the
+/// next one is read: the receiver asks for those it lacks meanwhile.
 pub(crate) struct SnapshotReader {
     source: Outgoing,
+    bounds: FrameBounds,
+    /// The inline bodies of the last frame.
+    offered: HashMap<BodyRef, Bytes>,
     /// What comes next.
     next: Next,
     dropped: HashSet<BodyRef>,
@@ -47,11 +68,18 @@ impl SnapshotReader {
     pub(crate) fn new(source: Outgoing) -> io::Result<Self> {
         let (from, _) = source.view.keys().all();
         let dropped = dropped_bodies(&source)?;
-        Ok(Self { source, next: Next::Rows(from.to_vec()), dropped })
+        let (bounds, next) = (FrameBounds::default(), Next::Rows(from.to_vec()));
+        Ok(Self { source, bounds, offered: HashMap::new(), next, dropped })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_bounds(&mut self, bounds: FrameBounds) {
+        self.bounds = bounds;
     }
 
     /// The next frame, `None` after the last.
     pub(crate) fn next_frame(&mut self) -> io::Result<Option<Frame>> {
+        self.offered.clear();
         loop {
             let frame = match std::mem::replace(&mut self.next, Next::End) {
                 Next::Rows(from) => self.rows(&from)?,
@@ -61,7 +89,8 @@ impl SnapshotReader {
             };
             match &frame {
                 Frame::Rows(rows) if rows.is_empty() => {}
-                Frame::Bodies(bodies) if bodies.is_empty() => {}
+                // The far side waits no longer for a frame than it takes to read one.
+                Frame::Bodies(bodies) if bodies.is_empty() && !matches!(self.next, Next::Inline(_)) => {}
                 _ => return Ok(Some(frame)),
             }
         }
@@ -71,7 +100,10 @@ impl SnapshotReader {
     pub(crate) fn read_body(&self, body: &BodyRef, range: Range<u64>) -> io::Result<Bytes> {
         match body {
             BodyRef::Log { .. } => {
-                let bytes = self.source.view.inline_body(body)?.ok_or(io::ErrorKind::NotFound)?;
+                let bytes = match self.offered.get(body) {
+                    Some(bytes) => bytes.clone(),
+                    None => self.source.view.inline_body(body)?.ok_or(io::ErrorKind::NotFound)?,
+                };
                 let (start, end) = (to_usize(range.start)?, to_usize(range.end)?);
                 if start > end || end > bytes.len() {
                     return Err(io::ErrorKind::UnexpectedEof.into());
@@ -111,17 +143,19 @@ impl SnapshotReader {
         let keys = self.source.view.keys();
         let end = self.source.meta.last_log_id.map_or(0, |id| id.index + 1);
         let to = keys::bodies_from(keys.group, end);
-        let (mut bodies, mut more) = (Vec::new(), None);
-        let dropped = &self.dropped;
-        self.source.view.reads().scan(Cf::Body, from, &to, Direction::Forward, &mut |key, value| {
-            if bodies.len() >= NAMES_PER_FRAME {
+        let (mut bodies, mut bytes, mut more) = (Vec::new(), 0, None);
+        let Self { source, dropped, offered, bounds, .. } = self;
+        source.view.reads().scan(Cf::Body, from, &to, Direction::Forward, &mut |key, value| {
+            if bodies.len() >= bounds.names || bytes >= bounds.body_bytes {
                 more = Some(key.to_vec());
                 return Ok(ControlFlow::Break(()));
             }
             let (index, term, ordinal) = keys::body_parts(key).ok_or(CodecError::Truncated)?;
             let len = u32::try_from(value.len()).map_err(io::Error::other)?;
             let body = BodyRef::Log { index, term, ordinal, len };
+            bytes += value.len();
             if !dropped.contains(&body) {
+                offered.insert(body, Bytes::copy_from_slice(value));
                 bodies.push(body);
             }
             Ok(ControlFlow::Continue(()))
@@ -138,7 +172,7 @@ impl SnapshotReader {
         let (_, to) = keys.files();
         let (mut bodies, mut more) = (Vec::new(), None);
         self.source.view.reads().scan(Cf::State, from, &to, Direction::Forward, &mut |key, value| {
-            if bodies.len() >= NAMES_PER_FRAME {
+            if bodies.len() >= self.bounds.names {
                 more = Some(key.to_vec());
                 return Ok(ControlFlow::Break(()));
             }

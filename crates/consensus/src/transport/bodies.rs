@@ -50,9 +50,11 @@ impl Bodies {
         Self { disk, fetches: Mutex::default(), claimed: Arc::default() }
     }
 
-    /// Whether the body is durable here.
-    pub(crate) async fn has(&self, group: GroupId, file: FileBody) -> io::Result<bool> {
-        on_disk(&self.disk, move |disk| Ok(disk.files().len(group, file.id)? == Some(file.len))).await
+    /// Whether the body is durable here. If it is, it stays for [`ORPHAN_AGE_MIN`] although nothing may name it yet.
+    ///
+    /// [`ORPHAN_AGE_MIN`]: crate::limits::ORPHAN_AGE_MIN
+    pub(crate) async fn keep(&self, group: GroupId, file: FileBody) -> io::Result<bool> {
+        on_disk(&self.disk, move |disk| Ok(disk.files().touch(group, file.id)? == Some(file.len))).await
     }
 
     /// Returns once all of `files` are durable here (invariant I1), fetching what lacks from `from`.
@@ -68,7 +70,7 @@ impl Bodies {
     ) -> Result<(), Refusal> {
         let fetched = async {
             for file in files {
-                if !self.has(group, file).await.map_err(failed)? {
+                if !self.keep(group, file).await.map_err(failed)? {
                     let missing = |error: CallError| Refusal::new(RefusalCode::BodyMissing, error);
                     self.fetch(peers, group, file, from).await.map_err(missing)?;
                 }
@@ -231,7 +233,7 @@ async fn fetch_once(peers: &Peers, group: GroupId, file: FileBody, from: NodeId)
     let bodies = peers.bodies();
     // Somebody may be pushing it to us right now.
     let _claim = bodies.wait_for_claim(group, file).await;
-    if bodies.has(group, file).await.map_err(failed)? {
+    if bodies.keep(group, file).await.map_err(failed)? {
         return Ok(());
     }
     let mut transfer = Transfer::open(peers, group, from).await?;

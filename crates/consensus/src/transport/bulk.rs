@@ -48,7 +48,7 @@ async fn serve_fetch(
 ) -> Result<(), CallError> {
     let file = named(file)?;
     let _slot = peers.body_slot()?;
-    if !peers.bodies().has(group, file).await.map_err(failed)? {
+    if !peers.bodies().keep(group, file).await.map_err(failed)? {
         return Err(Refusal::new(RefusalCode::BodyMissing, "this node lacks the body too").into());
     }
     transfer.send(Body::BodyHead(BodyHead { file: Some(codec::put_file(&file)) })).await?;
@@ -69,7 +69,7 @@ async fn serve_push(
     let Some(_claim) = bodies.claim(group, file) else {
         return Err(Refusal::new(RefusalCode::Busy, "this body is on its way already").into());
     };
-    if !bodies.has(group, file).await.map_err(failed)? {
+    if !bodies.keep(group, file).await.map_err(failed)? {
         transfer.send(Body::BodyHead(BodyHead { file: Some(codec::put_file(&file)) })).await?;
         bodies.receive_file(transfer, group, file).await?;
     }

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::engine::{Engine, Execution};
+use crate::engine::{Engine, Execution, IoStep};
 
 /// Runs `work` against the disk.
 pub(crate) async fn on_disk<T, F>(disk: &Arc<dyn Engine>, work: F) -> io::Result<T>
@@ -13,7 +13,12 @@ where
     F: FnOnce(&dyn Engine) -> io::Result<T> + Send + 'static,
 {
     match disk.execution() {
-        Execution::Tasks => work(&**disk),
+        Execution::Tasks => {
+            if let Some(pause) = disk.pause(IoStep::Read) {
+                tokio::time::sleep(pause).await;
+            }
+            work(&**disk)
+        }
         Execution::Threads => {
             let disk = Arc::clone(disk);
             tokio::task::spawn_blocking(move || work(&*disk)).await.map_err(io::Error::other)?

@@ -39,6 +39,7 @@ mod wire;
 pub(crate) use acquaintance::Acquaintances;
 pub use address::AddressBook;
 pub(crate) use disk::on_disk;
+pub(crate) use error::CallError;
 pub(crate) use link::Identity;
 #[cfg(test)]
 pub(crate) use link::greeted;

@@ -36,6 +36,8 @@ impl Oracle {
             for group in running.node.groups() {
                 self.progress.note(node, &group);
                 self.digests.note(node, &group);
+                let missing = group.metrics().missing_files;
+                assert_eq!(missing, 0, "node {node} group {} lost files that its state names", group.id());
             }
         }
     }
