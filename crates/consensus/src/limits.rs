@@ -131,6 +131,11 @@ pub const ORPHAN_AGE_MIN: Duration = Duration::from_secs(3600);
 /// an old file is not in the register.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// Pauses before attempts to rebuild a group whose Raft panicked double from the first to the last.
+pub const REBUILD_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// See [`REBUILD_PAUSE_MIN`].
+pub const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Shutdown waits this long for another voter to take leadership.
 pub const TRANSFER_TIMEOUT: Duration = Duration::from_secs(2);
 

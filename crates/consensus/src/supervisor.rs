@@ -2,10 +2,10 @@
 //!
 //! A failed disk ends the process: what is on it is unknown until a restart reads it. A panic of
 //! the state machine faults the group here. Any other panic is the library's; the group is rebuilt
-//! from disk, where its log and vote are safe, after a pause.
+//! from disk, where its log and vote are safe, after a pause, and again after longer ones if that fails.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use openraft::RaftMetrics;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -15,14 +15,12 @@ use openraft::type_config::alias::WatchReceiverOf;
 use tokio::time::sleep;
 
 use crate::group::{Group, GroupState, Leadership, Role};
+use crate::limits::{REBUILD_PAUSE_MAX, REBUILD_PAUSE_MIN};
 use crate::node::NodeShared;
 use crate::raft_types::TypeConfig;
 
-/// Between a panic and the next attempt.
-const REBUILD_PAUSE: Duration = Duration::from_secs(1);
-
 /// Runs until the group stops for good.
-pub(crate) async fn supervise(node: std::sync::Arc<NodeShared>, group: Group) {
+pub(crate) async fn supervise(node: Arc<NodeShared>, group: Group) {
     loop {
         let stopped = follow(&group).await;
         group.core.leadership.send_if_modified(|now| {
@@ -51,14 +49,27 @@ pub(crate) async fn supervise(node: std::sync::Arc<NodeShared>, group: Group) {
             }
             Fatal::Panicked => {
                 tracing::error!(group.id = %group.id(), "the group's Raft panicked: rebuilding it from disk");
-                sleep(REBUILD_PAUSE).await;
-                if let Err(error) = node.rebuild(&group).await {
-                    tracing::error!(group.id = %group.id(), %error, "the group could not be rebuilt");
+                if !rebuild(&node, &group).await {
                     *group.core.state.write() = GroupState::Stopped { replica };
                     return;
                 }
             }
         }
+    }
+}
+
+/// Rebuilds a group, with growing pauses between attempts; false if it is no longer wanted.
+async fn rebuild(node: &Arc<NodeShared>, group: &Group) -> bool {
+    let mut pause = REBUILD_PAUSE_MIN;
+    loop {
+        sleep(pause).await;
+        if node.ending.load(Ordering::Acquire) || node.groups.read().get(&group.id()).is_none() {
+            return false;
+        }
+        let Err(error) = node.rebuild(group).await else { return true };
+        pause = (pause * 2).min(REBUILD_PAUSE_MAX);
+        tracing::error!(group.id = %group.id(), %error, pause_ms = pause.as_millis(),
+            "the group could not be rebuilt; it will be tried again");
     }
 }
 
