@@ -109,18 +109,21 @@ impl World {
         Running { stop: stop.clone(), task: tokio::spawn(reporter.run(stop)) }
     }
 
-    /// Says facts, and waits until the log has so many in all of their kind and day.
+    /// Says facts until the log has all of them, which may be lost on their way and count once. They are of one day.
     pub(crate) async fn note(&self, facts: Vec<ReportFact>) {
-        let mut wanted = BTreeMap::new();
-        for fact in facts {
-            *wanted.entry((fact.kind(), day_of(fact.at))).or_insert(0) += 1;
-            self.client.note_fact(fact);
-        }
-        for ((kind, day), count) in wanted {
-            let limit = limits::REPORT_FACTS_PER_CALL_MAX;
-            let query = FactsQuery { kind, day, from: FactPlace::before(0), last_hash: u64::MAX, limit };
-            self.until(async || (self.client.report_facts(&query).await.facts.len() >= count).then_some(())).await;
-        }
+        let day = facts.iter().map(|fact| day_of(fact.at)).max().unwrap();
+        self.until(async || {
+            facts.iter().for_each(|fact| self.client.note_fact(fact.clone()));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let mut kept = 0;
+            for kind in [ReportKind::Dmarc, ReportKind::Tls] {
+                let limit = limits::REPORT_FACTS_PER_CALL_MAX;
+                let query = FactsQuery { kind, day, from: FactPlace::before(0), last_hash: u64::MAX, limit };
+                kept += self.client.report_facts(&query).await.facts.len();
+            }
+            (kept == facts.len()).then_some(())
+        })
+        .await;
     }
 
     /// It becomes this time, and reporters look what is due.
