@@ -7,7 +7,7 @@ use crate::harness::{Rim as _, Waits, tls_facts};
 use crate::rim::{connect, greeted};
 
 /// Sent after EHLO; the reply begins with this.
-const AFTER_EHLO: [(&str, &str); 66] = [
+const AFTER_EHLO: [(&str, &str); 65] = [
     // RFC 5321 §4.2.4: unknown and unimplemented commands.
     ("FOO", "500 5.5.1"),
     ("", "500 5.5.1"),
@@ -22,7 +22,6 @@ const AFTER_EHLO: [(&str, &str); 66] = [
     ("SOML FROM:<a@b.example>", "502 5.5.1"),
     // RFC 5321 §4.2.2: syntax errors in arguments.
     ("EHLO", "501 5.5.4"),
-    ("EHLO a b", "250-"),
     ("HELO", "501 5.5.4"),
     ("DATA now", "501 5.5.4"),
     ("RSET now", "501 5.5.4"),
@@ -178,8 +177,10 @@ fn utf8_addresses_need_smtputf8() {
 #[test]
 fn a_greeting_is_made_harmless() {
     let mut connection = connect(Listener::Mx, Security::Clear);
-    connection.say("EHLO my pc\r\nMAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n.\r\n");
+    connection.say("EHLO my pc\r\n");
+    connection.say("MAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n");
     assert_eq!(connection.rim.origin.take().unwrap().helo, "my?pc");
+    connection.say(".\r\n");
     connection.say("EHLO a(b)\u{3042};\"\r\n");
     connection.say("MAIL FROM:<>\r\nRCPT TO:<tim@example.jp>\r\nDATA\r\n");
     assert_eq!(connection.rim.origin.unwrap().helo, "a?b??????");

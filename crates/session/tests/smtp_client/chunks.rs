@@ -47,6 +47,7 @@ fn a_small_message_is_one_chunk() {
         C: b
         S: 250 2.0.0 ok
         C: QUIT
+        S: 221 bye
         X:"
     );
     // No dot is doubled, and the last line gets its end.
@@ -66,6 +67,7 @@ fn chunks_run_ahead_of_their_replies_within_bounds() {
         S: 250 taken
         S: 250 2.0.0 all taken
         C: QUIT
+        S: 221 bye
         X:"
     );
     let reports = play_all(&script, &config(), &letters(b"1\r\n2\r\n3\r\n4\r\n5\r\n", 3));

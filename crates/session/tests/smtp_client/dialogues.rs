@@ -57,6 +57,7 @@ fn a_pipelined_envelope_goes_out_at_once_and_the_connection_is_used_again() {
         S: 550-5.7.1 content
         S: 550 5.7.1 refused
         C: QUIT
+        S: 221 bye
         X:"
     );
     let letters = [letter(&["a@example.com", "b@example.com"]), letter(&["c@example.com"]), letter(&["d@example.com"])];
@@ -102,6 +103,7 @@ fn without_pipelining_each_command_waits_for_its_reply() {
         C: RCPT TO:<d@example.com>
         S: 550 no
         C: QUIT
+        S: 221 bye
         X:";
     let letters = [letter(&["a@example.com", "b@example.com"]), letter(&["c@example.com"]), letter(&["d@example.com"])];
     let reports = play_all(script, &config(), &letters);
@@ -124,6 +126,7 @@ fn a_server_that_wants_data_for_nobody_gets_an_empty_message() {
         C: .
         S: 250 queued for nobody
         C: QUIT
+        S: 221 bye
         X:"
     );
     let reports = play_all(&script, &config(), &[letter(&["a@example.com"])]);
@@ -143,6 +146,7 @@ fn a_refused_sender_is_refused_for_all() {
         S: 503 5.5.1 MAIL first
         S: 503 5.5.1 MAIL first
         C: QUIT
+        S: 221 bye
         X:"
     );
     let reports = play_all(&script, &config(), &[letter(&["a@example.com", "b@example.com"])]);
@@ -195,7 +199,7 @@ fn what_a_server_can_not_take_is_known_before_it_is_sent() {
     for (letter, status) in
         [(big, "5.3.4"), (eight_bit, "5.6.3"), (header, "5.6.7"), (sender, "5.6.7"), (tls, "5.7.30")]
     {
-        let reports = play_all(&format!("{greet}\nC: QUIT\nX:"), &config(), &[letter]);
+        let reports = play_all(&format!("{greet}\nC: QUIT\nS: 221 bye\nX:"), &config(), &[letter]);
         let (verdict, reply) = &reports.of(0)[0];
         assert_eq!((*verdict, reply.split(' ').nth(1)), (Verdict::Refused, Some(status)), "{reply}");
         assert_eq!(reports.outcomes[0].dsn, Handover::NotOffered);
@@ -216,6 +220,7 @@ fn what_a_server_can_not_take_is_known_before_it_is_sent() {
         C: .
         S: 250 ok
         C: QUIT
+        S: 221 bye
         X:"
     );
     let reports = play_all(&script, &config(), &[letter(&["用户@example.com", "b@example.com"])]);

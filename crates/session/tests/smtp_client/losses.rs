@@ -56,7 +56,7 @@ fn after_the_final_dot_only_a_reply_decides() {
         ("S: 421 4.3.0 disk", Verdict::Deferred, "421 4.3.0 disk"),
         ("S: 451 4.3.0 disk", Verdict::Deferred, "451 4.3.0 disk"),
     ] {
-        let bye = if end.contains("451") { "C: QUIT\n" } else { "" };
+        let bye = if end.contains("451") { "C: QUIT\nS: 221 bye\n" } else { "" };
         let reports = play_all(&format!("{ENVELOPE}{MESSAGE}{end}\n{bye}X:"), &config(), &letters());
         assert_eq!(reports.of(0)[0], (Verdict::Refused, "550 5.1.1 no".to_owned()));
         assert_eq!(reports.of(0)[1], (verdict, reply.to_owned()), "{end}");

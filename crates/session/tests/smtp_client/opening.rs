@@ -46,6 +46,7 @@ fn tls_is_taken_and_everything_said_before_it_forgotten() {
         C: .
         S: 250 ok
         C: QUIT
+        S: 221 bye
         X:"
     );
     for tls in [StartTls::WhenOffered, StartTls::Required] {
@@ -92,6 +93,7 @@ fn logins_go_by_plain_or_login_and_are_never_shown() {
         C: AUTH PLAIN AHJlbGF5QGV4YW1wbGUuanAAczNjcmV0LXdvcmQ=
         S: 235 2.7.0 welcome
         C: QUIT
+        S: 221 bye
         X:";
     let login = "
         S: 220 smart
@@ -105,6 +107,7 @@ fn logins_go_by_plain_or_login_and_are_never_shown() {
         C: czNjcmV0LXdvcmQ=
         S: 235 welcome
         C: QUIT
+        S: 221 bye
         X:";
     for script in [plain, login] {
         let reports = play_all(script, &with_login(StartTls::Implicit(tls_facts()), PlaintextLogin::Refuse), &[]);

@@ -158,6 +158,6 @@ fn the_index_of_due_times_knows_priorities() {
         lab.handled(number, Handling { priority, ..Handling::default() });
     }
     let found: Vec<i8> = lab.due_now().iter().map(|item| item.mark.priority.into()).collect();
-    assert_eq!(found, [0, 9, -9]);
+    assert_eq!(found, [9, 0, -9]);
     lab.check();
 }

@@ -18,6 +18,8 @@ pub const RETRY_WAIT_SECONDS_MIN: u64 = 10;
 pub const RETRY_WAIT_SECONDS_MAX_DEFAULT: u64 = 4 * 3_600;
 /// When a sender hears that a message is late, seconds after it was queued.
 pub const DELAY_NOTICE_SECONDS_DEFAULT: u64 = 4 * 3_600;
+/// How long a server's reply to QUIT is waited for, seconds: it has no more to say.
+pub const QUIT_SECONDS_MAX: u64 = 2;
 /// How long a worker may hold a delivery without renewing its lease, seconds.
 pub const QUEUE_LEASE_SECONDS_MAX: u64 = 3_600;
 /// Bytes of messages that a worker keeps because they were queued in its process and begin soon. Others it reads from the store.

@@ -8,7 +8,7 @@
 //! time limit, which counts from when the client began to wait for it, not from its last octet.
 
 use bytes::BytesMut;
-use yubin_types::Timestamp;
+use yubin_types::{Timestamp, limits};
 
 use super::contract::{Answer, Ask, ClientConfig, ConnectionState, Failure, FailureKind, Outcome, Stage, StartTls};
 use super::envelope::Envelope;
@@ -71,6 +71,8 @@ pub(super) enum Phase {
     Pulling(Transfer),
     /// STARTTLS was answered.
     Handshake,
+    /// QUIT was said: its reply tells that the server counts the connection no more (RFC 5321 §4.1.1.10).
+    Leaving,
     Closed,
 }
 
@@ -225,6 +227,13 @@ impl SmtpClient {
                 self.phase = Phase::Handshake;
                 Some(Step::StartTls)
             }
+            Phase::Leaving => match self.hear(limits::QUIT_SECONDS_MAX) {
+                Heard::Wait(step) => {
+                    self.phase = Phase::Leaving;
+                    Some(step)
+                }
+                Heard::Reply(_) | Heard::Never(_) => Some(Step::Close),
+            },
             // `Idle` and `Pulling`: the driver owes an answer, and goes on without it.
             Phase::Idle(_) | Phase::Pulling(_) | Phase::Closed => Some(Step::Close),
         }
@@ -240,7 +249,7 @@ impl SmtpClient {
             }
             (ConnectionState::Usable, _) => {
                 self.command("QUIT");
-                self.phase = Phase::Closed;
+                self.phase = Phase::Leaving;
             }
             (ConnectionState::Over, _) => self.phase = Phase::Closed,
         }
