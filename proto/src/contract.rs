@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use yubin_state::command::Login;
 use yubin_state::{Answer, Envelope, Query, Reply};
 use yubin_types::report::ReportFact;
-use yubin_types::search::SearchKey;
+use yubin_types::search::{SearchKey, SortCriterion};
 use yubin_types::{
     AccountId, DomainId, Epoch, GroupNumber, MailboxId, ModSeq, QueueId, Refusal, Timestamp, Uid, UidSet,
 };
@@ -122,6 +122,8 @@ pub struct SearchRequest {
     pub among: UidSet,
     /// What.
     pub key: SearchKey,
+    /// In which order it is told, if in any (RFC 5256).
+    pub sort: Vec<SortCriterion>,
 }
 
 /// What SEARCH found.
@@ -136,6 +138,13 @@ pub enum SearchOutcome {
     },
     /// Refused.
     Refused(Refusal),
+    /// As `Found`, in the order that was asked for.
+    Sorted {
+        /// UIDs.
+        uids: Vec<Uid>,
+        /// RFC 7162 §3.1.6.
+        highest_modseq: ModSeq,
+    },
 }
 
 /// Which octets of a message: prefix and body count as one sequence.

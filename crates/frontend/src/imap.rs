@@ -79,7 +79,8 @@ impl User {
             Ask::Changes { mailbox, since } => self.changes(mailbox, since).await,
             Ask::Rows { mailbox, uids, changed_since, detail } => self.rows(mailbox, uids, changed_since, detail).await,
             Ask::Octets { mailbox, ranges } => self.octets(mailbox, &ranges).await,
-            Ask::Search { mailbox, program } => self.search(mailbox, program).await,
+            Ask::Search { mailbox, program } => self.search(mailbox, program, Vec::new()).await,
+            Ask::Sort { mailbox, criteria, program } => self.search(mailbox, program, criteria).await,
             Ask::StoreFlags { mailbox, uids, operation, flags, unchanged_since } => {
                 self.store_flags(mailbox, uids, (operation, flags), unchanged_since).await
             }

@@ -31,6 +31,7 @@ mod scan;
 pub mod search;
 mod section;
 mod sending_notice;
+pub mod sort;
 mod transfer;
 mod tree;
 

@@ -17,6 +17,14 @@ pub use matcher::Matcher;
 
 use crate::tree::{PartKind, PartTree};
 
+/// A whole text, folded.
+pub(crate) fn folded(text: &str) -> String {
+    let (mut folder, mut out) = (fold::Folder::default(), Vec::with_capacity(text.len()));
+    folder.feed(text, &mut out);
+    folder.finish(&mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// How much of a message [`find`] asks for at once.
 const READ_BYTES: u64 = 64 * 1024;
 

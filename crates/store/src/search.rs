@@ -13,16 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use yubin_consensus::Group;
-use yubin_message::{PartTree, search as text};
+use yubin_message::{Envelope, PartTree, search as text};
 use yubin_proto::{Scope, SearchOutcome, SearchRequest, StoreError};
 use yubin_state::query::{MessageRow, RowDetail};
 use yubin_state::record::ColdRow;
 use yubin_state::{Answer, Query};
-use yubin_types::search::SearchKey;
+use yubin_types::search::{SearchKey, SortCriterion};
 use yubin_types::{ModSeq, Timestamp, Uid, UidSet};
 
 use crate::bridge::StateView;
 use crate::read::{answer, disk_error, fresh_view};
+use crate::sort::{self, Sortable};
 
 /// Room for searches that run at the same time: two for each core, so that one which waits for the disk leaves none idle.
 #[derive(Clone)]
@@ -97,9 +98,11 @@ impl Run<'_> {
     /// All frames of rows, one after the other.
     fn all(&self, request: &SearchRequest) -> Result<SearchOutcome, StoreError> {
         let program = Program::new(&request.key);
-        let detail = if needs_cold(&request.key) { RowDetail::HotAndCold } else { RowDetail::Hot };
+        let needs_cold = needs_cold(&request.key) || sort::needs_header(&request.sort);
+        let detail = if needs_cold { RowDetail::HotAndCold } else { RowDetail::Hot };
         let mut left = request.among.clone();
         let (mut uids, mut highest_modseq) = (UidSet::new(), ModSeq(0));
+        let mut sortable = Vec::new();
         loop {
             let query = Query::Rows {
                 login: request.login,
@@ -117,27 +120,35 @@ impl Run<'_> {
                 if self.abandoned.load(Ordering::Relaxed) {
                     return Err(StoreError::Unavailable("nobody waits for the outcome".to_owned()));
                 }
-                if self.matches(&program, row).map_err(|error| disk_error(&error))? {
-                    uids.insert(row.uid);
+                let mut message = Message { row, facts: None, bodies: self.bodies };
+                if self.matches(&program, &mut message).map_err(|error| disk_error(&error))? {
+                    if request.sort.is_empty() {
+                        uids.insert(row.uid);
+                    } else {
+                        sortable.push(message.sortable(&request.sort));
+                    }
                     highest_modseq = highest_modseq.max(row.hot.modseq);
                 }
             }
             match next {
                 Some(Uid(next)) => left = left.intersection(&UidSet::range(next, u32::MAX)),
-                None => return Ok(SearchOutcome::Found { uids, highest_modseq }),
+                None if request.sort.is_empty() => return Ok(SearchOutcome::Found { uids, highest_modseq }),
+                None => {
+                    let uids = sort::sorted(sortable, &request.sort);
+                    return Ok(SearchOutcome::Sorted { uids, highest_modseq });
+                }
             }
         }
     }
 
-    fn matches(&self, program: &Program<'_>, row: &MessageRow) -> io::Result<bool> {
-        let mut message = Message { row, facts: None, bodies: self.bodies };
+    fn matches(&self, program: &Program<'_>, message: &mut Message<'_>) -> io::Result<bool> {
         let mut stack: Vec<Verdict<'_>> = Vec::new();
         for op in &program.ops {
             let verdict = match op {
                 Op::Leaf(key) => message.cheap(key, self.now),
                 Op::Not => stack.pop().unwrap_or(Verdict::Known(false)).negated(),
-                Op::And(count) => fold(&mut stack, *count, &mut message, Junction::All)?,
-                Op::Or => fold(&mut stack, 2, &mut message, Junction::Any)?,
+                Op::And(count) => fold(&mut stack, *count, message, Junction::All)?,
+                Op::Or => fold(&mut stack, 2, message, Junction::Any)?,
             };
             stack.push(verdict);
         }
@@ -305,6 +316,14 @@ impl Message<'_> {
             Some(tree) => text::find(tree, scope, needle, |range| bodies.read(cold, range)),
             None => Ok(false),
         }
+    }
+
+    /// What it is sorted by.
+    fn sortable(&mut self, criteria: &[SortCriterion]) -> Sortable {
+        let row = self.row;
+        let none = Envelope::EMPTY;
+        let envelope = self.facts().map_or(&none, PartTree::envelope);
+        Sortable::new(row, envelope, criteria)
     }
 
     /// The day of the `Date:` field in its own zone (RFC 9051 §6.4.4 SENTON: without regard to time and timezone).

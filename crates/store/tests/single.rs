@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use yubin_proto::{Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, StoreClient};
+use yubin_proto::{
+    Body, Caller, ClientSettings, Hosted, MessagePiece, MessageSource, SearchOutcome, SearchRequest, StoreClient,
+};
 use yubin_state::command::{DomainCommand, Login, MailCommand, MaintenanceCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::query::{MessageRow, RowDetail};
 use yubin_state::record::{Plan, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
 use yubin_store::{Clock, Member, Store, StoreSettings};
+use yubin_types::search::{SearchKey, SortCriterion, SortKey, SortOrder};
 use yubin_types::{
     DomainName, EmailId, GroupNumber, Limit, LocalPart, MailboxId, MailboxName, Quota, Refusal, RequestId, ReversePath,
     Timestamp, UidSet, limits,
@@ -148,6 +151,52 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let whole = [b"Return-Path: <>\r\n", &octets[..]].concat();
     assert_eq!(messages(&client, &hosted, login, MailboxName::inbox()).await, [whole]);
     assert!(client.resolve(&DomainName::parse("b.example").unwrap()).await.unwrap().is_none());
+    store.shutdown().await;
+}
+
+/// RFC 5256, RFC 8474.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_comes_in_the_order_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, client) = open(folder.path()).await;
+    let hosted = create_domain(&client, "a.example", Quota::default()).await;
+    let create =
+        DomainCommand::CreateAccount { local: LocalPart::parse("info").unwrap(), verifiers: verifiers(), quota: None };
+    done(&client, hosted.scope(), Command::Domain(create)).await;
+    for (tag, octets) in [
+        "From: c@x.test\r\nSubject: Re: beta\r\nDate: Sat, 3 Jan 1970 00:00:00 +0000\r\n\r\n",
+        "From: A <b@z.test>\r\nSubject: [list] ALPHA\r\nDate: Sat, 3 Jan 1970 08:00:00 +0900\r\n\r\nlonger",
+        "From: C@a.test\r\nSubject: =?utf-8?q?alpha?= (fwd)\r\n\r\n",
+        "Subject: gamma\r\nTo: z@z.test\r\n\r\n",
+    ]
+    .iter()
+    .zip(1..)
+    .map(|(octets, tag)| (tag, octets.as_bytes()))
+    {
+        assert!(matches!(deliver(&client, &hosted, "info", octets, tag).await, Reply::Delivered(_)));
+    }
+    let login = login(&client, &hosted, "info").await;
+    let inbox = mailbox(&client, &hosted, login, MailboxName::inbox()).await;
+    let found = async |key: SearchKey, sort: &[(SortKey, SortOrder)]| {
+        let sort = sort.iter().map(|&(key, order)| SortCriterion { key, order }).collect();
+        let request = SearchRequest { login, mailbox: inbox, among: UidSet::range(1, 9), key, sort };
+        match client.search(hosted.scope(), request).await.unwrap() {
+            SearchOutcome::Sorted { uids, .. } => uids.iter().map(|uid| uid.0).collect::<Vec<_>>(),
+            SearchOutcome::Found { uids, .. } => uids.iter().map(|uid| uid.0).collect(),
+            refused @ SearchOutcome::Refused(_) => panic!("{refused:?}"),
+        }
+    };
+    let (up, down) = (SortOrder::Ascending, SortOrder::Descending);
+    assert_eq!(found(SearchKey::All, &[(SortKey::Subject, up)]).await, [2, 3, 1, 4]);
+    assert_eq!(found(SearchKey::All, &[(SortKey::Subject, down)]).await, [4, 1, 2, 3]);
+    // Without a Date, the time of arrival, which is the epoch here.
+    assert_eq!(found(SearchKey::All, &[(SortKey::Date, up)]).await, [3, 4, 2, 1]);
+    assert_eq!(found(SearchKey::All, &[(SortKey::From, up), (SortKey::Subject, up)]).await, [4, 2, 3, 1]);
+    assert_eq!(found(SearchKey::All, &[(SortKey::To, down)]).await, [4, 1, 2, 3]);
+    assert_eq!(found(SearchKey::All, &[(SortKey::Size, down)]).await[0], 2);
+    assert_eq!(found(SearchKey::All, &[(SortKey::Arrival, down)]).await, [1, 2, 3, 4]);
+    assert_eq!(found(SearchKey::Header("subject".into(), "alpha".into()), &[(SortKey::From, down)]).await, [3, 2]);
+    assert_eq!(found(SearchKey::EmailId(EmailId([3; 16])), &[]).await, [3]);
     store.shutdown().await;
 }
 

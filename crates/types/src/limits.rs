@@ -119,6 +119,10 @@ pub const IMAP_LITERAL_BYTES_MAX: usize = 128 * 1024;
 pub const IMAP_SEARCH_KEYS_MAX: usize = 1_000;
 /// Nesting of a SEARCH program.
 pub const IMAP_SEARCH_DEPTH_MAX: usize = 100;
+/// Criteria of one SORT; there are seven.
+pub const SORT_CRITERIA_MAX: usize = 14;
+/// A text that SORT compares is cut to so many octets: sorting keeps one for each message.
+pub const SORT_TEXT_BYTES_MAX: usize = 256;
 /// Items of one sequence set.
 pub const IMAP_SET_ITEMS_MAX: usize = 10_000;
 /// Data items of one FETCH: each may show a whole message.

@@ -59,6 +59,43 @@ pub enum SearchKey {
     EmailId(EmailId),
 }
 
+/// What SORT compares (RFC 5256 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SortKey {
+    /// Internal date.
+    Arrival,
+    /// Local part of the first `Cc:`.
+    Cc,
+    /// `Date:` header, in UTC; the internal date where it can't be read.
+    Date,
+    /// Local part of the first `From:`.
+    From,
+    /// Octets.
+    Size,
+    /// Base subject (RFC 5256 §2.1).
+    Subject,
+    /// Local part of the first `To:`.
+    To,
+}
+
+/// Which comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SortOrder {
+    /// The smallest, the oldest.
+    Ascending,
+    /// REVERSE: the largest, the latest.
+    Descending,
+}
+
+/// One criterion of SORT; those before it decide first. At most [`crate::limits::SORT_CRITERIA_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortCriterion {
+    /// What is compared.
+    pub key: SortKey,
+    /// In which direction.
+    pub order: SortOrder,
+}
+
 impl SearchKey {
     /// Must message headers or bodies be read to decide? Walks without recursion.
     #[must_use]

@@ -6,7 +6,7 @@ use yubin_session::imap::ask::{ExpungeWhich, FlagOperation, RowDetail};
 use yubin_state::command::MailCommand;
 use yubin_state::query::Changes;
 use yubin_state::{Answer as StoreAnswer, Command, Query, Reply};
-use yubin_types::search::SearchKey;
+use yubin_types::search::{SearchKey, SortCriterion};
 use yubin_types::{FlagSet, MailboxId, MailboxName, ModSeq, UidSet};
 
 use super::changes::Pages;
@@ -50,13 +50,23 @@ impl User {
         }
     }
 
-    pub(super) async fn search(&mut self, mailbox: MailboxId, program: SearchKey) -> Result<Answer, Trouble> {
+    /// In this order, if in any.
+    pub(super) async fn search(
+        &mut self,
+        mailbox: MailboxId,
+        program: SearchKey,
+        criteria: Vec<SortCriterion>,
+    ) -> Result<Answer, Trouble> {
         let names_modseq = names_modseq(&program);
         let login = self.account.login();
-        let request = SearchRequest { login, mailbox, among: UidSet::range(1, u32::MAX), key: program };
+        let among = UidSet::range(1, u32::MAX);
+        let request = SearchRequest { login, mailbox, among, key: program, sort: criteria };
         match self.account.search(request).await? {
             SearchOutcome::Found { uids, highest_modseq } => {
                 Ok(Answer::Found { uids, highest_modseq: names_modseq.then_some(highest_modseq) })
+            }
+            SearchOutcome::Sorted { uids, highest_modseq } => {
+                Ok(Answer::Sorted { uids, highest_modseq: names_modseq.then_some(highest_modseq) })
             }
             SearchOutcome::Refused(_) => Err(unexpected()),
         }

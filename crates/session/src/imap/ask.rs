@@ -10,7 +10,7 @@
 //! [`MESSAGES_PER_COMMAND_MAX`](yubin_types::limits::MESSAGES_PER_COMMAND_MAX) messages where they change something.
 
 use bytes::Bytes;
-use yubin_types::search::SearchKey;
+use yubin_types::search::{SearchKey, SortCriterion};
 use yubin_types::{
     EmailId, FlagSet, Keyword, MailboxId, MailboxName, ModSeq, Quota, SpecialUse, Timestamp, Uid, UidSet, UidValidity,
     Usage,
@@ -70,6 +70,15 @@ pub enum Ask {
     Search {
         /// Where.
         mailbox: MailboxId,
+        /// What.
+        program: SearchKey,
+    },
+    /// Runs a search whose answer is in an order: [`Answer::Sorted`].
+    Sort {
+        /// Where.
+        mailbox: MailboxId,
+        /// The first decides first; at least one.
+        criteria: Vec<SortCriterion>,
         /// What.
         program: SearchKey,
     },
@@ -194,6 +203,13 @@ pub enum Answer {
         /// Which match.
         uids: UidSet,
         /// The highest MODSEQ among them, if the program has a [`SearchKey::ModSeq`].
+        highest_modseq: Option<ModSeq>,
+    },
+    /// SORT.
+    Sorted {
+        /// Which match, in order.
+        uids: Vec<Uid>,
+        /// As in `Found`.
         highest_modseq: Option<ModSeq>,
     },
     /// STORE.

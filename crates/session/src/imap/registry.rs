@@ -57,6 +57,7 @@ const FAMILIES: &[&Family] = &[
     &commands::copy::FAMILY,
     &commands::expunge::FAMILY,
     &commands::search::FAMILY,
+    &commands::sort::FAMILY,
 ];
 
 /// The command of this name, in any case.

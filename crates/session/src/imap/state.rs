@@ -165,6 +165,16 @@ impl Selected {
         numbers
     }
 
+    /// For numbers of UIDs in any order.
+    pub(super) fn places(&self) -> Places<'_> {
+        let before = self.uids.ranges().iter().scan(0, |sum, (from, to)| {
+            let before = *sum;
+            *sum += to - from + 1;
+            Some(before)
+        });
+        Places { uids: &self.uids, before: before.collect() }
+    }
+
     /// Shows what changed, and takes it over.
     pub(super) fn apply(&mut self, changes: &Changes, expunges: Expunges, condstore: Condstore, out: &mut Output) {
         let gone = match &changes.live {
@@ -212,6 +222,22 @@ impl Selected {
             }
         }
         self.uids = self.uids.difference(&gone);
+    }
+}
+
+/// Finds the numbers of UIDs in any order.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    uids: &'a UidSet,
+    /// Messages before each range.
+    before: Vec<u32>,
+}
+
+impl Places<'_> {
+    pub(super) fn number(&self, uid: Uid) -> Option<u32> {
+        let at = self.uids.ranges().partition_point(|&(_, to)| to < uid.0);
+        let &(from, _) = self.uids.ranges().get(at).filter(|(from, _)| *from <= uid.0)?;
+        Some(self.before.get(at)? + (uid.0 - from) + 1)
     }
 }
 
@@ -316,6 +342,7 @@ mod tests {
             let mut cursor = NumberCursor::default();
             for uid in 1..60 {
                 prop_assert_eq!(cursor.number(&mailbox.uids, Uid(uid)), mailbox.uids.position(Uid(uid)));
+                prop_assert_eq!(mailbox.places().number(Uid(uid)), mailbox.uids.position(Uid(uid)));
             }
         }
 

@@ -10,7 +10,7 @@ use yubin_session::imap::ask::{
     Refusal, RowDetail, SelectedFacts, Subscription,
 };
 use yubin_session::sasl::Claim;
-use yubin_types::search::SearchKey;
+use yubin_types::search::{SearchKey, SortKey, SortOrder};
 use yubin_types::{
     EmailId, Flag, FlagSet, Limit, MailboxId, MailboxName, ModSeq, Quota, SpecialUse, Timestamp, Uid, UidSet,
     UidValidity, Usage,
@@ -184,6 +184,17 @@ impl Rim {
                 )
             }
             Ask::Search { mailbox, program } => self.by_id(mailbox).unwrap().search(&program),
+            Ask::Sort { mailbox, criteria, program } => {
+                let mailbox = self.by_id(mailbox).unwrap();
+                let Answer::Found { uids, highest_modseq } = mailbox.search(&program) else { panic!("not found") };
+                let mut uids: Vec<Uid> = uids.iter().collect();
+                assert_eq!(criteria[0].key, SortKey::Size);
+                uids.sort_by_key(|uid| mailbox.messages[&uid.0].text.len());
+                if criteria[0].order == SortOrder::Descending {
+                    uids.reverse();
+                }
+                Answer::Sorted { uids, highest_modseq }
+            }
             Ask::Quotas => {
                 let quota = |bytes, messages| Quota { bytes, messages };
                 Answer::Quotas {

@@ -87,3 +87,34 @@ fn extended_results() {
          S: h OK Search completed",
     );
 }
+
+#[test]
+fn sorted_answers_keep_their_order() {
+    let mut client = Client::logged_in();
+    for text in ["aaa", "a", "aa", "a"] {
+        client.rim.deliver("INBOX", &format!("a: b\r\n\r\n{text}"), "");
+    }
+    client.rim.remove("INBOX", 2);
+    client.send("0 SELECT INBOX\r\n");
+    client.take();
+    client.rim.deliver("INBOX", "a: b\r\n\r\n", "");
+    client.play(
+        "C: a SORT (SIZE) UTF-8 ALL
+         S: * SORT 3 2 1
+         S: a OK Sort completed
+         C: b UID SORT (REVERSE SIZE SUBJECT) US-ASCII NOT UID 3
+         S: * SORT 1 4
+         S: * 4 EXISTS
+         S: b OK Sort completed
+         C: c SORT (SIZE) UTF-8 MODSEQ 103
+         S: * OK [HIGHESTMODSEQ 106] CONDSTORE enabled
+         S: * SORT 4 3 2 (MODSEQ 106)
+         S: c OK Sort completed
+         C: d SORT () UTF-8 ALL
+         S: d BAD Invalid sort criteria
+         C: e SORT (REVERSE) UTF-8 ALL
+         S: e BAD Missing argument
+         C: f SORT (SIZE) KLINGON ALL
+         S: f NO [BADCHARSET ...",
+    );
+}

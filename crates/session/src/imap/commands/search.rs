@@ -7,8 +7,8 @@ mod program;
 use yubin_types::search::SearchKey;
 use yubin_types::{MailboxId, ModSeq, UidSet};
 
-use self::charset::Charset;
-use self::program::parse_program;
+pub(super) use self::charset::Charset;
+pub(super) use self::program::parse_program;
 use crate::imap::ask::{Answer, Ask, Refusal, RowDetail};
 use crate::imap::command::{Allowed, Command, Completion, Context, Numbering, Parse, Reject, Running, Turn};
 use crate::imap::parser::{Parsed, Parser};
@@ -36,7 +36,7 @@ struct Search {
 
 /// Is there a MODSEQ key, so that the answer carries a MODSEQ too?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ModSeqKey {
+pub(super) enum ModSeqKey {
     Absent,
     Present,
 }
@@ -99,7 +99,7 @@ fn parse_results(parser: &mut Parser<'_>) -> Parsed<Results> {
     Ok(Results::Extended(wanted))
 }
 
-fn mentions_modseq(program: &SearchKey) -> bool {
+pub(super) fn mentions_modseq(program: &SearchKey) -> bool {
     let mut left = vec![program];
     while let Some(key) = left.pop() {
         match key {

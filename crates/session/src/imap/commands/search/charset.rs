@@ -7,7 +7,7 @@ use crate::imap::parser::Parsed;
 
 /// How search text is written. UTF-8 where none is named, which takes US-ASCII in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Charset(&'static Encoding);
+pub(in crate::imap::commands) struct Charset(&'static Encoding);
 
 impl Default for Charset {
     fn default() -> Self {
@@ -17,7 +17,7 @@ impl Default for Charset {
 
 impl Charset {
     /// The charset of this name, such as `ISO-2022-JP` or `Shift_JIS`.
-    pub(super) fn find(name: &[u8]) -> Parsed<Charset> {
+    pub(in crate::imap::commands) fn find(name: &[u8]) -> Parsed<Charset> {
         let known = match name {
             // Encoding takes this name for Windows-1252.
             name if name.eq_ignore_ascii_case(b"US-ASCII") => Some(UTF_8),

@@ -25,7 +25,11 @@ enum Open {
 }
 
 /// One or more keys up to the end of the command.
-pub(super) fn parse_program(parser: &mut Parser<'_>, charset: Charset, selected: &Selected) -> Parsed<SearchKey> {
+pub(in crate::imap::commands) fn parse_program(
+    parser: &mut Parser<'_>,
+    charset: Charset,
+    selected: &Selected,
+) -> Parsed<SearchKey> {
     let mut stack = vec![Open::Program(Vec::new())];
     let mut keys = 0;
     loop {
