@@ -1327,7 +1327,7 @@ pub struct QueueSum {
     /// Each message counts for every one of its deliveries.
     #[prost(uint64, tag = "5")]
     pub bytes: u64,
-    /// When the oldest of the messages was queued.
+    /// When the oldest message to the destination was queued, in whatever state: not before this, and after it by a second and a quarter of its age at most.
     #[prost(uint64, tag = "6")]
     pub oldest_time_ms: u64,
 }
