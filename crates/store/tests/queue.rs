@@ -14,12 +14,12 @@ use yubin_memory_store::{create_domain, plan};
 use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::queue::{QueueError, scope_of, whole_group};
 use yubin_proto::{Body, BodyStream, Caller, ClientSettings, LargeBody, Scope, StoreClient, StoreNode};
+use yubin_state::Topic;
 use yubin_state::queue::{
     ContentFacts, DelayNotice, DeliveryResult, DestinationName, DsnEnvelope, EventFilter, FinalOutcome, Handling,
     Leased, NewDelivery, NewQueued, NewQueuedRecipient, NoticeKind, NotifySet, QueueId, QueueSource, QueueSuspension,
     RecipientOutcome, RemoteReply, SuspensionScope,
 };
-use yubin_state::{Command, Reply, Topic};
 use yubin_store::{Member, Store, StoreSettings};
 use yubin_types::{Address, GroupNumber, LocalPart, Refusal, RequestId, ReversePath, Timestamp, limits};
 
