@@ -37,13 +37,18 @@ fn by_worker(received: &[Received]) -> BTreeMap<String, usize> {
     })
 }
 
+/// How many workers the last messages came from.
+fn senders_now(received: &[Received]) -> usize {
+    by_worker(&received[received.len().saturating_sub(20)..]).len()
+}
+
 /// Waits until both have sent something among the last messages.
 async fn both_send(sink: &Sink) {
     let both = async {
         loop {
             let received = sink.received();
             sink.wait_for(received.len() + 1).await;
-            if by_worker(&received[received.len().saturating_sub(20)..]).len() == 2 {
+            if senders_now(&received) == 2 {
                 return;
             }
         }
@@ -86,8 +91,12 @@ async fn what_a_dead_worker_had_is_used_by_the_other_in_time() {
     doomed.shutdown_background();
     let killed = Instant::now();
     let all_lanes = async {
-        while by_worker(&sink.received()[sink.received().len() - 20..]).len() > 1 || sink.open() < LANES {
-            sink.wait_for(sink.received().len() + 1).await;
+        loop {
+            let received = sink.received();
+            if senders_now(&received) == 1 && sink.open() == LANES {
+                return;
+            }
+            sink.wait_for(received.len() + 1).await;
         }
     };
     let patience = Duration::from_secs(limits::QUEUE_SHARE_SECONDS + limits::QUEUE_SHARE_REPORT_SECONDS);
@@ -95,12 +104,14 @@ async fn what_a_dead_worker_had_is_used_by_the_other_in_time() {
     println!("all lanes are used {} ms after the kill", killed.elapsed().as_millis());
     assert!(sink.most_open() <= LANES, "{} connections at a time", sink.most_open());
     sink.take_time(Duration::ZERO);
-    let mut to: BTreeSet<String> = BTreeSet::new();
-    while to.len() < 3_000 {
-        sink.wait_for(sink.received().len() + 1).await;
-        to.extend(sink.received().into_iter().flat_map(|mail| mail.recipients));
-    }
-    let copies = sink.received().len() - to.len();
+    let copies = loop {
+        let received = sink.received();
+        let to: BTreeSet<&String> = received.iter().flat_map(|mail| &mail.recipients).collect();
+        if to.len() == 3_000 {
+            break received.len() - to.len();
+        }
+        sink.wait_for(received.len() + 1).await;
+    };
     assert!(copies <= LANES, "{copies} twice: no more than were under way when it was killed");
     assert!(sink.most_open() <= LANES, "{} connections at a time", sink.most_open());
     lab.stop(survivor).await;

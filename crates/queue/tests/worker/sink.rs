@@ -92,6 +92,8 @@ impl Sink {
         let own = sink.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                // Its replies are small writes: none waits for the acknowledgement of the one before.
+                stream.set_nodelay(true).unwrap();
                 let (sink, tls) = (own.clone(), tls.clone());
                 tokio::spawn(async move {
                     {
