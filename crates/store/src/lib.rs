@@ -11,6 +11,7 @@
 //! - [`mail_log`]: what happened to mail, beside the replicated data.
 //! - [`groups`]: the very first start; [`membership`]: who holds a group later on; [`sweeper`]: what a leader proposes when something is due.
 
+mod backlog;
 mod body;
 mod bridge;
 mod clock;
@@ -30,6 +31,7 @@ mod sort;
 mod space;
 mod sweeper;
 
+pub use backlog::{Backlog, Waiting};
 pub use mail_log::MailLogError;
 pub use service::{OpenError, Store};
 pub use settings::{Clock, Member, StoreSettings};

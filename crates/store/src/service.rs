@@ -23,6 +23,7 @@ use yubin_state::{Answer, Query, Reply};
 use yubin_types::report::ReportFact;
 use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
 
+use crate::backlog::{self, Backlog};
 use crate::bridge::StateView;
 use crate::clock::{self, GuardedClock};
 use crate::locks::{Leader, LockName, Locks, Predecessor};
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     clock: GuardedClock,
     space: Space,
     mail_log: Arc<MailLog>,
+    backlog: Mutex<Backlog>,
     sweepers: Mutex<BTreeMap<GroupId, JoinHandle<()>>>,
     /// For tasks that go on with it.
     me: Weak<Shared>,
@@ -115,6 +117,7 @@ impl Store {
             clock,
             space,
             mail_log: Arc::new(mail_log),
+            backlog: Mutex::default(),
             sweepers: Mutex::default(),
             me: Weak::clone(me),
         });
@@ -139,6 +142,18 @@ impl Store {
     #[must_use]
     pub fn metrics(&self) -> NodeMetrics {
         self.shared.node.metrics()
+    }
+
+    /// What this node's clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// What waits in the outbound queue of the groups that this node leads; counted every few seconds.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        self.shared.backlog.lock().clone()
     }
 
     /// Compares this node's clock with those of the nodes that `client` knows, for as long as the store runs: a clock that is off
@@ -168,7 +183,9 @@ impl Store {
         for group in self.shared.node.groups() {
             self.shared.start_sweeping(group);
         }
-        self.tasks.lock().push(tokio::spawn(groups::keep_recorded(Arc::clone(&self.shared), settings)));
+        let mut tasks = self.tasks.lock();
+        tasks.push(tokio::spawn(groups::keep_recorded(Arc::clone(&self.shared), settings)));
+        tasks.push(tokio::spawn(backlog::watch(Arc::clone(&self.shared))));
     }
 }
 
@@ -179,6 +196,10 @@ impl Shared {
 
     pub(crate) fn locks(&self) -> &Locks {
         &self.locks
+    }
+
+    pub(crate) fn backlog(&self) -> &Mutex<Backlog> {
+        &self.backlog
     }
 
     pub(crate) fn clock(&self) -> &GuardedClock {

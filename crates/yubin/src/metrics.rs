@@ -6,9 +6,20 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use yubin_proto::StoreClient;
-use yubin_store::Store;
+use yubin_state::queue::DeliveryStatus;
+use yubin_store::{Backlog, Store, Waiting};
+use yubin_types::Timestamp;
+
+/// How deliveries stand, in the words of `yubin ctl queue`.
+const STATUSES: [(DeliveryStatus, &str); 4] = [
+    (DeliveryStatus::Scheduled, "scheduled"),
+    (DeliveryStatus::InFlight, "in-flight"),
+    (DeliveryStatus::MaybeDelivered, "maybe-delivered"),
+    (DeliveryStatus::Held, "held"),
+];
 
 /// Adds a store's gauges to the registry.
 pub(crate) fn register_store(registry: &mut Registry, store: Store) {
@@ -48,8 +59,26 @@ impl Collector for StoreCollector {
                 *value,
             )?;
         }
-        Ok(())
+        backlog(&mut encoder, &self.0.backlog(), self.0.now())
     }
+}
+
+/// What waits in the outbound queue.
+fn backlog(encoder: &mut DescriptorEncoder<'_>, backlog: &Backlog, now: Timestamp) -> Result<(), std::fmt::Error> {
+    let sums: [(&str, &str, fn(&Waiting) -> u64); 3] = [
+        ("yubin_queue_stored_deliveries", "Deliveries in the outbound queue", |waiting| waiting.deliveries),
+        ("yubin_queue_stored_recipients", "Recipients in the outbound queue", |waiting| waiting.recipients),
+        ("yubin_queue_stored_bytes", "Bytes of messages in the outbound queue", |waiting| waiting.bytes),
+    ];
+    for (name, help, sum) in sums {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (status, word) in STATUSES {
+            let gauge = ConstGauge::new(whole(sum(&backlog.with(status))));
+            gauge.encode(family.encode_family(&[("status", word)])?)?;
+        }
+    }
+    let age = backlog.oldest().map_or(0, |oldest| now.millis_since(oldest) / 1_000);
+    gauge(encoder, "yubin_queue_oldest_seconds", "Age of the oldest message in the outbound queue", age)
 }
 
 /// Adds what is lost of the mail log.
@@ -69,7 +98,11 @@ impl Collector for MailLogCollector {
 }
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Result<(), std::fmt::Error> {
-    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    let gauge = ConstGauge::new(whole(value));
     let encoded = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
     gauge.encode(encoded)
+}
+
+fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -24,7 +24,7 @@ use yubin_state::queue::{
 };
 use yubin_state::record::{Plan, RetryTerms, ScramVerifier, Verifiers};
 use yubin_state::{Answer, Command, Query, Reply};
-use yubin_store::{Member, Store, StoreSettings};
+use yubin_store::{Backlog, Member, Store, StoreSettings};
 use yubin_types::{
     Address, DomainName, GroupNumber, Limit, LocalPart, MailboxName, Quota, RequestId, ReversePath, Secret, UidSet,
     limits,
@@ -240,6 +240,17 @@ impl Lab {
         }
         assert_eq!(found.len(), count, "{found:#?}");
         found
+    }
+
+    /// What the store counts in its queue, once it is as `wanted`.
+    pub async fn backlog(&self, wanted: impl Fn(&Backlog) -> bool) {
+        for _ in 0..600 {
+            if wanted(&self.store.backlog()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not in time: {:#?}", self.store.backlog());
     }
 
     /// What is still queued, once `wanted` of it is there.

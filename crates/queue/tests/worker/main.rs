@@ -9,6 +9,7 @@
     reason = "a test binary"
 )]
 
+mod backlog;
 mod delivering;
 mod extensions;
 mod failing;
