@@ -270,6 +270,10 @@ impl Target for Cluster {
         self.nodes.len()
     }
 
+    fn leader(&self) -> Option<usize> {
+        self.admin.leader()
+    }
+
     fn kill(&mut self, victim: usize) -> Result<String> {
         let member = self.nodes.get_mut(victim).context("no such node")?;
         member.running.kill()?;

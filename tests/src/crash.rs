@@ -38,6 +38,8 @@ pub trait Target {
     fn admin(&self) -> Admin;
     /// How many processes can be killed.
     fn victims(&self) -> usize;
+    /// Which of them leads the group that the load goes to; `None` if there is but one.
+    fn leader(&self) -> Option<usize>;
     /// SIGKILL for one of them; returns its name.
     ///
     /// # Errors
@@ -67,7 +69,8 @@ pub fn accounts() -> Vec<String> {
     (0..ACCOUNTS).map(|index| format!("u{index}@{DOMAIN}")).collect()
 }
 
-/// Loads for `seconds`, kills one process in the middle, starts it again, and compares.
+/// Loads for `seconds`, kills one process in the middle, starts it again, and compares. Of several nodes the one that leads
+/// is killed in rounds with an odd seed, another one in those between.
 ///
 /// # Errors
 /// When a process does not come back or a mailbox can't be read; faults of the system are in the findings.
@@ -85,14 +88,21 @@ pub fn round(target: &mut dyn Target, seed: u64, seconds: u64) -> Result<Round> 
         run: u32::try_from(seed & 0xffff_ffff).unwrap_or(0),
     };
     let load = std::thread::spawn(move || load::run(&plan));
-    let victim = random.random_range(0..target.victims().max(1));
+    let any = random.random_range(0..target.victims().max(1));
     std::thread::sleep(Duration::from_millis(random.random_range(seconds * 200..seconds * 600)));
+    let leader = target.leader();
+    let victim = match leader {
+        Some(leader) if seed % 2 == 1 => leader,
+        Some(leader) if any == leader => (any + 1) % target.victims(),
+        _ => any,
+    };
     let name = target.kill(victim)?;
     std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
     target.revive(victim).with_context(|| format!("{name} does not start again"))?;
     let outcome = load.join().map_err(|_| anyhow::anyhow!("the load generator failed"))??;
     let findings = compare(target, &outcome, SIZE_BYTES)?;
-    Ok(Round { victim: name, outcome, findings })
+    let victim = if leader == Some(victim) { format!("{name}, the leader") } else { name };
+    Ok(Round { victim, outcome, findings })
 }
 
 /// Compares every mailbox with what was acknowledged, each of `size_bytes`, and usage with the sum; empties them.

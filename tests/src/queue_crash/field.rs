@@ -8,7 +8,6 @@ use crate::system::{Admin, System, Transport};
 use anyhow::{Context, Result};
 use rand::Rng;
 use rand::rngs::StdRng;
-use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -85,7 +84,7 @@ fn choose<'a>(cluster: &'a mut Cluster, turn: u32, random: &mut StdRng) -> Resul
         5 => Victim::FrontEnd,
         _ => Victim::Worker,
     };
-    let leader = leader(&cluster.admin()).unwrap_or_default();
+    let leader = cluster.leader().unwrap_or_default();
     let mut one_of = |members: &'a mut Vec<Member>| {
         let count = members.len().max(1);
         members.get_mut(random.random_range(0..count))
@@ -97,14 +96,4 @@ fn choose<'a>(cluster: &'a mut Cluster, turn: u32, random: &mut StdRng) -> Resul
         Victim::Worker | Victim::Process => one_of(&mut cluster.workers),
     };
     Ok((victim, member.context("no such process")?))
-}
-
-/// The place of the node that leads the group of the sender's domain: the one with domains.
-fn leader(admin: &Admin) -> Option<usize> {
-    let listed: Value = serde_json::from_str(&admin.ctl(&["group", "list", "--json"], "").ok()?).ok()?;
-    let groups = listed.get("groups")?.as_array()?;
-    let group = groups.iter().find(|group| {
-        group.get("group").and_then(Value::as_u64) != Some(0) && group.get("domains").and_then(Value::as_u64) > Some(0)
-    })?;
-    usize::try_from(group.get("leader")?.as_u64()?.checked_sub(1)?).ok()
 }
