@@ -3,7 +3,9 @@
 //! An entry is readable from the moment it is appended, long before it is on disk; so the cache
 //! holds every entry that is not written yet, whatever that costs (appends are bounded by the
 //! proposals and the replication window). Written entries stay, for apply and for followers, while
-//! the node's budget lasts. The cache is always a suffix of the log.
+//! the node's budget lasts: a group that appends makes room for itself, and what lies in the caches
+//! of groups that are idle is given up before it keeps the others from having one. The cache is
+//! always a suffix of the log.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -31,6 +33,11 @@ impl CacheBudget {
     fn is_exceeded(&self) -> bool {
         self.used() > self.limit
     }
+
+    /// More than half of it is used.
+    fn runs_short(&self) -> bool {
+        self.used() > self.limit / 2
+    }
 }
 
 struct Cached {
@@ -44,12 +51,14 @@ pub(crate) struct EntryCache {
     entries: VecDeque<Cached>,
     /// Index of the first cached entry; meaningless while empty.
     first: u64,
+    /// Index past the last entry that was there when old ones were looked for last.
+    old_end: u64,
     budget: Arc<CacheBudget>,
 }
 
 impl EntryCache {
     pub(crate) fn new(budget: Arc<CacheBudget>) -> Self {
-        Self { entries: VecDeque::new(), first: 0, budget }
+        Self { entries: VecDeque::new(), first: 0, old_end: 0, budget }
     }
 
     /// Adds the entry after the last one.
@@ -105,12 +114,20 @@ impl EntryCache {
         }
     }
 
-    /// While the node is over its budget, removes entries that are written: applied ones first,
-    /// then any.
+    /// While the node is over its budget, removes entries that are written, the oldest first.
     pub(crate) fn shrink(&mut self, written: u64) {
         while self.budget.is_exceeded() && self.entries.front().is_some_and(|first| first.batch <= written) {
             self.pop_front();
         }
+    }
+
+    /// Called now and then: while the budget runs short, removes what is applied and was there at the last call, so that
+    /// followers who keep up have it, too.
+    pub(crate) fn give_up_old(&mut self, applied: u64) {
+        while self.budget.runs_short() && self.first < self.old_end.min(applied + 1) && !self.entries.is_empty() {
+            self.pop_front();
+        }
+        self.old_end = self.entries.back().map_or(0, |last| last.entry.log_id.index + 1);
     }
 
     fn pop_front(&mut self) {
@@ -162,6 +179,20 @@ mod tests {
         assert_eq!(indexes(&cache, 5..100, 1 << 20), [5, 6, 7, 8, 9]);
         assert_eq!(indexes(&cache, 6..100, 2500), [6, 7]);
         assert_eq!(indexes(&cache, 6..100, 1), [6]);
+    }
+
+    #[test]
+    fn an_idle_group_gives_up_what_others_need() {
+        let budget = CacheBudget::new(9_000);
+        let mut idle = filled(&budget);
+        idle.give_up_old(8);
+        assert_eq!(idle.first(), Some(5), "followers had no time to take them");
+        idle.give_up_old(8);
+        assert_eq!(idle.first(), Some(6), "no more than half of the budget is used now");
+        let busy = filled(&budget);
+        idle.give_up_old(8);
+        assert_eq!(indexes(&idle, 9..10, 1 << 20), [9], "it is not applied");
+        assert_eq!((idle.first(), busy.first()), (Some(9), Some(5)));
     }
 
     #[test]

@@ -127,9 +127,15 @@ pub(crate) async fn tend(node: Arc<NodeShared>) {
     }
 }
 
+fn give_up_old_entries(replica: &Replica) {
+    let applied = replica.applied.lock().last.as_ref().map_or(0, |id| id.index);
+    replica.log.lock().cache.give_up_old(applied);
+}
+
 pub(crate) async fn tend_group(group: &Group, bounds: &LogBounds) {
     let Ok(raft) = group.raft() else { return };
     let replica = group.replica();
+    give_up_old_entries(&replica);
     let matched = {
         let metrics = raft.metrics();
         let metrics = metrics.borrow_watched();
