@@ -23,6 +23,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::ids::GroupId;
+use crate::limits::BODY_TOUCH_AGE;
 
 /// A body file found on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub trait BodyFiles: Send + Sync {
     fn read(&self, group: GroupId, id: u128, range: Range<u64>) -> io::Result<Bytes>;
     /// Length of a finished file, `None` if there is none: it is durable, and so is its name.
     fn len(&self, group: GroupId, id: u128) -> io::Result<Option<u64>>;
-    /// As [`BodyFiles::len`], and a file that is there counts as new again.
+    /// As [`BodyFiles::len`], and a file that is there counts as younger than [`BODY_TOUCH_AGE`].
     fn touch(&self, group: GroupId, id: u128) -> io::Result<Option<u64>>;
     /// Every group that has a directory, in no particular order.
     fn groups(&self) -> io::Result<Vec<GroupId>>;
@@ -144,7 +145,10 @@ impl BodyFiles for DiskFiles {
         let folder = self.folder(group);
         let _alone = folder.removing.lock();
         let Some(len) = self.len(group, id)? else { return Ok(None) };
-        File::open(self.path(group, id))?.set_modified(SystemTime::now())?;
+        let path = self.path(group, id);
+        if age(&fs::metadata(&path)?)? >= BODY_TOUCH_AGE {
+            File::open(path)?.set_modified(SystemTime::now())?;
+        }
         Ok(Some(len))
     }
 
@@ -163,7 +167,6 @@ impl BodyFiles for DiskFiles {
         if !dir.is_dir() {
             return Ok(Vec::new());
         }
-        let now = SystemTime::now();
         let mut found = Vec::new();
         for file in fs::read_dir(dir)? {
             let file = file?;
@@ -173,7 +176,7 @@ impl BodyFiles for DiskFiles {
             };
             // One that is being removed at the same time is none.
             let Some(meta) = self::found(file.metadata())? else { continue };
-            found.push(FileStat { id, age: now.duration_since(meta.modified()?).unwrap_or_default() });
+            found.push(FileStat { id, age: age(&meta)? });
         }
         Ok(found)
     }
@@ -186,10 +189,13 @@ impl BodyFiles for DiskFiles {
         let folder = self.folder(group);
         let _alone = folder.removing.lock();
         let Some(meta) = found(fs::metadata(self.path(group, id)))? else { return Ok(()) };
-        // A clock that went back makes files young, and they stay.
-        let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
-        if age >= age_min { self.remove(group, id) } else { Ok(()) }
+        if age(&meta)? >= age_min { self.remove(group, id) } else { Ok(()) }
     }
+}
+
+/// Time since a file was made or touched. A clock that went back makes files young, and they stay.
+fn age(file: &fs::Metadata) -> io::Result<Duration> {
+    Ok(SystemTime::now().duration_since(file.modified()?).unwrap_or_default())
 }
 
 /// What was found, if anything.
