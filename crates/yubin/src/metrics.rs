@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use yubin_proto::StoreClient;
 use yubin_state::queue::DeliveryStatus;
@@ -36,9 +36,14 @@ impl Collector for StoreCollector {
         let lag = |group: &yubin_store::GroupMetrics| {
             group.last_log_index.unwrap_or(0).saturating_sub(group.applied_index.unwrap_or(0))
         };
-        let gauges: [(&str, &str, u64); 6] = [
+        let gauges: [(&str, &str, u64); 7] = [
             ("yubin_raft_groups", "Replicas on this node", metrics.groups.len() as u64),
             ("yubin_raft_leaders", "Groups led by this node", total(|group| u64::from(group.leadership.is_leader()))),
+            (
+                "yubin_raft_terms",
+                "Terms of all groups added up: one more with each election",
+                total(|group| group.leadership.term),
+            ),
             ("yubin_raft_apply_lag_entries", "Entries in the log that are not applied", total(lag)),
             ("yubin_raft_faulted", "Replicas that stopped applying", total(|group| u64::from(group.fault.is_some()))),
             ("yubin_raft_entry_cache_bytes", "Log entries held in memory", metrics.entry_cache_bytes),
@@ -65,18 +70,16 @@ impl Collector for StoreCollector {
 
 /// What waits in the outbound queue.
 fn backlog(encoder: &mut DescriptorEncoder<'_>, backlog: &Backlog, now: Timestamp) -> Result<(), std::fmt::Error> {
-    let sums: [(&str, &str, fn(&Waiting) -> u64); 3] = [
-        ("yubin_queue_stored_deliveries", "Deliveries in the outbound queue", |waiting| waiting.deliveries),
-        ("yubin_queue_stored_recipients", "Recipients in the outbound queue", |waiting| waiting.recipients),
-        ("yubin_queue_stored_bytes", "Bytes of messages in the outbound queue", |waiting| waiting.bytes),
-    ];
-    for (name, help, sum) in sums {
+    let mut sums = |name: &str, help: &str, sum: fn(&Waiting) -> u64| {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (status, word) in STATUSES {
-            let gauge = ConstGauge::new(whole(sum(&backlog.with(status))));
-            gauge.encode(family.encode_family(&[("status", word)])?)?;
-        }
-    }
+        STATUSES.iter().try_for_each(|(status, word)| {
+            let gauge = ConstGauge::new(whole(sum(&backlog.with(*status))));
+            gauge.encode(family.encode_family(&[("status", *word)])?)
+        })
+    };
+    sums("yubin_queue_stored_deliveries", "Deliveries in the outbound queue", |waiting| waiting.deliveries)?;
+    sums("yubin_queue_stored_recipients", "Recipients in the outbound queue", |waiting| waiting.recipients)?;
+    sums("yubin_queue_stored_bytes", "Bytes of messages in the outbound queue", |waiting| waiting.bytes)?;
     let age = backlog.oldest().map_or(0, |oldest| now.millis_since(oldest) / 1_000);
     gauge(encoder, "yubin_queue_oldest_seconds", "Age of the oldest message in the outbound queue", age)
 }
