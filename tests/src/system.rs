@@ -211,7 +211,8 @@ impl Admin {
         let listed: Value = serde_json::from_str(&self.ctl(&["group", "list", "--json"], "").ok()?).ok()?;
         let groups = listed.get("groups")?.as_array()?;
         let group = groups.iter().find(|group| {
-            group.get("group").and_then(Value::as_u64) != Some(0) && group.get("domains").and_then(Value::as_u64) > Some(0)
+            group.get("group").and_then(Value::as_u64) != Some(0)
+                && group.get("domains").and_then(Value::as_u64) > Some(0)
         })?;
         usize::try_from(group.get("leader")?.as_u64()?.checked_sub(1)?).ok()
     }

@@ -1,11 +1,13 @@
-//! Taking in a body that becomes a file: written and hashed as it arrives, durable here, then
-//! offered to the other voters before anyone proposes it.
+//! Taking in a body that becomes a file: written and hashed as it arrives, made durable here and
+//! pushed to the other voters at the same time, before anyone proposes it. What is pushed is still
+//! in memory, as long as there is room; what isn't is read from the file when that is durable.
 //!
 //! The push is a help, not a promise: a replica that lacks a body fetches it before it appends the
 //! entry that names it (I1). So finishing waits only until a quorum has the body, and not long.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -17,7 +19,7 @@ use crate::group::Group;
 use crate::ids::NodeId;
 use crate::limits::{BODY_FILE_BYTES_MAX, BODY_PUSH_WAIT_MAX};
 use crate::runtime::random_u128;
-use crate::transport::on_disk;
+use crate::transport::{HeldBody, on_disk};
 
 /// Bytes that are gathered before they go to the disk.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -31,13 +33,25 @@ pub struct BodyWriter {
     buffered: usize,
     len: u64,
     hasher: blake3::Hasher,
+    /// All of it so far, for those that it is pushed to; `None` if there is nobody, or no room.
+    held: Option<HeldBody>,
 }
 
 impl BodyWriter {
     pub(crate) async fn start(group: Group) -> io::Result<Self> {
         let (id, name) = (fresh_id(), group.id());
         let sink = on_disk(&group.replica().disk.engine, move |disk| disk.files().create(name, id)).await?;
-        Ok(Self { group, id, sink: Some(sink), buffer: Vec::new(), buffered: 0, len: 0, hasher: blake3::Hasher::new() })
+        let held = (!other_voters(&group).is_empty()).then(HeldBody::default);
+        Ok(Self {
+            group,
+            id,
+            sink: Some(sink),
+            buffer: Vec::new(),
+            buffered: 0,
+            len: 0,
+            hasher: blake3::Hasher::new(),
+            held,
+        })
     }
 
     /// Appends bytes.
@@ -50,6 +64,7 @@ impl BodyWriter {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.buffered += bytes.len();
+        self.hold(&bytes);
         self.buffer.push(bytes);
         if self.buffered >= BUFFER_BYTES { self.flush().await } else { Ok(()) }
     }
@@ -61,10 +76,29 @@ impl BodyWriter {
     pub async fn finish(mut self) -> io::Result<StagedBody> {
         self.flush().await?;
         let sink = self.sink.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        on_disk(&self.group.replica().disk.engine, move |_| sink.finish()).await?;
         let file = FileBody { id: self.id, len: self.len, hash: *self.hasher.finalize().as_bytes() };
-        push_to_voters(&self.group, file).await;
+        let engine = Arc::clone(&self.group.replica().disk.engine);
+        let stored = on_disk(&engine, move |_| sink.finish());
+        match self.held.take() {
+            Some(held) => {
+                let (stored, ()) = tokio::join!(stored, push_to_voters(&self.group, file, Some(held)));
+                stored?;
+            }
+            None => {
+                stored.await?;
+                push_to_voters(&self.group, file, None).await;
+            }
+        }
         Ok(StagedBody { file })
+    }
+
+    /// Keeps what has room.
+    fn hold(&mut self, bytes: &Bytes) {
+        let Some(held) = &mut self.held else { return };
+        match self.group.core.peers.bodies().room(bytes.len()) {
+            Some(room) => held.push(bytes.clone(), room),
+            None => self.held = None,
+        }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -88,14 +122,14 @@ impl BodyWriter {
 
 /// Pushes a body to the other voters and returns when a quorum has it or the wait is over; the
 /// rest goes on by itself.
-async fn push_to_voters(group: &Group, file: FileBody) {
-    let voters: BTreeSet<NodeId> = group.replica().applied.lock().membership.voter_ids().collect();
-    let others: Vec<NodeId> = voters.iter().copied().filter(|voter| *voter != group.core.node).collect();
-    let mut wanted = voters.len() / 2;
+async fn push_to_voters(group: &Group, file: FileBody, held: Option<HeldBody>) {
+    let others = other_voters(group);
+    let mut wanted = others.len().div_ceil(2);
+    let held = held.map(Arc::new);
     let mut pushes = FuturesUnordered::new();
     for to in others {
-        let (peers, id) = (group.core.peers.clone(), group.id());
-        pushes.push(group.core.peers.runtime().spawn(async move { peers.bodies().push(&peers, id, file, to).await }));
+        let (peers, id, body) = (group.core.peers.clone(), group.id(), (file, held.clone()));
+        pushes.push(group.core.peers.runtime().spawn(async move { peers.bodies().push(&peers, id, body, to).await }));
     }
     let enough = async {
         while wanted > 0 {
@@ -110,6 +144,11 @@ async fn push_to_voters(group: &Group, file: FileBody) {
     if timeout(BODY_PUSH_WAIT_MAX, enough).await.is_err() {
         tracing::debug!(?file, "a body reached no quorum in time; peers will fetch it");
     }
+}
+
+fn other_voters(group: &Group) -> BTreeSet<NodeId> {
+    let voters = group.replica().applied.lock().membership.voter_ids().collect::<BTreeSet<NodeId>>();
+    voters.into_iter().filter(|voter| *voter != group.core.node).collect()
 }
 
 /// Never twice, on any node.

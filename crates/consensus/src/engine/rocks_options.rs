@@ -3,7 +3,8 @@
 //! The write-ahead log recovers to a point in time, so a crash leaves a prefix; a witness file
 //! (see `rocks`) tells a torn tail from lost synced records. Inline bodies live in blob files of
 //! the column family `body`, whose garbage collection stays off: compaction would rewrite live
-//! bodies for nothing (see `compaction`). Row compression happens at the bottom level only, bodies come compressed.
+//! bodies for nothing (see `compaction`). Rows are compressed at the bottom level only; bodies are
+//! the caller's to compress.
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options,

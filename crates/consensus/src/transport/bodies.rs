@@ -17,13 +17,15 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::StreamExt;
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::codec;
 use super::disk::on_disk;
 use super::error::{CallError, Refusal, RefusalCode};
 use super::limits::{
-    BODY_DEADLINE_BASE, BODY_WAIT_MAX, CHUNK_BYTES, DIAL_DEADLINE, REDIAL_PAUSE_MIN, TRANSFER_SILENCE_MAX, deadline,
+    BODY_DEADLINE_BASE, BODY_WAIT_MAX, CHUNK_BYTES, DIAL_DEADLINE, PUSH_MEMORY_BYTES_MAX, REDIAL_PAUSE_MIN,
+    TRANSFER_SILENCE_MAX, deadline,
 };
 use super::link::greeted;
 use super::peer::{Body, BodyFetch, BodyPush, Chunk, Frame, Message};
@@ -43,14 +45,46 @@ pub(crate) struct Bodies {
     fetches: Mutex<BTreeMap<Name, Fetch>>,
     /// Files that some transfer is writing.
     claimed: Arc<Mutex<BTreeSet<Name>>>,
+    /// Bytes that bodies which are pushed may take.
+    memory: Arc<Semaphore>,
+}
+
+/// A file that is received, and the hash of what there is of it.
+type Growing = (Box<dyn FileSink>, blake3::Hasher);
+
+/// A body that is in memory until it was pushed.
+#[derive(Default)]
+pub(crate) struct HeldBody(Vec<(Bytes, OwnedSemaphorePermit)>);
+
+impl HeldBody {
+    /// Adds bytes, none of them for nothing.
+    pub(crate) fn push(&mut self, bytes: Bytes, room: OwnedSemaphorePermit) {
+        self.0.push((bytes, room));
+    }
+
+    async fn send(&self, transfer: &mut Transfer) -> Result<(), CallError> {
+        let chunks = self.0.iter().flat_map(|(bytes, _)| {
+            let starts = (0..bytes.len()).step_by(CHUNK_BYTES);
+            starts.map(|start| bytes.slice(start..bytes.len().min(start + CHUNK_BYTES)))
+        });
+        for (seq, data) in (0..).zip(chunks) {
+            transfer.send(Body::Chunk(Chunk { seq, data })).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Bodies {
     pub(crate) fn new(disk: Arc<dyn Engine>) -> Self {
-        Self { disk, fetches: Mutex::default(), claimed: Arc::default() }
+        Self {
+            disk,
+            fetches: Mutex::default(),
+            claimed: Arc::default(),
+            memory: Arc::new(Semaphore::new(PUSH_MEMORY_BYTES_MAX)),
+        }
     }
 
-    /// Whether the body is durable here. If it is, it stays for [`ORPHAN_AGE_MIN`] although nothing may name it yet.
+    /// Whether the body is durable here. If it is, it stays for most of [`ORPHAN_AGE_MIN`] although nothing may name it yet.
     ///
     /// [`ORPHAN_AGE_MIN`]: crate::limits::ORPHAN_AGE_MIN
     pub(crate) async fn keep(&self, group: GroupId, file: FileBody) -> io::Result<bool> {
@@ -115,12 +149,13 @@ impl Bodies {
         fetch
     }
 
-    /// Sends a body that is durable here to `to` and returns once it is durable there.
+    /// Sends a body to `to` and returns once it is durable there: from memory, or where it isn't there from its file, which is
+    /// durable here.
     pub(crate) async fn push(
         &self,
         peers: &Peers,
         group: GroupId,
-        file: FileBody,
+        (file, content): (FileBody, Option<Arc<HeldBody>>),
         to: NodeId,
     ) -> Result<(), CallError> {
         let limit = deadline(BODY_DEADLINE_BASE, file.len);
@@ -132,7 +167,10 @@ impl Bodies {
                 Body::BodyHead(_) => {}
                 _ => return Err(CodecError::Invalid("answer to a push").into()),
             }
-            self.send_file(&mut transfer, group, file).await?;
+            match content {
+                Some(content) => content.send(&mut transfer).await?,
+                None => self.send_file(&mut transfer, group, file).await?,
+            }
             match transfer.receive().await? {
                 Body::BodyStored(_) => Ok(()),
                 _ => Err(CodecError::Invalid("answer to a push").into()),
@@ -177,8 +215,7 @@ impl Bodies {
                 return Err(CodecError::Invalid("order of chunks").into());
             }
             seq += 1;
-            hasher.update(&chunk.data);
-            sink = self.append(sink, chunk.data).await.map_err(failed)?;
+            (sink, hasher) = self.append((sink, hasher), chunk.data).await.map_err(failed)?;
         }
         if *hasher.finalize().as_bytes() != file.hash {
             return Err(CodecError::Checksum.into());
@@ -186,12 +223,18 @@ impl Bodies {
         Ok(on_disk(&self.disk, move |_| sink.finish()).await.map_err(failed)?)
     }
 
-    async fn append(&self, mut sink: Box<dyn FileSink>, data: Bytes) -> io::Result<Box<dyn FileSink>> {
+    async fn append(&self, (mut sink, mut hasher): Growing, data: Bytes) -> io::Result<Growing> {
         on_disk(&self.disk, move |_| {
+            hasher.update(&data);
             sink.write(&data)?;
-            Ok(sink)
+            Ok((sink, hasher))
         })
         .await
+    }
+
+    /// Room in memory for so many bytes of a body that is to be pushed; `None` if others have it all.
+    pub(crate) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.memory).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
     }
 
     /// Takes the right to write a file, until the claim is dropped.

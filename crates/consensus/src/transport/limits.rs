@@ -40,6 +40,9 @@ pub(crate) const CONTROL_CALLS_MAX: usize = 4_096;
 /// Bodies and snapshot rows travel in pieces of this size.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
+/// Bytes of bodies that a node keeps in memory until it has pushed them; more are read from their files.
+pub(crate) const PUSH_MEMORY_BYTES_MAX: usize = 16 << 20;
+
 /// The slowest transfer that is not given up.
 pub(crate) const RATE_BYTES_PER_SEC_MIN: u64 = 1 << 20;
 

@@ -38,6 +38,7 @@ mod wire;
 
 pub(crate) use acquaintance::Acquaintances;
 pub use address::AddressBook;
+pub(crate) use bodies::HeldBody;
 pub(crate) use disk::on_disk;
 pub(crate) use error::CallError;
 pub(crate) use link::Identity;
