@@ -117,9 +117,7 @@ impl Account {
         offset: u64,
         length: usize,
     ) -> Result<Bytes, Trouble> {
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let source = MessageSource::Mailbox { login: self.login, mailbox, uid };
-        let piece = MessagePiece { source, offset, length };
+        let piece = self.piece(mailbox, uid, offset, length);
         let came = match self.ahead.take() {
             Some(mut ahead) if serves(&ahead.piece, &piece) => (&mut ahead.reading)
                 .await
@@ -127,11 +125,28 @@ impl Account {
             _ => self.store.read_message(self.scope(), piece).await,
         };
         let octets = came.map_err(unavailable)?.map_err(refused)?;
-        let octets = octets.slice(..octets.len().min(length as usize));
+        let octets = octets.slice(..octets.len().min(length));
         if octets.len() == limits::BODY_CHUNK_BYTES {
             self.read_ahead(MessagePiece { offset: offset + octets.len() as u64, ..piece });
         }
         Ok(octets)
+    }
+
+    /// The same for octets that nothing is read behind: many may be read at the same time.
+    pub(crate) async fn read_alone(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+        offset: u64,
+        length: usize,
+    ) -> Result<Bytes, Trouble> {
+        let piece = self.piece(mailbox, uid, offset, length);
+        self.store.read_message(self.scope(), piece).await.map_err(unavailable)?.map_err(refused)
+    }
+
+    fn piece(&self, mailbox: MailboxId, uid: Uid, offset: u64, length: usize) -> MessagePiece {
+        let source = MessageSource::Mailbox { login: self.login, mailbox, uid };
+        MessagePiece { source, offset, length: u32::try_from(length).unwrap_or(u32::MAX) }
     }
 
     fn read_ahead(&mut self, piece: MessagePiece) {

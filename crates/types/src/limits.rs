@@ -109,6 +109,9 @@ pub const POP3_LOCK_SECONDS: u64 = 10;
 /// Messages that one FETCH of texts sets `\Seen` on before it shows them: a client that goes away meanwhile leaves so many at most that are
 /// read without having been shown.
 pub const IMAP_SEEN_TOGETHER_MAX: usize = 20;
+/// Headers of messages that one FETCH reads at the same time: they share one confirmation by the majority, and each may hold a whole
+/// inline body in memory meanwhile.
+pub const IMAP_HEADERS_READ_TOGETHER_MAX: usize = 16;
 /// Longest IMAP command line before login, octets.
 pub const IMAP_PREAUTH_LINE_BYTES_MAX: usize = 8_192;
 /// Longest IMAP command after login, octets of lines and literals together, APPEND's message excepted.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
-use tokio::sync::broadcast;
+use tokio::sync::{Barrier, broadcast};
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::report_facts::FactsQuery;
 use yubin_proto::{
@@ -36,6 +36,10 @@ pub struct MemoryNode {
     index: AtomicU64,
     /// While set, nothing can be asked.
     pub down: AtomicBool,
+    /// While set, nothing can be read; what is proposed is carried out.
+    pub unreadable: AtomicBool,
+    /// Where set, a piece of a message comes when so many are asked for at the same time.
+    pub pieces_together: Mutex<Option<Arc<Barrier>>>,
 }
 
 impl MemoryNode {
@@ -49,11 +53,18 @@ impl MemoryNode {
             topics: broadcast::channel(1_000).0,
             index: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
+            pieces_together: Mutex::default(),
         })
     }
 
     fn up(&self) -> Result<(), StoreError> {
         if self.down.load(Ordering::SeqCst) { Err(StoreError::Unavailable("test".into())) } else { Ok(()) }
+    }
+
+    fn readable(&self) -> Result<(), StoreError> {
+        self.up()?;
+        if self.unreadable.load(Ordering::SeqCst) { Err(StoreError::Unavailable("test".into())) } else { Ok(()) }
     }
 
     async fn keep(&self, body: &Body) -> BodyRef {
@@ -105,7 +116,7 @@ impl StoreNode for MemoryNode {
     }
 
     async fn query(&self, scope: Scope, query: Query) -> Result<Answer, StoreError> {
-        self.up()?;
+        self.readable()?;
         Ok(self.ask(scope, &query))
     }
 
@@ -129,7 +140,11 @@ impl StoreNode for MemoryNode {
     }
 
     async fn read_message(&self, scope: Scope, piece: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
-        self.up()?;
+        self.readable()?;
+        let together = self.pieces_together.lock().clone();
+        if let Some(together) = together {
+            together.wait().await;
+        }
         let MessageSource::Mailbox { login, mailbox, uid } = piece.source else {
             panic!("a front end reads mailboxes: {piece:?}")
         };

@@ -1,7 +1,10 @@
 //! Mailboxes.
 
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
 use yubin_state::command::DomainCommand;
-use yubin_types::LocalPart;
+use yubin_types::{LocalPart, limits};
 
 use crate::world::{World, verifiers};
 
@@ -109,6 +112,23 @@ async fn an_idle_session_hears_of_new_mail() {
     assert_eq!(bob.line().await, "* 1 EXISTS\r\n");
     bob.send("DONE").await;
     assert!(bob.tagged().await.contains("a OK"));
+}
+
+/// Each of the headers comes only when as many as are read together are being asked for.
+#[tokio::test]
+async fn headers_of_many_messages_are_read_at_the_same_time() {
+    const MESSAGES: usize = 2 * limits::IMAP_HEADERS_READ_TOGETHER_MAX;
+    let world = World::new().await;
+    for number in 1..=MESSAGES {
+        world.deliver("bob@example.jp", &format!("Subject: number {number}\r\n\r\nbody")).await;
+    }
+    let mut bob = world.imap("bob@example.jp").await;
+    bob.imap("SELECT INBOX").await;
+    *world.node.pieces_together.lock() = Some(Arc::new(Barrier::new(limits::IMAP_HEADERS_READ_TOGETHER_MAX)));
+    let fetched = bob.imap("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]").await;
+    assert!(fetched.contains("a OK"), "{fetched}");
+    let subjects: Vec<&str> = fetched.lines().filter(|line| line.starts_with("Subject: ")).collect();
+    assert_eq!(subjects, (1..=MESSAGES).map(|number| format!("Subject: number {number}")).collect::<Vec<_>>());
 }
 
 #[tokio::test]
