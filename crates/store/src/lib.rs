@@ -6,7 +6,7 @@
 //! house reaches a store only through `proto`.
 //!
 //! - [`bridge`]: the state machine's storage traits on `consensus`'s types; [`machine`]: apply and its news.
-//! - [`body`]: how a stored body begins; [`propose`], [`read`], [`search`] and its [`sort`], [`locks`], [`news`]: the calls; [`space`]: room on the disk; [`clock`]: whether the
+//! - [`body`]: how a stored body begins; [`propose`], [`read`] and what it [keeps](kept_bodies), [`search`] and its [`sort`], [`locks`], [`news`]: the calls; [`space`]: room on the disk; [`clock`]: whether the
 //!   node's clock may stamp entries.
 //! - [`mail_log`]: what happened to mail, beside the replicated data.
 //! - [`groups`]: the very first start; [`membership`]: who holds a group later on; [`sweeper`]: what a leader proposes when something is due.
@@ -16,6 +16,7 @@ mod body;
 mod bridge;
 mod clock;
 mod groups;
+mod kept_bodies;
 mod locks;
 mod machine;
 mod mail_log;

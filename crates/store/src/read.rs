@@ -17,6 +17,7 @@ use yubin_types::{Refusal, UidSet, limits};
 
 use crate::body;
 use crate::bridge::{StateView, body_ref};
+use crate::kept_bodies::KeptBodies;
 
 /// A state that holds everything acknowledged before the call.
 pub(crate) async fn fresh_view(group: &Group) -> Result<StateView, StoreError> {
@@ -61,7 +62,7 @@ pub(crate) fn answer(view: &StateView, scope: Scope, query: &Query) -> Result<An
 
 /// Reads a piece of a message.
 pub(crate) async fn read_message(
-    group: &Group,
+    bodies: Bodies<'_>,
     scope: Scope,
     piece: MessagePiece,
 ) -> Result<Result<Bytes, Refusal>, StoreError> {
@@ -78,21 +79,21 @@ pub(crate) async fn read_message(
         },
         MessageSource::Queued(id) => {
             let query = Query::Queue(QueueQuery::Body(id));
-            let known = group.leader_view().map(|view| answer(&StateView(view), scope, &query)).transpose()?;
+            let known = bodies.group.leader_view().map(|view| answer(&StateView(view), scope, &query)).transpose()?;
             if let Some(Answer::Queue(QueueAnswer::Body(cold))) = known {
-                return octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok);
+                return octets(bodies, &cold, piece.offset, u64::from(piece.length)).await.map(Ok);
             }
             query
         }
     };
-    let view = fresh_view(group).await?;
+    let view = fresh_view(bodies.group).await?;
     match answer(&view, scope, &query)? {
         Answer::Refused(refusal) => Ok(Err(refusal)),
         Answer::Queue(QueueAnswer::Body(cold)) => {
-            octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok)
+            octets(bodies, &cold, piece.offset, u64::from(piece.length)).await.map(Ok)
         }
         Answer::Rows { rows, .. } => match rows.into_iter().next().and_then(|row| row.cold) {
-            Some(cold) => octets(group, &cold, piece.offset, u64::from(piece.length)).await.map(Ok),
+            Some(cold) => octets(bodies, &cold, piece.offset, u64::from(piece.length)).await.map(Ok),
             None => Ok(Err(Refusal::NotFound { what: "message".to_owned() })),
         },
         other => Err(StoreError::Malformed(format!("unexpected answer: {other:?}"))),
@@ -100,7 +101,7 @@ pub(crate) async fn read_message(
 }
 
 /// Octets of prefix and body as one sequence.
-async fn octets(group: &Group, cold: &ColdRow, offset: u64, length: u64) -> Result<Bytes, StoreError> {
+async fn octets(bodies: Bodies<'_>, cold: &ColdRow, offset: u64, length: u64) -> Result<Bytes, StoreError> {
     let prefix_bytes = cold.prefix.len() as u64;
     let whole = prefix_bytes + cold.body_bytes;
     let (start, end) = (offset.min(whole), offset.saturating_add(length).min(whole));
@@ -109,7 +110,7 @@ async fn octets(group: &Group, cold: &ColdRow, offset: u64, length: u64) -> Resu
         return Ok(from_prefix);
     }
     let in_body = start.max(prefix_bytes) - prefix_bytes..end - prefix_bytes;
-    let from_body = body_octets(group, cold, in_body).await.map_err(|error| disk_error(&error))?;
+    let from_body = bodies.octets(cold, in_body).await.map_err(|error| disk_error(&error))?;
     if from_prefix.is_empty() {
         return Ok(from_body);
     }
@@ -119,16 +120,25 @@ async fn octets(group: &Group, cold: &ColdRow, offset: u64, length: u64) -> Resu
     Ok(both.freeze())
 }
 
-/// Octets of the body.
-pub(crate) async fn body_octets(group: &Group, cold: &ColdRow, octets: std::ops::Range<u64>) -> io::Result<Bytes> {
-    let body = body_ref(&cold.body)?;
-    if octets.start == 0 {
-        let with_header = group.read_body(&body, 0..octets.end + body::HEADER_BYTES).await?;
-        let header = with_header.get(..4).unwrap_or_default();
-        body::check_header(header)?;
-        return Ok(with_header.slice(header.len()..));
+/// The bodies of a group.
+#[derive(Clone, Copy)]
+pub(crate) struct Bodies<'a> {
+    pub(crate) group: &'a Group,
+    pub(crate) kept: &'a KeptBodies,
+}
+
+impl Bodies<'_> {
+    /// Octets of a body.
+    pub(crate) async fn octets(self, cold: &ColdRow, octets: std::ops::Range<u64>) -> io::Result<Bytes> {
+        let body = body_ref(&cold.body)?;
+        if octets.start == 0 {
+            let with_header = self.kept.read(self.group, &body, 0..octets.end + body::HEADER_BYTES).await?;
+            let header = with_header.get(..4).unwrap_or_default();
+            body::check_header(header)?;
+            return Ok(with_header.slice(header.len()..));
+        }
+        self.kept.read(self.group, &body, body::stored_range(octets)).await
     }
-    group.read_body(&body, body::stored_range(octets)).await
 }
 
 fn slice(bytes: &Bytes, start: u64, end: u64) -> Bytes {

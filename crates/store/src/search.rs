@@ -19,9 +19,10 @@ use yubin_state::query::{MessageRow, RowDetail};
 use yubin_state::record::ColdRow;
 use yubin_state::{Answer, Query};
 use yubin_types::search::{SearchKey, SortCriterion};
-use yubin_types::{ModSeq, Timestamp, Uid, UidSet};
+use yubin_types::{ModSeq, Timestamp, Uid, UidSet, limits};
 
 use crate::bridge::StateView;
+use crate::kept_bodies::KeptBodies;
 use crate::read::{answer, disk_error, fresh_view};
 use crate::sort::{self, Sortable};
 
@@ -64,7 +65,8 @@ pub(crate) async fn search(
     let waiting = Waiting(Abandoned::default());
     let abandoned = Arc::clone(&waiting.0);
     let run = move || {
-        let bodies = Bodies { group, runtime };
+        let kept = KeptBodies::new(limits::INLINE_BODY_BYTES_MAX);
+        let bodies = Bodies { group, runtime, kept };
         let outcome = Run { view: &view, scope, now, bodies: &bodies, abandoned: &abandoned }.all(&request);
         drop(room);
         outcome
@@ -78,11 +80,14 @@ pub(crate) async fn search(
 struct Bodies {
     group: Group,
     runtime: tokio::runtime::Handle,
+    /// The one whose text is read.
+    kept: KeptBodies,
 }
 
 impl Bodies {
     fn read(&self, cold: &ColdRow, range: std::ops::Range<u64>) -> io::Result<Bytes> {
-        self.runtime.block_on(crate::read::body_octets(&self.group, cold, range))
+        let bodies = crate::read::Bodies { group: &self.group, kept: &self.kept };
+        self.runtime.block_on(bodies.octets(cold, range))
     }
 }
 

@@ -21,11 +21,12 @@ use yubin_proto::{
 };
 use yubin_state::{Answer, Query, Reply};
 use yubin_types::report::ReportFact;
-use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp};
+use yubin_types::{AccountId, GroupNumber, Refusal, Timestamp, limits};
 
 use crate::backlog::{self, Backlog};
 use crate::bridge::StateView;
 use crate::clock::{self, GuardedClock};
+use crate::kept_bodies::KeptBodies;
 use crate::locks::{Leader, LockName, Locks, Predecessor};
 use crate::machine::MailMachine;
 use crate::mail_log::{MailLog, MailLogError};
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     news: Arc<News>,
     locks: Locks,
     searches: Searches,
+    kept_bodies: KeptBodies,
     clock: GuardedClock,
     space: Space,
     mail_log: Arc<MailLog>,
@@ -114,6 +116,7 @@ impl Store {
             news,
             locks: Locks::default(),
             searches: Searches::new(),
+            kept_bodies: KeptBodies::new(limits::KEPT_BODIES_BYTES_MAX),
             clock,
             space,
             mail_log: Arc::new(mail_log),
@@ -281,7 +284,8 @@ impl StoreNode for Shared {
     }
 
     async fn read_message(&self, scope: Scope, piece: MessagePiece) -> Result<Result<Bytes, Refusal>, StoreError> {
-        read::read_message(&self.group(scope.group)?, scope, piece).await
+        let group = self.group(scope.group)?;
+        read::read_message(read::Bodies { group: &group, kept: &self.kept_bodies }, scope, piece).await
     }
 
     async fn watch(&self, group: GroupNumber) -> Result<WatchStream, StoreError> {

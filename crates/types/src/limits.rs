@@ -94,6 +94,10 @@ pub const NOTICE_ORIGINAL_BYTES_MAX: usize = 64 * 1024;
 pub const NOTICE_HEADER_BYTES_MAX: usize = 32 * 1024;
 /// One piece of a streamed body, bytes.
 pub const BODY_CHUNK_BYTES: usize = 128 * 1024;
+/// Inline bodies that a store node keeps because their next piece may be asked for, bytes together.
+pub const KEPT_BODIES_BYTES_MAX: usize = 4 * INLINE_BODY_BYTES_MAX;
+/// The same, how many: each piece that is read looks through them.
+pub const KEPT_BODIES_MAX: usize = 32;
 
 /// Longest POP3 command line, octets (RFC 2449 §4).
 pub const POP3_COMMAND_BYTES_MAX: usize = 512;
