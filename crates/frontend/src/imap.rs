@@ -76,7 +76,13 @@ impl User {
                 self.news.unwatch_mail();
                 Ok(Answer::Done)
             }
-            Ask::Changes { mailbox, since } => self.changes(mailbox, since).await,
+            Ask::Changes { mailbox, since } => {
+                let changes = self.changes(mailbox, since).await;
+                if matches!(changes, Err(Trouble::Unavailable)) {
+                    self.news.look_again();
+                }
+                changes
+            }
             Ask::Rows { mailbox, uids, changed_since, detail } => self.rows(mailbox, uids, changed_since, detail).await,
             Ask::Octets { mailbox, ranges } => self.octets(mailbox, &ranges).await,
             Ask::Search { mailbox, program } => self.search(mailbox, program, Vec::new()).await,

@@ -1,18 +1,19 @@
 //! What a session is told unasked: its mailbox changed (IDLE), its login is over.
 //!
 //! A wake-up says only that something may have changed. News of the mailbox are passed on, and the session looks; news of logins are
-//! looked into here, and only a login that is really over is told. Everything that was heard is kept in fields, so that a wait may be
-//! dropped at any point.
+//! looked into here, and only a login that is really over is told. News that the session could not look at, because the store was out of
+//! reach, are told again. Everything that was heard is kept in fields, so that a wait may be dropped at any point.
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use yubin_proto::watch::Subscription;
 use yubin_session::imap::Answer;
 use yubin_state::{Query, Topic};
 
 use crate::account::{Account, Trouble};
 
-/// Pause before the login is asked about again while the store can't be reached.
+/// Pause before the login or the mailbox is looked at again while the store can't be reached.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A session's ears.
@@ -20,6 +21,8 @@ pub(super) struct News {
     logins: Subscription,
     standing: Standing,
     mail: Option<Subscription>,
+    /// When the mailbox is to be looked at again.
+    again: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl News {
         let topics = [Topic::AccountLogin(domain, id).number(), Topic::DomainLogin(domain).number()];
         let logins = account.store().subscribe(account.scope().group, &topics);
         // What changed between the check of the password and this subscription has to be looked for.
-        News { logins, standing: Standing::Doubtful, mail: None }
+        News { logins, standing: Standing::Doubtful, mail: None, again: None }
     }
 
     /// From now on changes of the account's mail are told. The session looks once by itself afterwards.
@@ -48,6 +51,14 @@ impl News {
 
     pub(super) fn unwatch_mail(&mut self) {
         self.mail = None;
+        self.again = None;
+    }
+
+    /// The session looked in vain: the store is out of reach. While mail is watched it is told to look again.
+    pub(super) fn look_again(&mut self) {
+        if self.mail.is_some() {
+            self.again = Some(Instant::now() + RETRY_PAUSE);
+        }
     }
 
     /// The next news.
@@ -64,6 +75,10 @@ impl News {
             tokio::select! {
                 () = self.logins.changed() => self.standing = Standing::Doubtful,
                 () = changed(self.mail.as_ref()) => return Answer::Changed,
+                () = reached(self.again) => {
+                    self.again = None;
+                    return Answer::Changed;
+                }
             }
         }
     }
@@ -72,6 +87,13 @@ impl News {
 async fn changed(subscription: Option<&Subscription>) {
     match subscription {
         Some(subscription) => subscription.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

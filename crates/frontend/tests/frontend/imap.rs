@@ -1,6 +1,8 @@
 //! Mailboxes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::Barrier;
 use yubin_state::command::DomainCommand;
@@ -112,6 +114,28 @@ async fn an_idle_session_hears_of_new_mail() {
     assert_eq!(bob.line().await, "* 1 EXISTS\r\n");
     bob.send("DONE").await;
     assert!(bob.tagged().await.contains("a OK"));
+}
+
+/// What woke the session could not be looked at: it is not forgotten, although nothing else happens.
+#[tokio::test]
+async fn an_idle_session_looks_again_when_the_store_is_back() {
+    let world = World::new().await;
+    let mut bob = world.imap("bob@example.jp").await;
+    bob.imap("SELECT INBOX").await;
+    bob.send("a IDLE").await;
+    assert!(bob.line().await.starts_with("+ "));
+    let mut sender = world.connect("mx").await;
+    sender.smtp("EHLO client.test").await;
+    sender.smtp("MAIL FROM:<sender@elsewhere.test>").await;
+    sender.smtp("RCPT TO:<bob@example.jp>").await;
+    sender.smtp("DATA").await;
+    world.node.unreadable.store(true, Ordering::SeqCst);
+    sender.send("Subject: new\r\n\r\nbody\r\n.").await;
+    assert!(sender.reply().await.starts_with("250"));
+    // The outage: longer than the patience of a call.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.node.unreadable.store(false, Ordering::SeqCst);
+    assert_eq!(bob.line().await, "* 1 EXISTS\r\n");
 }
 
 /// Each of the headers comes only when as many as are read together are being asked for.

@@ -68,7 +68,7 @@ impl Running for Idle {
         match &self.step {
             Step::Unwatching(completion) => Turn::Finish(completion.clone()),
             Step::Looking if refusal.says_nonexistent() => Turn::Bye("The selected mailbox is gone"),
-            // Out of reach for the moment: the next event or the end of IDLE asks again.
+            // Out of reach for the moment: the rim tells of the change again.
             Step::Looking => Turn::Line,
             Step::Watching => Turn::Finish(Completion::refused(refusal)),
         }
