@@ -306,9 +306,9 @@ impl StoreClient {
         &self.hub
     }
 
-    /// Any node, the leader first: for what every replica may answer.
-    pub(crate) fn some_node(&self, group: GroupNumber, attempt: usize) -> Option<Arc<dyn StoreNode>> {
-        self.candidate(group, attempt).map(|(_, node)| node)
+    /// Who answered for the group last, if nothing speaks against that.
+    pub(crate) fn leader(&self, group: GroupNumber) -> Option<u64> {
+        self.leaders.read().get(&group).copied()
     }
 
     async fn on_leader<T, F>(
@@ -376,9 +376,9 @@ impl StoreClient {
     }
 
     /// The remembered leader at first, then one node after the other.
-    fn candidate(&self, group: GroupNumber, tried: usize) -> Option<(u64, Arc<dyn StoreNode>)> {
+    pub(crate) fn candidate(&self, group: GroupNumber, tried: usize) -> Option<(u64, Arc<dyn StoreNode>)> {
         let nodes = self.nodes.read();
-        let remembered = self.leaders.read().get(&group).copied();
+        let remembered = self.leader(group);
         if let Some(found) = remembered.and_then(|id| nodes.get(&id).map(|node| (id, Arc::clone(node)))) {
             return Some(found);
         }

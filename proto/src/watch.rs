@@ -3,6 +3,9 @@
 //! A wake-up says "look", never what changed: the listener asks for changes since the MODSEQ it knows, so a spurious or merged wake-up
 //! costs a question and a lost one can't happen: whenever the stream breaks or overflows, everybody is woken. The stream of a group is
 //! opened with its first subscription and closed after its last.
+//!
+//! A node that no longer follows its group, because its peers don't reach it or its replica is faulted, tells nothing. So while a stream
+//! is silent the group is asked who leads it, and the stream is opened again there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
@@ -11,14 +14,15 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use yubin_state::Query;
 use yubin_types::GroupNumber;
 
 use crate::client::StoreClient;
-use crate::contract::{StoreNode, WatchEvent, WatchStream};
+use crate::contract::{Scope, StoreNode, WatchEvent, WatchStream};
 
 /// Pause before a broken stream is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
-/// How often a silent stream's listeners are counted.
+/// How often a silent stream's listeners are counted, and who leads is asked.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
 
 /// Who listens, by group and topic.
@@ -118,12 +122,12 @@ async fn listen(client: Weak<StoreClient>, group: GroupNumber, listeners: Arc<Gr
         if alive.watch_retire(group, &listeners) {
             return;
         }
-        let node = alive.some_node(group, attempt);
+        let candidate = alive.candidate(group, attempt);
         drop(alive);
-        if let Some(mut news) = open(node, group).await {
+        if let Some((id, mut news)) = open(candidate, group).await {
             // Whatever was applied before the stream began has to be looked for.
             listeners.wake_all();
-            while let Some(event) = next(&mut news, &client, group, &listeners).await {
+            while let Some(event) = next(&mut news, id, &client, group, &listeners).await {
                 match event {
                     WatchEvent::Changed(topics) => listeners.wake(&topics),
                     WatchEvent::Resync => listeners.wake_all(),
@@ -137,25 +141,51 @@ async fn listen(client: Weak<StoreClient>, group: GroupNumber, listeners: Arc<Gr
 }
 
 /// Opens a stream; the node itself is not held on to.
-async fn open(node: Option<Arc<dyn StoreNode>>, group: GroupNumber) -> Option<WatchStream> {
-    node?.watch(group).await.ok()
+async fn open(candidate: Option<(u64, Arc<dyn StoreNode>)>, group: GroupNumber) -> Option<(u64, WatchStream)> {
+    let (id, node) = candidate?;
+    Some((id, node.watch(group).await.ok()?))
 }
 
-/// The next event; `None` when the stream ended or nobody listens any more.
+/// The next event of a node's stream; `None` when it ended or is to be opened elsewhere.
 async fn next(
     news: &mut WatchStream,
+    node: u64,
     client: &Weak<StoreClient>,
     group: GroupNumber,
     listeners: &Arc<GroupListeners>,
 ) -> Option<WatchEvent> {
     loop {
-        if let Ok(event) = tokio::time::timeout(IDLE_LOOK, news.next()).await {
-            return event;
-        }
-        if client.upgrade().is_none_or(|alive| alive.watch_retire(group, listeners)) {
-            return None;
+        tokio::select! {
+            biased;
+            event = news.next() => return event,
+            stream = look(node, client, group, listeners) => {
+                if stream == Stream::Elsewhere {
+                    return None;
+                }
+            }
         }
     }
+}
+
+/// Where a silent stream belongs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Here,
+    /// At another node, or nowhere, since nobody listens.
+    Elsewhere,
+}
+
+/// Looks after a while whether the stream is still at the right node.
+async fn look(node: u64, client: &Weak<StoreClient>, group: GroupNumber, listeners: &Arc<GroupListeners>) -> Stream {
+    tokio::time::sleep(IDLE_LOOK).await;
+    let Some(alive) = client.upgrade() else { return Stream::Elsewhere };
+    if alive.watch_retire(group, listeners) {
+        return Stream::Elsewhere;
+    }
+    // Nobody else may be asking this group: without a question a leader that was deposed would be believed for ever.
+    let any = alive.query(Scope { group, ..Scope::DIRECTORY }, Query::Setting(String::new())).await;
+    let moved = any.is_ok() && alive.leader(group).is_some_and(|leader| leader != node);
+    if moved { Stream::Elsewhere } else { Stream::Here }
 }
 
 impl StoreClient {

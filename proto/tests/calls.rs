@@ -1,7 +1,8 @@
 //! A store node called over the network: what its callers rely on, whatever the connection goes through.
 
-#![allow(clippy::unwrap_used)] // A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test fails by panicking.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,8 @@ use yubin_proto::grpc::{RemoteNode, serve};
 use yubin_proto::membership::{MembershipProgress, MembershipStep};
 use yubin_proto::report_facts::FactsQuery;
 use yubin_proto::{
-    Body, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope, SearchOutcome,
-    SearchRequest, StoreError, StoreNode, WatchEvent, WatchStream,
+    Body, ClientSettings, LockAction, LogEntry, MailEvent, MailLogSearch, MessagePiece, NodeStatus, Proposal, Scope,
+    SearchOutcome, SearchRequest, StoreClient, StoreError, StoreNode, WatchEvent, WatchStream,
 };
 use yubin_state::{Actor, Answer, DedupeClass, Envelope, Query, Reply};
 use yubin_types::report::ReportFact;
@@ -40,6 +41,8 @@ struct Node {
     go: Notify,
     failure: Mutex<Option<StoreError>>,
     bodies: Mutex<Vec<Bytes>>,
+    /// Tells that a stream of news was opened.
+    watched: Notify,
 }
 
 impl Node {
@@ -94,6 +97,7 @@ impl StoreNode for Node {
     }
 
     async fn watch(&self, _: GroupNumber) -> Result<WatchStream, StoreError> {
+        self.watched.notify_one();
         Ok(Box::pin(futures::stream::once(async { WatchEvent::Resync }).chain(futures::stream::pending())))
     }
 
@@ -297,4 +301,18 @@ async fn a_stop_answers_what_is_under_way_and_ends() {
     assert_eq!(call.await.unwrap(), Ok(Reply::Done));
     tokio::time::timeout(Duration::from_secs(20), &mut server.ended).await.expect("the service ends").unwrap();
     assert!(setting(&remote, QUICK, "quick").await.is_err());
+}
+
+/// A node that was cut off from its peers is silent and knows nothing of it.
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_of_news_moves_to_the_leader() {
+    let (old, new) = (Arc::new(Node::default()), Arc::new(Node::default()));
+    let nodes: BTreeMap<u64, Arc<dyn StoreNode>> =
+        BTreeMap::from([(1, Arc::clone(&old) as Arc<_>), (2, Arc::clone(&new) as Arc<_>)]);
+    let client = StoreClient::new(nodes, ClientSettings::default());
+    let news = client.subscribe(QUICK, &[7]);
+    old.watched.notified().await;
+    *old.failure.lock() = Some(StoreError::Unavailable("no quorum".into()));
+    tokio::time::timeout(Duration::from_secs(60), new.watched.notified()).await.expect("it moves");
+    drop(news);
 }
