@@ -3,6 +3,9 @@
 //! A new leader knows no locks, so it grants none before every lease its predecessor may have granted is over; a leader that has no
 //! peers had no predecessor but itself, restarted, and its holders' sessions renew under their tokens or find theirs gone. QUIT's
 //! expunge names UIDs, so a lock that is lost never deletes the wrong message.
+//!
+//! A lease that is over counts as none where it is met. Those that nobody meets again go in a sweep, so that a login does not cost more
+//! the more locks are held.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,6 +17,8 @@ use yubin_proto::{LockAction, StoreError};
 use yubin_types::{AccountId, DomainId, limits};
 
 const LEASE: Duration = Duration::from_secs(limits::POP3_LOCK_SECONDS);
+/// Pause between two sweeps.
+const SWEEP_PAUSE: Duration = LEASE;
 
 /// Which INBOX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +52,23 @@ struct Inner {
     held: HashMap<LockName, Held>,
     /// Since when this node leads each group, and in which term.
     terms: HashMap<GroupId, (u64, Instant)>,
+    /// Not before that are leases looked through again.
+    next_sweep: Option<Instant>,
+}
+
+impl Inner {
+    /// Who holds a lock now.
+    fn holder(&self, name: &LockName, now: Instant) -> Option<[u8; 16]> {
+        self.held.get(name).filter(|held| held.until > now).map(|held| held.token)
+    }
+
+    /// Forgets leases that are over, if it is time.
+    fn sweep(&mut self, now: Instant) {
+        if self.next_sweep.is_none_or(|next| next <= now) {
+            self.held.retain(|_, held| held.until > now);
+            self.next_sweep = Some(now + SWEEP_PAUSE);
+        }
+    }
 }
 
 /// Whether an earlier leader may have granted locks.
@@ -84,8 +106,8 @@ impl Locks {
         let since = self.began(name.group, leader.term, now);
         let old_leases_may_run = leader.predecessor == Predecessor::Possible && now < since + LEASE;
         let mut inner = self.inner.lock();
-        inner.held.retain(|_, held| held.until > now);
-        let holder = inner.held.get(&name).map(|held| held.token);
+        inner.sweep(now);
+        let holder = inner.holder(&name, now);
         match (action, holder) {
             (LockAction::Release, Some(holder)) if holder == token => {
                 inner.held.remove(&name);
@@ -130,6 +152,24 @@ mod tests {
         assert_eq!(act(A, LockAction::Take, now), Ok(false));
         assert_eq!(act(B, LockAction::Release, now), Ok(false));
         assert_eq!(act(A, LockAction::Take, now), Ok(true));
+    }
+
+    #[test]
+    fn leases_that_nobody_meets_again_are_swept_once_in_a_while() {
+        let (locks, start) = (Locks::default(), Instant::now());
+        let leader = Leader { term: 1, predecessor: Predecessor::None };
+        let take = |account, now| {
+            let name = LockName { account: AccountId(account), ..NAME };
+            assert_eq!(locks.act(name, leader, A, LockAction::Take, now), Ok(true));
+            locks.inner.lock().held.len()
+        };
+        assert_eq!(take(1, start), 1);
+        assert_eq!(take(2, start + LEASE / 2), 2);
+        // The first lease is over, the second is not.
+        assert_eq!(take(3, start + LEASE), 2);
+        // The second is over as well; a sweep was just made.
+        assert_eq!(take(4, start + LEASE * 3 / 2), 3);
+        assert_eq!(take(5, start + LEASE * 2), 2);
     }
 
     #[test]
