@@ -3,17 +3,20 @@
 // Helpers of tests may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
 use yubin_tests::imap::Imap;
 use yubin_tests::over_both_transports;
 use yubin_tests::pop3::Pop3;
 use yubin_tests::smtp::Smtp;
-use yubin_tests::system::{System, Transport};
+use yubin_tests::system::{Admin, System, Transport};
 
 over_both_transports! {
     a_new_address_receives_at_once,
     a_changed_password_is_refused_and_ends_open_sessions,
     a_suspended_domain_stops_everywhere_and_resumes_with_its_mail,
     nodes_are_listed_as_json,
+    a_revoked_token_stays_revoked_and_the_only_one_good,
     the_queue_is_suspended_and_resumed_and_nothing_is_given_up_by_a_slip,
 }
 
@@ -89,6 +92,48 @@ fn nodes_are_listed_as_json(transport: Transport) {
     let nodes: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let nodes = nodes.as_array().or_else(|| nodes.get("nodes")?.as_array()).unwrap();
     assert_eq!(nodes.len(), 1, "{listed}");
+}
+
+fn a_revoked_token_stays_revoked_and_the_only_one_good(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = System::over(transport, folder.path()).unwrap();
+    let first = system.admin.clone();
+    let token = |admin: &Admin, arguments: &[&str]| {
+        let arguments: Vec<&str> = std::iter::once(&"token").chain(arguments).copied().collect();
+        admin.ctl(&arguments, "").map_err(|error| error.to_string())
+    };
+    let listed = |admin: &Admin| {
+        let list: Value = serde_json::from_str(&token(admin, &["list", "--json"]).unwrap()).unwrap();
+        list["tokens"].as_array().unwrap().clone()
+    };
+    let [made_at_start] = &listed(&first)[..] else { panic!("one token") };
+    let fingerprint = digest(&SHA256, std::fs::read_to_string(&first.token).unwrap().trim().as_bytes());
+    let fingerprint: String = fingerprint.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(made_at_start["fingerprint"], fingerprint);
+    let old = made_at_start["name"].as_str().unwrap();
+    let refused = token(&first, &["revoke", old]).unwrap_err();
+    assert!(refused.contains("the only token"), "{refused}");
+    assert!(token(&first, &["create", "Two_Words"]).unwrap_err().contains("name: 1 to 32 of"));
+
+    let second = Admin { token: folder.path().join("operator"), ..first.clone() };
+    let secret = token(&first, &["create", "operator"]).unwrap();
+    std::fs::write(&second.token, &secret).unwrap();
+    assert!(token(&first, &["create", "operator"]).unwrap_err().contains("taken by another token"));
+    let table = token(&second, &["list"]).unwrap();
+    assert!(
+        table.contains("operator") && table.contains(&fingerprint[..16]) && !table.contains(secret.trim()),
+        "{table}"
+    );
+
+    token(&second, &["revoke", old]).unwrap();
+    assert!(token(&first, &["list"]).unwrap_err().contains("this token is not known"));
+    // The file of the revoked token still lies where the process finds it at its start.
+    system.running.kill().unwrap();
+    system.start_again().unwrap();
+    assert!(token(&first, &["list"]).unwrap_err().contains("this token is not known"));
+    let [left] = &listed(&second)[..] else { panic!("one token") };
+    assert_eq!(left["name"], "operator");
+    assert!(token(&second, &["create", old]).unwrap_err().contains("was revoked"));
 }
 
 fn the_queue_is_suspended_and_resumed_and_nothing_is_given_up_by_a_slip(transport: Transport) {

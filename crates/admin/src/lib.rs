@@ -6,7 +6,7 @@
 //! on where the first try stopped.
 //!
 //! - [`serve`]: the service with health and reflection; [`auth`]: tokens.
-//! - `domains`, `dns`, `dns_check`, `accounts`, `sending`, `forward`, `auto_reply`, `countries`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`: the calls; `convert`: wire and words; `status`:
+//! - `domains`, `dns`, `dns_check`, `accounts`, `sending`, `forward`, `auto_reply`, `countries`, `aliases`, `plans`, `usage`, `queue`, `cluster`, `membership`, `tokens`: the calls; `convert`: wire and words; `status`:
 //!   refusals as status.
 
 mod accounts;
@@ -33,6 +33,7 @@ mod sending;
 mod serve;
 mod service;
 mod status;
+mod tokens;
 mod usage;
 mod whose;
 

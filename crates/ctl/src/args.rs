@@ -9,6 +9,7 @@ mod queue;
 mod retry;
 mod send_as;
 mod sending;
+mod tokens;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateA
 pub(crate) use retry::PlanRetryArgs;
 pub(crate) use send_as::SendAsVerb;
 pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
+pub(crate) use tokens::TokenVerb;
 
 /// Administer a running system.
 #[derive(Args)]
@@ -87,6 +89,9 @@ pub(crate) enum Noun {
     /// Raft groups.
     #[command(subcommand)]
     Group(GroupVerb),
+    /// Tokens of the administration.
+    #[command(subcommand)]
+    Token(TokenVerb),
 }
 
 #[derive(Subcommand)]

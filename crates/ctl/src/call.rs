@@ -48,6 +48,7 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<Printed> {
         Noun::Trace(args) => super::trace::trace(api, args, form).await,
         Noun::Node(verb) => super::membership::node(api, verb, form).await,
         Noun::Group(verb) => super::membership::group(api, verb, form).await,
+        Noun::Token(verb) => super::tokens::token(api, verb, form).await,
     };
     outcome.map(Printed::from).map_err(worded)
 }

@@ -18,6 +18,7 @@ mod queue;
 mod reports;
 mod send_as;
 mod show;
+mod tokens;
 mod trace;
 
 use std::io::Write as _;

@@ -10,6 +10,7 @@ mod queue;
 mod reports;
 mod send_as;
 mod sending;
+mod tokens;
 mod trace;
 
 use serde_json::{Value, json};

@@ -14,6 +14,7 @@ use crate::record::{DirectoryDomain, DomainPhase, GroupRecord, NodeRecord, Plan,
 use crate::reply::Reply;
 use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _, go_on_while};
+use crate::tokens;
 use crate::topic::Topic;
 use crate::work::Topics;
 
@@ -44,12 +45,8 @@ pub(crate) fn carry_out<T: Txn>(
             Ok(Reply::Done)
         }
         DirectoryCommand::RemovePlan(name) => remove(txn, &keys::plan(&name), "plan"),
-        DirectoryCommand::PutToken(token) => {
-            check_name(&token.id)?;
-            txn.set(&keys::token(&token.id), &token);
-            Ok(Reply::Done)
-        }
-        DirectoryCommand::RemoveToken(id) => remove(txn, &keys::token(&id), "token"),
+        DirectoryCommand::PutToken(token) => tokens::put(txn, &token),
+        DirectoryCommand::RemoveToken(id) => tokens::remove(txn, now, &id),
         DirectoryCommand::PutSetting { key, value } => {
             check_name(&key)?;
             if value.len() > limits::SETTING_BYTES_MAX {
@@ -94,7 +91,8 @@ fn check_retry(retry: &RetryTerms) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+/// Refuses a name that is empty or too long.
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || name.len() > limits::OBJECT_NAME_BYTES_MAX {
         let why = format!("a name has 1 to {} bytes", limits::OBJECT_NAME_BYTES_MAX);
         return Err(Refusal::InvalidName { why });

@@ -80,6 +80,8 @@ pub enum Table {
     SharedLimit = 0x19,
     /// Directory: day, source address, receiver: what a new address may have sent.
     WarmUp = 0x1a,
+    /// Directory: ids of tokens that were revoked, which are never used again.
+    RevokedToken = 0x1b,
 
     /// What an operator sets on a domain.
     Domain = 0x20,

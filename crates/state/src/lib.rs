@@ -56,6 +56,7 @@ mod rename;
 mod resolve;
 mod stop;
 mod table;
+mod tokens;
 mod vault;
 mod work;
 

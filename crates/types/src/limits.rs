@@ -240,6 +240,10 @@ pub const CREATED_LOCAL_PART_BYTES_MAX: usize = 32;
 
 /// Longest name of a plan, token or setting, octets.
 pub const OBJECT_NAME_BYTES_MAX: usize = 64;
+/// Tokens of the administration: each call reads them all.
+pub const ADMIN_TOKENS_MAX: usize = 1_000;
+/// Longest name that a token is given, octets.
+pub const ADMIN_TOKEN_NAME_BYTES_MAX: usize = 32;
 /// Longest value of a cluster setting, bytes.
 pub const SETTING_BYTES_MAX: usize = 64 * 1024;
 

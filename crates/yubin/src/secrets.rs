@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use yubin_admin::auth::Standing;
 use yubin_proto::StoreClient;
 use yubin_store::StoreSettings;
 use yubin_types::Secret;
@@ -28,7 +29,7 @@ pub(crate) fn admin_token_path(config: &Config) -> PathBuf {
     config.data_dir.join("admin-token")
 }
 
-/// Makes sure that the token in `admin-token` is good; a missing one is made.
+/// Makes sure that the token in `admin-token` is good, unless it was revoked; a missing one is made.
 pub(crate) async fn admin_token(config: &Config, client: &StoreClient) -> anyhow::Result<()> {
     let path = admin_token_path(config);
     let token = match std::fs::read_to_string(&path) {
@@ -41,7 +42,11 @@ pub(crate) async fn admin_token(config: &Config, client: &StoreClient) -> anyhow
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let now = (StoreSettings::system_clock())();
-    yubin_admin::auth::register(client, &token, now).await.with_context(|| format!("registering {}", path.display()))
+    let standing = yubin_admin::auth::register(client, &token, now).await;
+    if standing.with_context(|| format!("registering {}", path.display()))? == Standing::Revoked {
+        tracing::warn!(path = %path.display(), "the token in the file was revoked; without the file, the next start makes another one");
+    }
+    Ok(())
 }
 
 /// The secret in a file of hex digits; a missing file is made.

@@ -8,7 +8,7 @@ use super::AdminService;
 use crate::queue::watch;
 use crate::{
     accounts, aliases, auto_reply, cluster, countries, domains, filtering, forward, mail_log, membership, plans, queue,
-    reports, send_as, sending, usage,
+    reports, send_as, sending, tokens, usage,
 };
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -365,5 +365,20 @@ impl Admin for AdminService {
     async fn readmit_node(&self, request: Request<api::ReadmitNodeRequest>) -> Reply<api::MembershipProgress> {
         let (request, _) = self.open(request).await?;
         membership::readmit(&self.client, request.id).await.map(Response::new)
+    }
+
+    async fn list_tokens(&self, request: Request<api::ListTokensRequest>) -> Reply<api::ListTokensResponse> {
+        self.open(request).await?;
+        tokens::list(&self.client).await.map(Response::new)
+    }
+
+    async fn create_token(&self, request: Request<api::CreateTokenRequest>) -> Reply<api::CreateTokenResponse> {
+        let (request, caller) = self.open(request).await?;
+        tokens::create(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn revoke_token(&self, request: Request<api::RevokeTokenRequest>) -> Reply<api::RevokeTokenResponse> {
+        let (request, caller) = self.open(request).await?;
+        tokens::revoke(&self.client, request, &caller).await.map(Response::new)
     }
 }

@@ -37,9 +37,9 @@ pub enum DirectoryCommand {
     PutPlan(Plan),
     /// Removes a plan no domain uses.
     RemovePlan(String),
-    /// Adds or changes an admin token.
+    /// Adds an admin token. The name of another one answers `NameTaken`, that of a revoked one `InvalidValue`.
     PutToken(AdminToken),
-    /// Revokes an admin token.
+    /// Revokes an admin token; the only one answers `InUse`.
     RemoveToken(String),
     /// Sets a cluster setting (`format`, `cluster-name`, …).
     PutSetting {

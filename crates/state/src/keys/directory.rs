@@ -1,6 +1,6 @@
 //! The directory's rows.
 
-use yubin_types::{DomainId, DomainName, GroupNumber};
+use yubin_types::{DomainId, DomainName, GroupNumber, Timestamp};
 
 use super::{Key, Span, Table, b4, b8, key, prefix};
 use crate::record::{AdminToken, DirectoryDomain, GroupRecord, NodeRecord, Plan};
@@ -69,6 +69,12 @@ pub fn token(id: &str) -> Key<AdminToken> {
 #[must_use]
 pub fn tokens() -> Span<AdminToken> {
     prefix(Table::Token, &[])
+}
+
+/// When a token was revoked.
+#[must_use]
+pub fn revoked_token(id: &str) -> Key<Timestamp> {
+    key(Table::RevokedToken, &[id.as_bytes()])
 }
 
 /// A setting.

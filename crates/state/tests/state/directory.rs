@@ -86,7 +86,26 @@ fn a_node_in_use_stays_and_its_id_is_never_used_again() {
 }
 
 #[test]
-fn plans_tokens_and_settings_come_and_go() {
+fn tokens_are_made_and_revoked_for_good_and_the_last_one_stays() {
+    let mut lab = Lab::new();
+    let token = |id: &str| AdminToken { id: id.to_owned(), sha256: [1; 32], created: Timestamp(1), made_from: None };
+    let revoke = |id: &str| DirectoryCommand::RemoveToken(id.to_owned());
+    run(&mut lab, DirectoryCommand::PutToken(token("a")));
+    assert!(matches!(refused(&run(&mut lab, revoke("a"))), Refusal::InUse { .. }));
+    assert_eq!(run(&mut lab, DirectoryCommand::PutToken(token("a"))), Reply::Done);
+    let other = AdminToken { sha256: [2; 32], ..token("a") };
+    assert!(matches!(refused(&run(&mut lab, DirectoryCommand::PutToken(other))), Refusal::NameTaken { .. }));
+    run(&mut lab, DirectoryCommand::PutToken(token("b")));
+    assert_eq!(lab.ask(DIRECTORY, &Query::Tokens), Answer::Tokens(vec![token("a"), token("b")]));
+    assert_eq!(run(&mut lab, revoke("a")), Reply::Done);
+    assert!(matches!(refused(&run(&mut lab, revoke("a"))), Refusal::NotFound { .. }));
+    assert!(matches!(refused(&run(&mut lab, DirectoryCommand::PutToken(token("a")))), Refusal::InvalidValue { .. }));
+    assert!(matches!(refused(&run(&mut lab, revoke("b"))), Refusal::InUse { .. }));
+    assert_eq!(lab.ask(DIRECTORY, &Query::Tokens), Answer::Tokens(vec![token("b")]));
+}
+
+#[test]
+fn plans_and_settings_come_and_go() {
     let mut lab = Lab::new();
     run(&mut lab, DirectoryCommand::PutPlan(plan()));
     assert_eq!(lab.ask(DIRECTORY, &Query::Plans), Answer::Plans(vec![plan()]));
@@ -94,10 +113,6 @@ fn plans_tokens_and_settings_come_and_go() {
     assert!(matches!(refused(&run(&mut lab, DirectoryCommand::PutPlan(bad))), Refusal::InvalidValue { .. }));
     assert_eq!(run(&mut lab, DirectoryCommand::RemovePlan("standard".to_owned())), Reply::Done);
     assert_eq!(lab.ask(DIRECTORY, &Query::Plans), Answer::Plans(Vec::new()));
-    let token = AdminToken { id: "t".to_owned(), sha256: [1; 32], created: Timestamp(1), made_from: None };
-    run(&mut lab, DirectoryCommand::PutToken(token.clone()));
-    assert_eq!(lab.ask(DIRECTORY, &Query::Tokens), Answer::Tokens(vec![token]));
-    assert_eq!(run(&mut lab, DirectoryCommand::RemoveToken("t".to_owned())), Reply::Done);
     let put = |value: &'static [u8]| DirectoryCommand::PutSetting {
         key: "cluster-name".to_owned(),
         value: Bytes::from_static(value),
