@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     verifications: Family<ResultLabel, Counter>,
     assessments: Family<ResultLabel, Counter>,
     scans: Family<ScanLabels, Counter>,
+    list_refusals: Family<ListLabel, Counter>,
     asks: Family<ProtocolLabel, Histogram, fn() -> Histogram>,
 }
 
@@ -153,6 +154,11 @@ pub(crate) enum ScanResult {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ListLabel {
+    list: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
 }
@@ -255,6 +261,7 @@ impl Metrics {
             verifications: Family::default(),
             assessments: Family::default(),
             scans: Family::default(),
+            list_refusals: Family::default(),
             asks: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_1, 4.0, 10))),
         };
         let yubin = registry.sub_registry_with_prefix("yubin");
@@ -277,6 +284,7 @@ impl Metrics {
         );
         yubin.register("assessed_messages", "Messages by what they were found to be", metrics.assessments.clone());
         yubin.register("scans", "Scans of messages by what came of them", metrics.scans.clone());
+        yubin.register("dns_list_refusals", "Answers by which DNS lists refuse us", metrics.list_refusals.clone());
         yubin.register("ask_duration_seconds", "Time to answer what a session asked", metrics.asks.clone());
         metrics
     }
@@ -330,6 +338,11 @@ impl Metrics {
 
     pub(crate) fn scan(&self, scanner: &'static str, result: ScanResult) {
         self.scans.get_or_create(&ScanLabels { scanner, result: result.name() }).inc();
+    }
+
+    /// Counts an answer by which a configured list refuses us; how often it had before.
+    pub(crate) fn list_refusal(&self, zone: &str) -> u64 {
+        self.list_refusals.get_or_create(&ListLabel { list: zone.to_owned() }).inc()
     }
 
     /// The histogram of a protocol's questions, for a session to keep.

@@ -171,7 +171,7 @@ impl SmtpRim {
     /// The peer, if its mail is to be verified.
     fn as_stranger(&self) -> Option<Stranger> {
         let inbound = self.connection.shared.config.inbound.as_ref().filter(|_| self.listener == Listener::Mx)?;
-        (!inbound.is_exempt(self.connection.peer_ip())).then(Stranger::new)
+        (!inbound.is_exempt(self.connection.peer_ip())).then(|| Stranger::new(self.connection.shared.metrics.clone()))
     }
 
     async fn authenticate(&mut self, claim: Claim) -> Result<Answer, SmtpReply> {

@@ -12,7 +12,7 @@ use yubin_frontend::{
     CertificateFiles, DmarcHandling, DomainRules, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListRule,
     ListenerConfig, ListenerTls, PlaintextLogin, Protocol, ReverseDnsRule, TlsSource,
 };
-use yubin_types::limits;
+use yubin_types::{DomainName, limits};
 
 use crate::config::Config;
 use crate::config::inbound::{self as told, domains};
@@ -110,7 +110,10 @@ fn inbound(config: &Config) -> anyhow::Result<Option<InboundConfig>> {
     }
     let verifier = Verifier::new(resolver(config).context("smtp.inbound")?).context("smtp.inbound")?;
     let zones = domains(told.lists.iter().map(|list| &list.zone), "smtp.inbound.lists: zone")?;
-    let lists = zones.into_iter().zip(&told.lists);
+    let list = |(zone, list): (DomainName, &told::List)| {
+        let (score, lookup) = (list.score, list.lookup.clone());
+        Ok(DnsList { zone, score, lookup, answers: list.answers()? })
+    };
     let hosted = domains(told.domains.iter().map(|rules| &rules.domain), "smtp.inbound.domains: domain")?;
     let of_domains = hosted.into_iter().zip(&told.domains);
     Ok(Some(InboundConfig {
@@ -119,7 +122,7 @@ fn inbound(config: &Config) -> anyhow::Result<Option<InboundConfig>> {
         rules: rules(told.dmarc, told.reverse_dns),
         domains: of_domains.map(|(name, own)| (name, rules(own.dmarc, own.reverse_dns))).collect(),
         trusted_forwarders: domains(&told.trusted_forwarders, "smtp.inbound.trusted_forwarders")?,
-        lists: lists.map(|(zone, list)| DnsList { zone, score: list.score, lookup: list.lookup.clone() }).collect(),
+        lists: zones.into_iter().zip(&told.lists).map(list).collect::<anyhow::Result<_>>()?,
         list_rule: ListRule { refuse: told.refuse_score, junk: told.junk_score },
         greylisting: config.smtp.greylisting.settings()?,
         hosts: config.dns.mx_hosts.clone(),

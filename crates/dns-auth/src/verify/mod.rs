@@ -23,7 +23,7 @@ use mail_auth::MessageAuthenticator;
 use crate::resolver::{ConfigError, Resolver, mute_resolver};
 
 pub use dmarc::{AskedReport, DmarcCheck, DmarcQuestion};
-pub use dns_list::{DnsList, Listing};
+pub use dns_list::{DnsList, Listing, Listings};
 pub use iprev::Iprev;
 pub use message::{ArcCheck, ArcSet, DkimCheck, MessageCheck, MessageChecks};
 pub use results::{AuthenticationResults, is_results_of};

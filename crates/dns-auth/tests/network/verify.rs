@@ -7,7 +7,7 @@ use mail_auth::dkim::{Canonicalization, DkimSigner};
 use mail_auth::{ArcOutput, AuthenticatedMessage};
 use yubin_dns_auth::dkim::{KeyAlgorithm, PrivateKey};
 use yubin_dns_auth::verify::{
-    DkimCheck, DmarcQuestion, DnsList, Iprev, MessageCheck, MessageChecks, SpfCheck, Verifier,
+    DkimCheck, DmarcQuestion, DnsList, Iprev, Listing, MessageCheck, MessageChecks, SpfCheck, Verifier,
 };
 use yubin_types::{AuthResult, DmarcPolicy, DomainName};
 
@@ -397,14 +397,18 @@ async fn a_name_counts_if_it_leads_back() {
 #[tokio::test]
 async fn lists_say_whom_they_know_and_a_broken_one_nothing() {
     let world = world().await;
-    let list = |zone: &str| DnsList { zone: name(zone), score: 1, lookup: String::new() };
+    let list = |zone: &str| DnsList { zone: name(zone), score: 1, lookup: String::new(), answers: Vec::new() };
     let lists = [list("bl.test"), list("broken.test"), list("wl.test")];
-    let listed = async |address: &str| -> Vec<(usize, String)> {
-        let listings = world.verifier.listed(address.parse().unwrap(), &lists).await;
+    let said = |listings: Vec<Listing>| -> Vec<(usize, String)> {
         listings.into_iter().map(|listing| (listing.list, listing.answer.to_string())).collect()
     };
-    assert_eq!(listed("192.0.2.9").await, [(0, "127.0.0.2".to_owned()), (2, "127.0.10.3".to_owned())]);
+    let asked = async |address: &str| {
+        let listings = world.verifier.listed(address.parse().unwrap(), &lists).await;
+        (said(listings.listed), said(listings.refused))
+    };
+    let listed = [(0, "127.0.0.2".to_owned()), (2, "127.0.10.3".to_owned())];
+    assert_eq!(asked("192.0.2.9").await, (listed.to_vec(), vec![]));
     // The list says that it does not like us; an answer from outside of its range.
-    assert_eq!(listed("192.0.2.8").await, []);
-    assert_eq!(listed("192.0.2.7").await, []);
+    assert_eq!(asked("192.0.2.8").await, (vec![], vec![(0, "127.255.255.254".to_owned())]));
+    assert_eq!(asked("192.0.2.7").await, (vec![], vec![]));
 }

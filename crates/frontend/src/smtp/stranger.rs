@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
-use yubin_dns_auth::verify::{Iprev, Listing};
+use yubin_dns_auth::verify::{Iprev, Listing, Listings};
 use yubin_policy::inbound::Reputation;
 use yubin_policy::peer::{ListFact, PeerDenial, ReverseDns, admit_listed, admit_name};
 use yubin_types::{Address, ReverseDnsRule};
 
 use crate::config::InboundConfig;
+use crate::metrics::Metrics;
 
 /// What is known of a peer.
 pub(super) struct Stranger {
     facts: Facts,
+    metrics: Metrics,
 }
 
 /// What its address says.
@@ -34,8 +36,8 @@ enum Facts {
 }
 
 impl Stranger {
-    pub(super) const fn new() -> Stranger {
-        Stranger { facts: Facts::Unasked }
+    pub(super) const fn new(metrics: Metrics) -> Stranger {
+        Stranger { facts: Facts::Unasked, metrics }
     }
 
     /// Begins to ask, if nobody did.
@@ -43,10 +45,17 @@ impl Stranger {
         if !matches!(self.facts, Facts::Unasked) {
             return;
         }
-        let (verifier, lists) = (inbound.verifier.clone(), inbound.lists.clone());
+        let (verifier, lists, metrics) = (inbound.verifier.clone(), inbound.lists.clone(), self.metrics.clone());
         let asking = async move {
-            let (iprev, listings) = tokio::join!(verifier.iprev(peer), verifier.listed(peer, &lists));
-            PeerFacts { iprev, listings }
+            let (iprev, Listings { listed, refused }) =
+                tokio::join!(verifier.iprev(peer), verifier.listed(peer, &lists));
+            for Listing { list, answer } in refused {
+                let zone = lists.get(list).map(|list| list.zone.as_str()).unwrap_or_default();
+                if metrics.list_refusal(zone) == 0 {
+                    tracing::warn!(list = zone, %answer, "a DNS list refuses to answer, so it counts for nothing");
+                }
+            }
+            PeerFacts { iprev, listings: listed }
         };
         self.facts = Facts::Asked(AbortOnDropHandle::new(tokio::spawn(asking.in_current_span())));
     }

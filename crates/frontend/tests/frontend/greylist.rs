@@ -72,7 +72,7 @@ async fn whoever_is_known_elsewhere_is_welcome_at_once() {
     assert!(send(&spf, ALICE, "a@x.test", MESSAGE).await.starts_with("451"));
     let zone = DomainName::parse("wl.test").unwrap();
     let trusted = |inbound: &mut InboundConfig, _: &mut GreylistingConfig| {
-        inbound.lists.push(DnsList { zone, score: -5, lookup: String::new() });
+        inbound.lists.push(DnsList { zone, score: -5, lookup: String::new(), answers: Vec::new() });
     };
     let (listed, _dns) = world(trusted).await;
     assert!(send(&listed, ALICE, "a@x.test", MESSAGE).await.starts_with("250"), "a list of trusted hosts");

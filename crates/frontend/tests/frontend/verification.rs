@@ -47,6 +47,7 @@ async fn dns(signed: &str) -> DnsServer {
         Zone("names.test.", Signing::Unsigned, "host IN A 127.0.0.1\n"),
         Zone("0.0.127.in-addr.arpa.", Signing::Unsigned, "1 IN PTR host.names.test.\n"),
         Zone("bl.test.", Signing::Unsigned, "1.0.0.127 IN A 127.0.0.2\n"),
+        Zone("full.test.", Signing::Unsigned, "1.0.0.127 IN A 127.0.0.255\n"),
     ])
     .await
 }
@@ -286,7 +287,8 @@ async fn a_domain_may_demand_that_hosts_have_a_name() {
 
 #[tokio::test]
 async fn lists_refuse_or_make_junk_by_their_score() {
-    let listing = |score| DnsList { zone: name("bl.test"), score, lookup: "https://bl.test/?ip".into() };
+    let listing =
+        |score| DnsList { zone: name("bl.test"), score, lookup: "https://bl.test/?ip".into(), answers: Vec::new() };
     let (listed, _dns) = world(|inbound| inbound.lists = vec![listing(10)]).await;
     assert_eq!(
         send(&listed, "alice@example.jp", "a@good.test", &message("a@good.test")).await,
@@ -297,11 +299,26 @@ async fn lists_refuse_or_make_junk_by_their_score() {
     assert_eq!(count(&doubtful, "alice@example.jp", "Junk").await, 1);
 }
 
+/// Who asks a list too often is told so in the place of what was asked: of everybody, whether the list is of good hosts or of bad ones.
+#[tokio::test]
+async fn a_list_that_refuses_us_lists_nobody() {
+    let (world, _dns) = world(|inbound| {
+        inbound.lists =
+            vec![DnsList { zone: name("full.test"), score: 10, lookup: String::new(), answers: Vec::new() }];
+    })
+    .await;
+    assert!(send(&world, "alice@example.jp", "a@good.test", &message("a@good.test")).await.starts_with("250"));
+    assert_eq!(count(&world, "alice@example.jp", "INBOX").await, 1);
+    let mut text = String::new();
+    encode(&mut text, &world.registry).unwrap();
+    assert!(text.contains("yubin_dns_list_refusals_total{list=\"full.test\"} 1\n"), "{text}");
+}
+
 #[tokio::test]
 async fn exempt_networks_are_not_looked_at() {
     let (world, dns) = world(|inbound| {
         inbound.exempt = vec!["127.0.0.0/8".parse().unwrap()];
-        inbound.lists = vec![DnsList { zone: name("bl.test"), score: 10, lookup: String::new() }];
+        inbound.lists = vec![DnsList { zone: name("bl.test"), score: 10, lookup: String::new(), answers: Vec::new() }];
     })
     .await;
     assert!(send(&world, "alice@example.jp", "a@strict.test", &message("a@strict.test")).await.starts_with("250"));

@@ -1,6 +1,6 @@
 //! `[smtp]`: how peers are treated; `[smtp.inbound]`: how mail from other servers is verified. What its content is worth: `spam`, `scan`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,9 @@ pub(crate) struct List {
     pub(crate) score: i32,
     /// The page where a host can be looked up, which the refusal names.
     pub(crate) lookup: String,
+    /// Answers that count, of 127.0.0.0/8; empty: all by which lists list.
+    #[serde(default)]
+    pub(crate) answers: Vec<String>,
 }
 
 /// Rules of a hosted domain.
@@ -213,12 +216,28 @@ impl Default for Inbound {
     }
 }
 
+impl List {
+    /// Answers that count.
+    pub(crate) fn answers(&self) -> anyhow::Result<Vec<Network>> {
+        let key = "smtp.inbound.lists: answers";
+        for text in &self.answers {
+            let address = text.split('/').next().and_then(|address| address.parse::<Ipv4Addr>().ok());
+            ensure!(
+                address.is_some_and(|it| it.is_loopback()),
+                "{key}: {text} is not of 127.0.0.0/8, as all answers are"
+            );
+        }
+        networks(&self.answers, key)
+    }
+}
+
 impl Inbound {
     /// Refuses what can't work.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.exempt()?;
         domains(&self.trusted_forwarders, "smtp.inbound.trusted_forwarders")?;
         domains(self.lists.iter().map(|list| &list.zone), "smtp.inbound.lists: zone")?;
+        self.lists.iter().try_for_each(|list| list.answers().map(drop))?;
         domains(self.domains.iter().map(|rules| &rules.domain), "smtp.inbound.domains: domain")?;
         ensure!(self.lists.len() <= limits::DNS_LISTS_MAX, "smtp.inbound.lists: at most {}", limits::DNS_LISTS_MAX);
         ensure!(self.junk_score > 0, "smtp.inbound.junk_score: above 0, since no list adds up to 0");
@@ -250,6 +269,13 @@ mod tests {
         let inbound = |text: &str| toml::from_str::<Inbound>(text).unwrap();
         inbound("").check().unwrap();
         inbound("exempt_networks = []\nlists = [{ zone = 'bl.example', score = 10, lookup = '' }]").check().unwrap();
+        let answers = |text: &str| {
+            inbound(&format!("lists = [{{ zone = 'bl.example', score = 1, lookup = '', answers = [{text}] }}]")).check()
+        };
+        answers("'127.0.0.2', '127.0.0.4/30'").unwrap();
+        for text in ["'192.0.2.1'", "'127.0.0.2/33'", "'::1'", "'2'"] {
+            assert!(answers(text).is_err(), "{text}");
+        }
         for text in [
             "exempt_networks = ['10.0.0.0/99']",
             "trusted_forwarders = ['a b']",
