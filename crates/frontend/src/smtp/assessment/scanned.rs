@@ -49,21 +49,11 @@ impl SmtpRim {
             self.ask_clamd(scanners.clamd.as_ref().filter(wanted), complete),
             self.ask_rspamd(scanners.rspamd.as_ref().filter(wanted), transaction, complete)
         );
-        let mut found = None;
-        if let Some((fact, config)) = viruses {
-            let mut rules = ContentRules { virus: content.virus, ..rules(content, config) };
-            if whose == Whose::User {
-                rules.virus = VirusHandling::Reject;
-            }
-            let disposition = judge(&fact, rules)?;
-            found = Some((fact, disposition));
-        }
-        if let Some(fact) = archives.filter(|_| found.as_ref().is_none_or(|(fact, _)| *fact == ContentFact::Clean)) {
-            let rules = ContentRules { encrypted: content.encrypted, ..ContentRules::default() };
-            let disposition = judge(&fact, rules)?;
-            found = Some((fact, disposition));
-        }
-        let mut scanned = Scanned { content: found, spam: None, words: None };
+        let virus = if whose == Whose::User { VirusHandling::Reject } else { content.virus };
+        let viruses = viruses.map(|(fact, config)| (fact, ContentRules { virus, ..rules(content, config) }));
+        let of_archives = ContentRules { encrypted: content.encrypted, ..ContentRules::default() };
+        let content_found = worst(viruses, archives.map(|fact| (fact, of_archives)))?;
+        let mut scanned = Scanned { content: content_found, spam: None, words: None };
         match spam {
             None => {}
             Some((Ok(said), _)) => {
@@ -145,6 +135,21 @@ impl SmtpRim {
     }
 }
 
+/// What becomes of a message for its viruses and its archives: each has its own rules, whatever the other was found to be. A virus is
+/// told of before what an archive says, and that before what clamd could not look at.
+fn worst(
+    viruses: Option<(ContentFact, ContentRules)>,
+    archives: Option<(ContentFact, ContentRules)>,
+) -> Result<Option<(ContentFact, ContentDisposition)>, ContentDenial> {
+    let infected = matches!(viruses, Some((ContentFact::Virus { .. }, _)));
+    let (first, second) = if infected { (viruses, archives) } else { (archives, viruses) };
+    let judged = |found: Option<(ContentFact, ContentRules)>| {
+        found.map(|(fact, rules)| judge(&fact, rules).map(|disposition| (fact, disposition))).transpose()
+    };
+    let (first, second) = (judged(first)?, judged(second)?);
+    Ok(first.or(second))
+}
+
 /// What archives say of themselves, if that is against the message.
 async fn archives(content: &ContentConfig, complete: &Complete) -> Result<Option<ContentFact>, ContentDenial> {
     if content.unpacked_bytes_max.is_none() && content.encrypted == EncryptedHandling::Pass {
@@ -192,4 +197,39 @@ fn sole_file(tree: &PartTree) -> Option<String> {
 fn shortened(mut name: String) -> String {
     name.truncate(name.floor_char_boundary(limits::SCANNED_NAME_BYTES_MAX));
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_policy::content::AbsentHandling;
+
+    use super::*;
+
+    /// SONET-17, SONET-18: rules about archives hold whatever clamd says, or while it says nothing.
+    #[test]
+    fn archives_are_judged_whatever_clamd_said() {
+        let rules = ContentRules {
+            virus: VirusHandling::Junk,
+            encrypted: EncryptedHandling::Reject,
+            absent: AbsentHandling::Pass,
+            ..ContentRules::default()
+        };
+        let tag = ContentRules { encrypted: EncryptedHandling::Tag, ..rules };
+        let encrypted = || ContentFact::Encrypted { file: None };
+        let virus = || ContentFact::Virus { name: "Eicar".to_owned(), file: None };
+        let said = [ContentFact::TooLarge, ContentFact::Absent, ContentFact::Clean, encrypted(), virus()];
+        for fact in said {
+            let reason = |archives| {
+                let judged = worst(Some((fact.clone(), tag)), Some(archives));
+                judged.map_err(|denial| denial.reason())
+            };
+            assert_eq!(reason((ContentFact::Unpacked, rules)), Err("unpacked_size"), "{fact:?}");
+            assert_eq!(reason((encrypted(), rules)), Err("encrypted_archive"), "{fact:?}");
+            let told = if fact == virus() { virus() } else { encrypted() };
+            assert_eq!(reason((encrypted(), tag)).unwrap().unwrap().0, told, "{fact:?}");
+        }
+        let deferred = ContentRules { absent: AbsentHandling::Defer, ..rules };
+        let bomb = worst(Some((ContentFact::Absent, deferred)), Some((ContentFact::Unpacked, rules)));
+        assert_eq!(bomb.map_err(|denial| denial.reason()), Err("unpacked_size"), "for good, not for later");
+    }
 }
