@@ -3,7 +3,8 @@
 //! The author's domain decides about forgeries of itself (DMARC): refuse, or file as junk. A hosted domain can overrule that for its own
 //! mail. Mail of a list or a forwarder that broke the author's signature is believed if every forwarder down to one that had seen it pass
 //! is trusted by name (ARC, RFC 8617). SPF alone refuses nobody, since forwarding breaks it: where the author's domain has no policy, a
-//! clear "not one of mine" makes junk. What nobody could find out makes a verdict of no kind: the sender is asked to come again (451).
+//! clear "not one of mine" makes junk. What nobody could find out makes a verdict of no kind: where an answer would have mattered, the
+//! sender is asked to come again (451).
 
 use yubin_types::{AuthResult, DmarcHandling, DmarcPolicy, DomainName};
 
@@ -16,6 +17,8 @@ pub struct InboundFacts<'a> {
     pub dmarc: &'a [DmarcFact<'a>],
     /// SPF of the envelope's sender.
     pub spf: AuthResult,
+    /// The domain that SPF was asked of; none if it was not.
+    pub spf_domain: Option<&'a DomainName>,
     /// Does a signature of an author's own domain pass?
     pub signed_by_author: Signed,
     /// Forwarders of a chain that passed, the latest first.
@@ -145,12 +148,19 @@ pub fn judge(facts: InboundFacts<'_>, rules: InboundRules<'_>) -> Result<Disposi
         }
     }
     let stranger = facts.dmarc.iter().all(|fact| fact.result == AuthResult::None);
-    let unfounded = stranger && facts.spf == AuthResult::Fail && facts.signed_by_author == Signed::No;
+    let by_spf_alone = stranger && facts.signed_by_author == Signed::No;
+    let unfounded = by_spf_alone && facts.spf == AuthResult::Fail;
     let junk = junk
         .or_else(|| (facts.author == Author::NoDomain).then_some(Disposition::Junk(JunkReason::NoAuthor)))
         .or_else(|| unfounded.then_some(Disposition::Junk(JunkReason::Spf)))
         .or_else(|| listed(facts.reputation));
-    Ok(junk.unwrap_or(Disposition::Inbox))
+    match (junk, facts.spf_domain) {
+        (Some(junk), _) => Ok(junk),
+        (None, Some(domain)) if by_spf_alone && facts.spf == AuthResult::TempError => {
+            Err(InboundDenial::Unknown { author: domain.clone() })
+        }
+        (None, _) => Ok(Disposition::Inbox),
+    }
 }
 
 enum Verdict {
@@ -198,6 +208,7 @@ mod tests {
         author: Author::Known,
         dmarc: &[],
         spf: AuthResult::None,
+        spf_domain: None,
         signed_by_author: Signed::No,
         forwarders: &[],
         reputation: Reputation::Neutral,
@@ -251,7 +262,8 @@ mod tests {
         let junk = Disposition::Junk(JunkReason::Spf);
         assert_eq!(judged(AuthResult::Fail, Signed::No, AuthResult::None), junk);
         assert_eq!(judged(AuthResult::SoftFail, Signed::No, AuthResult::None), Disposition::Inbox);
-        assert_eq!(judged(AuthResult::TempError, Signed::No, AuthResult::None), Disposition::Inbox);
+        assert_eq!(judged(AuthResult::TempError, Signed::Yes, AuthResult::None), Disposition::Inbox);
+        assert_eq!(judged(AuthResult::TempError, Signed::No, AuthResult::Fail), Disposition::Inbox);
         assert_eq!(judged(AuthResult::Fail, Signed::Yes, AuthResult::None), Disposition::Inbox);
         assert_eq!(judged(AuthResult::Fail, Signed::No, AuthResult::Pass), Disposition::Inbox);
         assert_eq!(
@@ -259,6 +271,24 @@ mod tests {
             Disposition::Inbox,
             "p=none asks for nothing"
         );
+    }
+
+    /// Who makes a domain's name servers slow does not get its forgeries into inboxes.
+    #[test]
+    fn what_spf_alone_would_decide_waits_for_it() {
+        let (author, sender) = (name("a.example"), name("sender.example"));
+        let dmarc = [DmarcFact { author: &author, result: AuthResult::None, policy: None }];
+        let (spf, spf_domain) = (AuthResult::TempError, Some(&sender));
+        let unsure = InboundFacts { spf, spf_domain, dmarc: &dmarc, ..QUIET };
+        let judged = |facts, handling| judge(facts, rules(handling));
+        let unknown = Err(InboundDenial::Unknown { author: sender.clone() });
+        assert_eq!(judged(unsure, DmarcHandling::Enforce), unknown);
+        assert_eq!(judged(unsure, DmarcHandling::Junk), unknown);
+        assert_eq!(judged(unsure, DmarcHandling::Report), Ok(Disposition::Inbox));
+        let signed = InboundFacts { signed_by_author: Signed::Yes, ..unsure };
+        assert_eq!(judged(signed, DmarcHandling::Enforce), Ok(Disposition::Inbox));
+        let listed = InboundFacts { reputation: Reputation::Doubtful, ..unsure };
+        assert_eq!(judged(listed, DmarcHandling::Enforce), Ok(Disposition::Junk(JunkReason::Listed)));
     }
 
     #[test]

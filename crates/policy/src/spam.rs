@@ -47,6 +47,15 @@ pub struct Authentication {
     pub lists: i32,
 }
 
+impl Authentication {
+    /// Is there something that nobody could say, so that what is not proven might be?
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        let unknown = |results: &[AuthResult]| results.contains(&AuthResult::TempError);
+        self.spf == AuthResult::TempError || unknown(&self.dkim) || unknown(&self.dmarc)
+    }
+}
+
 /// Is something proven?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -136,7 +145,7 @@ pub fn score(facts: SpamFacts<'_>, weights: &Weights) -> Scored {
         Helo::Unqualified => Some(SpamCheck::HeloUnqualified),
         Helo::Ours => Some(SpamCheck::HeloOurs),
     });
-    let unproven = facts.authentication.is_some_and(|found| found.author == Proof::Unproven);
+    let unproven = facts.authentication.is_some_and(|found| found.author == Proof::Unproven && !found.is_undecided());
     if unproven && facts.hosted.is_some_and(|hosted| facts.authors.contains(hosted)) {
         checks.push(SpamCheck::OwnDomainForged);
     }
@@ -171,8 +180,7 @@ fn of_authentication(found: &Authentication) -> Vec<SpamCheck> {
     if unsigned && found.dkim.contains(&AuthResult::Fail) {
         checks.push(SpamCheck::DkimFail);
     }
-    let unknown = found.spf == AuthResult::TempError || found.dkim.contains(&AuthResult::TempError);
-    if unsigned && found.spf != AuthResult::Pass && !unknown {
+    if unsigned && found.spf != AuthResult::Pass && !found.is_undecided() {
         checks.push(SpamCheck::Unauthenticated);
     }
     if found.arc == AuthResult::Fail {
@@ -246,6 +254,18 @@ mod tests {
             ..sound()
         };
         assert_eq!(names(&unsure, &[]), (0, vec![]));
+        // Nor is the recipient's own domain forged: its printer can't help the DNS.
+        let own = [DomainName::parse("example.jp").unwrap()];
+        for unsure in [
+            unsure.clone(),
+            Authentication { spf: AuthResult::None, dkim: Vec::new(), ..unsure.clone() },
+            Authentication { spf: AuthResult::None, dmarc: vec![AuthResult::None], ..unsure.clone() },
+            Authentication { dkim: Vec::new(), dmarc: vec![AuthResult::None], ..unsure },
+        ] {
+            let (authentication, hosted) = (Some(&unsure), own.first());
+            let facts = SpamFacts { authentication, helo: Helo::Name, authors: &own, hosted, found: &[] };
+            assert_eq!(score(facts, &Weights::default()), Scored::default(), "{unsure:?}");
+        }
     }
 
     #[test]

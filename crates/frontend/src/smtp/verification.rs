@@ -209,6 +209,7 @@ fn judge<'a>(
         author: header.author,
         dmarc: &dmarc,
         spf,
+        spf_domain: found.spf.sender().map(|check| &check.domain),
         signed_by_author,
         forwarders: &forwarders,
         // Who was to be refused for it was, at RCPT.

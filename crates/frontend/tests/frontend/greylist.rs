@@ -21,6 +21,7 @@ async fn world(change: impl FnOnce(&mut InboundConfig, &mut GreylistingConfig)) 
         Zone("good.test.", Signing::Unsigned, "@ IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n"),
         Zone("x.test.", Signing::Unsigned, "a IN A 192.0.2.1\n"),
         Zone("0.0.127.in-addr.arpa.", Signing::Unsigned, "2 IN PTR host.x.test.\n"),
+        Zone("names.test.", Signing::Unsigned, "host IN A 127.0.0.1\n"),
         Zone("wl.test.", Signing::Unsigned, "1.0.0.127 IN A 127.0.0.2\n"),
     ])
     .await;
