@@ -21,10 +21,10 @@ use std::collections::BTreeMap;
 use yubin_policy::Admission;
 use yubin_policy::content::{ContentDenial, ContentDisposition, ContentFact, EncryptedHandling};
 use yubin_policy::refusal_text;
+use yubin_policy::spam::Scored;
 use yubin_policy::spam::handling::{Forged, Handled, Settled, SpamFinding, SpamSender, Suspicion, handle, settle};
-use yubin_policy::spam::{Authentication, Scored};
 use yubin_session::smtp::Listener;
-use yubin_types::{Address, AuthResult, SmtpReply, SpamHandling, SpamRules};
+use yubin_types::{Address, SmtpReply, SpamHandling, SpamRules};
 
 use self::filtered::Filtered;
 use self::header::Header;
@@ -225,7 +225,7 @@ fn judge(
     header: &Header,
     finding: SpamFinding,
 ) -> Result<(Scored, BTreeMap<Address, Handled>), ()> {
-    let forged = complete.verified.as_ref().map_or(Forged::No, |verified| forged(&verified.authentication));
+    let forged = complete.verified.as_ref().map_or(Forged::No, |verified| Forged::of(&verified.authentication));
     let sender = SpamSender { envelope: transaction.sender.path(), authors: &header.authors, forged };
     let recipients: Vec<(&Address, &SpamRules)> = wishes(content, transaction).collect();
     let mut handled: Vec<Handled> = recipients.iter().map(|(_, rules)| handle(&finding, sender, rules)).collect();
@@ -257,12 +257,6 @@ fn wishes<'a>(
         let own = invited.filtering.as_ref().and_then(|filtering| filtering.spam.as_ref());
         Some((permit.recipient(), own.unwrap_or_else(|| content.rules(permit.recipient()))))
     })
-}
-
-fn forged(found: &Authentication) -> Forged {
-    let failed =
-        matches!(found.spf, AuthResult::Fail | AuthResult::SoftFail) || found.dmarc.contains(&AuthResult::Fail);
-    if failed { Forged::Proven } else { Forged::No }
 }
 
 /// What goes before the subject: all recipients share it, so only what the rules of all want.

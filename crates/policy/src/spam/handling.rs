@@ -2,11 +2,12 @@
 //!
 //! A score is spam from the recipient's threshold on; a scanner may say so itself, and may be certain. Senders can be allowed or denied by
 //! address or domain. An allowed sender is believed unless its address is proven to be forged: else everybody would write in its name.
+//! Forwarding breaks SPF, so where the author is proven otherwise, only the envelope's sender is not believed.
 //! One transaction has one answer, so a message is refused only if all its recipients' rules refuse it; for the others it is junk then.
 
-use yubin_types::{Address, ReversePath, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamScore};
+use yubin_types::{Address, AuthResult, ReversePath, SenderPattern, SpamFilter, SpamHandling, SpamRules, SpamScore};
 
-use super::Scored;
+use super::{Authentication, Proof, Scored};
 
 /// What was found about a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,28 @@ pub struct SpamSender<'a> {
 /// Is a sender's address forged?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forged {
-    /// SPF or DMARC failed.
+    /// DMARC failed, or SPF and nothing else proves the author.
     Proven,
+    /// SPF failed, but the author is proven: the envelope alone is not believed.
+    Envelope,
     /// Nothing says so.
     No,
+}
+
+impl Forged {
+    /// What verification found says.
+    #[must_use]
+    pub fn of(found: &Authentication) -> Forged {
+        let vouched = found.forwarder == Proof::Proven;
+        let author_failed = found.dmarc.contains(&AuthResult::Fail) && !vouched;
+        let spf_failed = matches!(found.spf, AuthResult::Fail | AuthResult::SoftFail);
+        match (spf_failed, found.author) {
+            _ if author_failed => Forged::Proven,
+            (false, _) => Forged::No,
+            (true, Proof::Unproven) if !vouched => Forged::Proven,
+            (true, _) => Forged::Envelope,
+        }
+    }
 }
 
 /// What a message is to a recipient, and where it goes.
@@ -109,11 +128,23 @@ enum Fit {
 }
 
 impl SpamSender<'_> {
-    /// How closely any of these patterns names this sender.
-    fn fit(&self, patterns: &[SenderPattern]) -> Option<Fit> {
-        let senders = || self.authors.iter().chain(self.envelope.address());
-        patterns.iter().flat_map(|pattern| senders().filter_map(|sender| fit(pattern, sender))).max()
+    /// How closely any of these patterns names what this sender says of itself.
+    fn denied(&self, patterns: &[SenderPattern]) -> Option<Fit> {
+        closest(patterns, self.authors.iter().chain(self.envelope.address()))
     }
+
+    /// How closely any of these patterns names what is believed of this sender.
+    fn allowed(&self, patterns: &[SenderPattern]) -> Option<Fit> {
+        match self.forged {
+            Forged::Proven => None,
+            Forged::Envelope => closest(patterns, self.authors.iter()),
+            Forged::No => closest(patterns, self.authors.iter().chain(self.envelope.address())),
+        }
+    }
+}
+
+fn closest<'a>(patterns: &[SenderPattern], senders: impl Iterator<Item = &'a Address>) -> Option<Fit> {
+    senders.flat_map(|sender| patterns.iter().filter_map(|pattern| fit(pattern, sender))).max()
 }
 
 /// What is a message to a recipient with these rules?
@@ -133,11 +164,11 @@ fn verdict(finding: &SpamFinding, sender: SpamSender<'_>, rules: &SpamRules, req
     if rules.filter == SpamFilter::Off {
         return SpamVerdict::Unfiltered;
     }
-    let (allowed, denied) = (sender.fit(&rules.allow), sender.fit(&rules.deny));
+    let (allowed, denied) = (sender.allowed(&rules.allow), sender.denied(&rules.deny));
     if denied.is_some() && denied >= allowed {
         return SpamVerdict::Denied;
     }
-    if allowed.is_some() && sender.forged == Forged::No {
+    if allowed.is_some() {
         return SpamVerdict::Allowed;
     }
     let scored = if finding.scored.score >= required { SpamVerdict::Spam } else { SpamVerdict::Clean };
@@ -244,6 +275,38 @@ mod tests {
         assert!(SenderPattern::parse("a b").is_none() && SenderPattern::parse("*@").is_none());
         let forged = handled(&spam, "abc@x.example", Forged::Proven, &rules(&["abc@x.example"], &[]));
         assert_eq!(forged.0, SpamVerdict::Spam, "an allowed name that is forged");
+    }
+
+    /// SHIN-12: mail that was forwarded, so that SPF fails, and is proven to be its author's.
+    #[test]
+    fn an_allowed_author_is_believed_who_is_proven() {
+        let found = |spf, dmarc, author, forwarder| {
+            let (dkim, host) = (Vec::new(), crate::peer::ReverseDns::Confirmed);
+            let arc = AuthResult::None;
+            Forged::of(&Authentication { spf, dkim, dmarc: vec![dmarc], arc, author, forwarder, host, lists: 0 })
+        };
+        use AuthResult::{Fail, None, Pass, SoftFail};
+        use Proof::{Proven, Unproven};
+        assert_eq!(found(Fail, Pass, Proven, Unproven), Forged::Envelope);
+        assert_eq!(found(SoftFail, None, Proven, Unproven), Forged::Envelope);
+        assert_eq!(found(Fail, Fail, Unproven, Proven), Forged::Envelope);
+        assert_eq!(found(Pass, Fail, Unproven, Proven), Forged::No);
+        assert_eq!(found(Pass, Fail, Unproven, Unproven), Forged::Proven);
+        assert_eq!(found(Pass, Fail, Proven, Unproven), Forged::Proven, "another of the authors is not proven");
+        assert_eq!(found(SoftFail, None, Unproven, Unproven), Forged::Proven);
+        assert_eq!(found(None, None, Unproven, Unproven), Forged::No);
+
+        let pattern = |text: &str| vec![SenderPattern::parse(text).unwrap()];
+        let (envelope, author) = (ReversePath::Address(address("list@l.example")), address("ann@a.example"));
+        let verdict = |allow: &str, forged| {
+            let rules = SpamRules { allow: pattern(allow), ..SpamRules::default() };
+            let authors = std::slice::from_ref(&author);
+            handle(&finding(9, Option::None), SpamSender { envelope: &envelope, authors, forged }, &rules).verdict
+        };
+        assert_eq!(verdict("ann@a.example", Forged::Envelope), SpamVerdict::Allowed);
+        assert_eq!(verdict("list@l.example", Forged::Envelope), SpamVerdict::Spam);
+        assert_eq!(verdict("list@l.example", Forged::No), SpamVerdict::Allowed);
+        assert_eq!(verdict("ann@a.example", Forged::Proven), SpamVerdict::Spam);
     }
 
     #[test]
