@@ -130,9 +130,11 @@ fn parse(body: &Bytes) -> Result<Rspamd, ScanError> {
     let action = match answer.action.as_str() {
         "no action" => Action::Take,
         "greylist" => Action::Greylist,
-        "add header" | "rewrite subject" => Action::Mark,
+        // Nothing is kept apart here: what is to be quarantined goes where spam goes.
+        "add header" | "rewrite subject" | "quarantine" => Action::Mark,
         "soft reject" => Action::Defer,
-        "reject" => Action::Reject,
+        // Nothing vanishes unsaid: a sender who is no spammer learns of it.
+        "reject" | "discard" => Action::Reject,
         _ => return Err(unreadable("an unknown action")),
     };
     let score = |points| SpamScore::from_fraction(points).ok_or_else(|| unreadable("a score that is none"));
@@ -172,6 +174,17 @@ mod tests {
         assert_eq!((read.action, read.scored.score, read.required), (Action::Mark, SpamScore(600), SpamScore(600)));
         assert_eq!(read.scored.hits.iter().map(|hit| hit.name.as_str()).collect::<Vec<_>>(), ["B", "A"]);
         assert_eq!(read.words.as_deref(), Some("Gtube pattern"));
+    }
+
+    /// Actions that its modules force, beside those that it comes to by scores.
+    #[test]
+    fn forced_actions_are_verdicts() {
+        for (action, expected) in
+            [("reject", Action::Reject), ("discard", Action::Reject), ("quarantine", Action::Mark)]
+        {
+            let answer = format!(r#"{{"action":"{action}","score":1,"required_score":15}}"#);
+            assert_eq!(read(&answer).map(|said| said.action), Some(expected), "{action}");
+        }
     }
 
     #[test]
