@@ -20,12 +20,17 @@ struct World {
 impl World {
     /// With one domain, of which nothing is published yet.
     fn start() -> World {
+        World::told("")
+    }
+
+    /// With more keys of the configuration.
+    fn told(more: &str) -> World {
         let zone = Zone::default();
         let server = zone.serve().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let told = format!(
             "[dns]\nmx_hosts = [\"mx1.host.example\", \"mx2.host.example\"]\nspf = \"v=spf1 include:spf.host.example ~all\"\n\
-             name_servers = [\"{server}\"]\n"
+             name_servers = [\"{server}\"]\n{more}"
         );
         let system = System::configured(Transport::Direct, folder.path(), &told).unwrap();
         system.admin.populate(DOMAIN, 0, "").unwrap();

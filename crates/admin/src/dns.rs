@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tonic::Status;
 use yubin_dns_auth::dkim::{KeyAlgorithm, KeyError, KeyName, KeySealer, PrivateKey, RsaPool};
-use yubin_dns_auth::published::{self, Expected, ExpectedKey, Inspector};
+use yubin_dns_auth::published::{Advice, Expected, ExpectedKey, Inspector, OptionalRecords};
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::{Caller, Scope, StoreClient};
 use yubin_state::command::DomainCommand;
@@ -31,8 +31,8 @@ pub struct DnsSettings {
     pub mx_hosts: Vec<DomainName>,
     /// The SPF record (RFC 7208).
     pub spf: String,
-    /// The host that users' programs connect to, if domains announce it (RFC 6186).
-    pub client_host: Option<DomainName>,
+    /// What else.
+    pub optional: OptionalRecords,
 }
 
 /// Makes keys and says what to publish.
@@ -72,15 +72,7 @@ impl Dns {
         let scope = hosted(client, &domain).await?.scope();
         self.ensure_keys(client, scope, &domain, caller).await?;
         let (keys, now) = (keys(client, scope).await?, now());
-        let expected = Expected {
-            domain,
-            mx_hosts: self.settings.mx_hosts.clone(),
-            spf: self.settings.spf.clone(),
-            keys: kept(&keys, now)
-                .map(|key| ExpectedKey { selector: key.selector.clone(), record: key.record.clone() })
-                .collect(),
-            client_host: self.settings.client_host.clone(),
-        };
+        let expected = self.expected(domain, kept(&keys, now));
         let findings = Box::pin(self.inspector.check(&expected)).await;
         Ok(api::DomainDnsCheck { findings: findings.into_iter().map(finding_to).collect() })
     }
@@ -101,7 +93,18 @@ impl Dns {
         self.published(client, &name).await
     }
 
-    /// Signs with the keys that wait.
+    fn expected<'a>(&self, domain: DomainName, keys: impl Iterator<Item = &'a DkimKey>) -> Expected {
+        let key = |key: &DkimKey| ExpectedKey { selector: key.selector.clone(), record: key.record.clone() };
+        Expected {
+            domain,
+            mx_hosts: self.settings.mx_hosts.clone(),
+            spf: self.settings.spf.clone(),
+            keys: keys.map(key).collect(),
+            optional: self.settings.optional.clone(),
+        }
+    }
+
+    /// Signs with the keys that wait, whose records are looked up before, unless the caller knows better.
     pub(crate) async fn activate(
         &self,
         client: &StoreClient,
@@ -161,7 +164,9 @@ impl Dns {
 
     async fn published(&self, client: &StoreClient, name: &DomainName) -> Result<api::DomainDns, Status> {
         let keys = keys(client, hosted(client, name).await?.scope()).await?;
-        Ok(api::DomainDns { records: records(name, &self.settings, &keys, now()) })
+        let policy = self.settings.optional.mta_sts_policy(&self.settings.mx_hosts);
+        let records = records(name, &self.settings, &keys, now());
+        Ok(api::DomainDns { records, mta_sts_policy: policy.unwrap_or_default() })
     }
 }
 
@@ -188,7 +193,7 @@ fn kept(keys: &[DkimKey], now: Timestamp) -> impl Iterator<Item = &DkimKey> {
     keys.iter().filter(move |key| key.retired_until().is_none_or(|until| now < until))
 }
 
-/// MX, SPF, DKIM, DMARC and services, in the order in which they are best published.
+/// MX, SPF, DKIM, DMARC and what is optional, in the order in which they are best published.
 fn records(name: &DomainName, settings: &DnsSettings, keys: &[DkimKey], now: Timestamp) -> Vec<api::DnsRecord> {
     let record = |name: String, kind: &str, value: String| api::DnsRecord {
         name,
@@ -210,9 +215,8 @@ fn records(name: &DomainName, settings: &DnsSettings, keys: &[DkimKey], now: Tim
             ..record(format!("{}._domainkey.{name}", key.selector), "TXT", key.record.clone())
         });
     }
-    records.push(record(format!("_dmarc.{name}"), "TXT", published::DMARC_FIRST.to_owned()));
-    let services = settings.client_host.iter().flat_map(|host| published::service_records(name, host));
-    records.extend(services.map(|(name, value)| record(name, "SRV", value)));
+    let optional = settings.optional.records(name, &settings.mx_hosts);
+    records.extend(optional.into_iter().map(|it| record(it.name, it.kind.as_str(), it.value)));
     records
 }
 
@@ -228,6 +232,8 @@ fn state(state: DkimKeyState) -> api::DkimState {
 mod tests {
     use yubin_state::record::{DkimKey, DkimKeyState};
     use yubin_types::{DomainName, Timestamp, limits};
+
+    use yubin_dns_auth::published::OptionalRecords;
 
     use super::{DnsSettings, number, records};
 
@@ -252,7 +258,7 @@ mod tests {
         let settings = DnsSettings {
             mx_hosts: vec![name("mx1.host.example"), name("mx2.host.example")],
             spf: "v=spf1 mx ~all".into(),
-            client_host: Some(name("mail.host.example")),
+            optional: OptionalRecords { client_host: Some(name("mail.host.example")), ..OptionalRecords::default() },
         };
         let keys = [key("yubin1-rsa", DkimKeyState::Retiring), key("yubin2-rsa", DkimKeyState::Active)];
         let text = |now| {

@@ -149,7 +149,7 @@ pub(crate) enum DomainVerb {
     Dns {
         /// Its name.
         name: String,
-        /// Only show what to publish: MX, SPF, DKIM, DMARC.
+        /// Only show what to publish: MX, SPF, DKIM, DMARC, and what is configured beside them.
         #[arg(long)]
         expected: bool,
     },

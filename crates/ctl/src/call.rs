@@ -100,7 +100,7 @@ async fn domain(mut api: Connection, verb: DomainVerb, form: Form) -> anyhow::Re
         DomainVerb::Resume { name } => api.resume_domain(api::ResumeDomainRequest { name, request_id }).await?,
         DomainVerb::Dns { name, expected: true } => {
             let dns = api.get_domain_dns(api::GetDomainDnsRequest { name }).await?;
-            return Ok(dns.into_inner().records.shown(form).into());
+            return Ok(dns.into_inner().shown(form).into());
         }
         DomainVerb::Dns { name, expected: false } => {
             let check = api.check_domain_dns(api::CheckDomainDnsRequest { name }).await?.into_inner();
@@ -129,7 +129,7 @@ async fn dkim(mut api: Connection, verb: DkimVerb, form: Form) -> anyhow::Result
             api.remove_dkim_key(api::RemoveDkimKeyRequest { name, selector, request_id }).await?
         }
     };
-    Ok(dns.into_inner().records.shown(form))
+    Ok(dns.into_inner().shown(form))
 }
 
 async fn account(mut api: Connection, verb: AccountVerb, form: Form) -> anyhow::Result<String> {

@@ -5,6 +5,7 @@
 //! docs/configuration.md says the same; a test holds the two together.
 
 pub(crate) mod countries;
+pub(crate) mod dns;
 pub(crate) mod edge;
 pub(crate) mod greylist;
 pub(crate) mod inbound;
@@ -23,7 +24,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
-use yubin_admin::DnsSettings;
 use yubin_types::{DomainName, UtcOffset};
 
 use self::peer_tls::PeerTls;
@@ -61,7 +61,7 @@ pub(crate) struct Config {
     /// The secret that all front ends of a cluster share.
     pub(crate) secrets: Secrets,
     /// What hosted domains publish in the DNS.
-    pub(crate) dns: Dns,
+    pub(crate) dns: dns::Dns,
     /// Logs and traces.
     pub(crate) telemetry: Telemetry,
     /// How long a shutdown waits for sessions and deliveries to end, seconds; all else is over 15 seconds later.
@@ -196,20 +196,6 @@ pub(crate) struct Secrets {
     pub(crate) cluster_secret: Option<PathBuf>,
 }
 
-/// What hosted domains publish in the DNS, as `yubin ctl domain dns` tells their owners.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Dns {
-    /// The MX hosts, the preferred one first; none: `hostname`.
-    pub(crate) mx_hosts: Vec<String>,
-    /// The SPF record.
-    pub(crate) spf: String,
-    /// The host that users' mail programs connect to; empty: domains announce none (RFC 6186).
-    pub(crate) client_host: String,
-    /// Name servers that are asked what domains have published, `address:port`; none: those of the system.
-    pub(crate) name_servers: Vec<SocketAddr>,
-}
-
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -249,7 +235,7 @@ impl Default for Config {
             logins: logins::Logins::default(),
             tls: Tls::default(),
             secrets: Secrets::default(),
-            dns: Dns::default(),
+            dns: dns::Dns::default(),
             telemetry: Telemetry::default(),
             drain_seconds: 20,
         }
@@ -290,34 +276,6 @@ impl Default for Store {
             raft_threads: 2,
             transport: Transport::Direct,
         }
-    }
-}
-
-impl Default for Dns {
-    fn default() -> Self {
-        let spf = "v=spf1 mx ~all".to_owned();
-        Dns { mx_hosts: Vec::new(), spf, client_host: String::new(), name_servers: Vec::new() }
-    }
-}
-
-impl Dns {
-    /// The records' parts, checked.
-    pub(crate) fn settings(&self, hostname: &str) -> anyhow::Result<DnsSettings> {
-        let host =
-            |host: &str| DomainName::parse(host).with_context(|| format!("dns.mx_hosts: {host} is no host name"));
-        let named: Vec<&str> = self.mx_hosts.iter().map(String::as_str).collect();
-        let hosts = if named.is_empty() { vec![hostname] } else { named };
-        let sound = (self.spf == "v=spf1" || self.spf.starts_with("v=spf1 "))
-            && self.spf.len() <= 255
-            && self.spf.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        ensure!(sound, "dns.spf: begins with v=spf1 and has at most 255 ASCII characters");
-        let client =
-            |name: &str| DomainName::parse(name).with_context(|| format!("dns.client_host: {name} is no host name"));
-        Ok(DnsSettings {
-            mx_hosts: hosts.into_iter().map(host).collect::<Result<_, _>>()?,
-            spf: self.spf.clone(),
-            client_host: Some(self.client_host.as_str()).filter(|name| !name.is_empty()).map(client).transpose()?,
-        })
     }
 }
 
@@ -440,6 +398,9 @@ mod tests {
             ("[dns]\nmx_hosts = ['mx 1']", "dns.mx_hosts"),
             ("[dns]\nspf = 'spf1 mx'", "dns.spf"),
             ("[dns]\nclient_host = 'mail 1'", "dns.client_host"),
+            ("[dns]\nautoconfig_host = 'web 1'", "dns.autoconfig_host"),
+            ("[dns]\ndmarc_reports = 'host.example'", "dns.dmarc_reports"),
+            ("[dns]\ntls_reports = 'a,b@host.example'", "dns.tls_reports"),
             ("[store]\nnode = 0", "store.node"),
             ("[store]\ncluster_id = 'xyz'", "store.cluster_id"),
             ("[store]\nmemory_mib = 31", "store.memory_mib"),

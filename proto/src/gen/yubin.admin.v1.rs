@@ -167,6 +167,9 @@ pub struct RemoveDkimKeyRequest {
 pub struct DomainDns {
     #[prost(message, repeated, tag = "1")]
     pub records: ::prost::alloc::vec::Vec<DnsRecord>,
+    /// The text to serve at <https://mta-sts.NAME/.well-known/mta-sts.txt> (RFC 8461); empty: none.
+    #[prost(string, tag = "2")]
+    pub mta_sts_policy: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DomainDnsCheck {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use prost::bytes::Bytes;
 use yubin_admin::{AdminService, DnsSettings, auth};
 use yubin_dns_auth::mta_sts::FetchConfig;
-use yubin_dns_auth::published::Inspector;
+use yubin_dns_auth::published::{Inspector, OptionalRecords};
 use yubin_dns_auth::tls::system_roots;
 use yubin_dns_auth::{AddressScope, NameServers};
 use yubin_memory_store::{MemoryNode, create_domain, plan};
@@ -44,7 +44,7 @@ impl World {
         let token = auth::mint();
         auth::register(&client, &token, now()).await.unwrap();
         let mx_hosts = vec![DomainName::parse("mx.host.example").unwrap()];
-        let dns = DnsSettings { mx_hosts, spf: "v=spf1 mx ~all".to_owned(), client_host: None };
+        let dns = DnsSettings { mx_hosts, spf: "v=spf1 mx ~all".to_owned(), optional: OptionalRecords::default() };
         let service = AdminService::new(Arc::clone(&client), dns, inspector(), &Secret::new(SECRET));
         let mut world = World { client, service, token, domains: BTreeMap::new() };
         for (name, group) in domains {

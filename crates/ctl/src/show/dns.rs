@@ -28,6 +28,25 @@ impl Row for api::DnsRecord {
     }
 }
 
+impl Shown for api::DomainDns {
+    fn table(&self) -> String {
+        let mut text = self.records.table();
+        if !self.mta_sts_policy.is_empty() {
+            text.push_str("\nTo be served at https://mta-sts.DOMAIN/.well-known/mta-sts.txt:\n\n");
+            text.push_str(&self.mta_sts_policy);
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let mut object = self.records.json();
+        if let (Some(fields), false) = (object.as_object_mut(), self.mta_sts_policy.is_empty()) {
+            fields.insert("mta_sts_policy".to_owned(), json!(self.mta_sts_policy));
+        }
+        object
+    }
+}
+
 fn dkim_state(state: i32) -> &'static str {
     match api::DkimState::try_from(state) {
         Ok(api::DkimState::Pending) => "pending",

@@ -99,7 +99,7 @@ mod tests {
 
     use super::super::finding::{Finding, Verdict};
     use super::super::zone::Zone;
-    use super::super::{Expected, ExpectedKey};
+    use super::super::{Expected, ExpectedKey, OptionalRecords};
     use super::check;
 
     /// RFC 8463 §A.2.
@@ -109,8 +109,13 @@ mod tests {
     fn checked(texts: &[&str]) -> Finding {
         let name = |text: &str| DomainName::parse(text).unwrap();
         let keys = vec![ExpectedKey { selector: name("yubin1"), record: KEY.to_owned() }];
-        let expected =
-            Expected { domain: name("example.jp"), mx_hosts: vec![], spf: String::new(), keys, client_host: None };
+        let expected = Expected {
+            domain: name("example.jp"),
+            mx_hosts: vec![],
+            spf: String::new(),
+            keys,
+            optional: OptionalRecords::default(),
+        };
         let texts: Vec<_> = texts.iter().map(|text| (NAME, *text)).collect();
         check(&expected, &Zone::of_texts(&texts)).remove(0)
     }

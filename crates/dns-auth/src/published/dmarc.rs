@@ -13,7 +13,7 @@ use super::{Expected, tag, tags};
 use crate::verify::dmarc::{is_below, names};
 
 /// What a domain begins with: reports first, refusals when every sender of the domain is known (RFC 7489 §6.3).
-pub const FIRST: &str = "v=DMARC1; p=none";
+pub(super) const FIRST: &str = "v=DMARC1; p=none";
 
 /// Where a policy may stand.
 pub(super) fn names_of(expected: &Expected) -> Vec<String> {
@@ -24,13 +24,13 @@ pub(super) fn names_of(expected: &Expected) -> Vec<String> {
 pub(super) fn unasked(expected: &Expected, zone: &Zone) -> Vec<String> {
     let Looked::Found(texts) = zone.texts(&name(&expected.domain)) else { return Vec::new() };
     let [record] = &records(&texts)[..] else { return Vec::new() };
-    let agreements = foreign(record, expected).into_iter().map(|host| agreement(&host, expected));
+    let agreements = foreign(record, expected).into_iter().map(|host| agreement(&host, &expected.domain));
     agreements.filter(|name| !zone.texts.contains_key(name)).collect()
 }
 
 pub(super) fn check(expected: &Expected, zone: &Zone) -> Finding {
     let name = name(&expected.domain);
-    let mut finding = Finding::new(Subject::Dmarc, name.as_str(), RecordType::Txt, FIRST);
+    let mut finding = Finding::new(Subject::Dmarc, name.as_str(), RecordType::Txt, expected.optional.dmarc());
     let texts = match zone.texts(&name) {
         Looked::Found(texts) => texts,
         Looked::Nothing => Vec::new(),
@@ -45,6 +45,7 @@ pub(super) fn check(expected: &Expected, zone: &Zone) -> Finding {
             let mut finding = finding.found(vec![(*record).clone()]);
             lint(&mut finding, record);
             agreed(&mut finding, record, expected, zone);
+            reported(&mut finding, record, expected);
             finding
         }
         [] => none(finding, texts, expected, zone),
@@ -60,7 +61,7 @@ pub(super) fn check(expected: &Expected, zone: &Zone) -> Finding {
     }
 }
 
-fn name(domain: &DomainName) -> String {
+pub(super) fn name(domain: &DomainName) -> String {
     format!("_dmarc.{domain}")
 }
 
@@ -70,7 +71,7 @@ fn records(texts: &[String]) -> Vec<&String> {
 
 /// There is none: is there one above, or something that was meant to be one?
 fn none(finding: Finding, texts: Vec<String>, expected: &Expected, zone: &Zone) -> Finding {
-    let publish = format!("Publish TXT {FIRST} at {}", finding.name);
+    let publish = format!("Publish TXT {} at {}", finding.expected, finding.name);
     let close = texts.iter().any(|text| text.to_ascii_lowercase().contains("dmarc"));
     if close {
         let mut finding = finding.found(texts);
@@ -148,7 +149,7 @@ fn lint(finding: &mut Finding, record: &str) {
 /// Do the domains that get reports want them?
 fn agreed(finding: &mut Finding, record: &str, expected: &Expected, zone: &Zone) {
     for host in foreign(record, expected) {
-        let agreement = agreement(&host, expected);
+        let agreement = agreement(&host, &expected.domain);
         let agrees = match zone.texts(&agreement) {
             Looked::Found(texts) => !records(&texts).is_empty(),
             Looked::Nothing => false,
@@ -163,19 +164,37 @@ fn agreed(finding: &mut Finding, record: &str, expected: &Expected, zone: &Zone)
     }
 }
 
+/// Do reports go where the operator wants them?
+fn reported(finding: &mut Finding, record: &str, expected: &Expected) {
+    let Some(wanted) = &expected.optional.dmarc_reports else { return };
+    let tags = tags(record);
+    let mut addresses = tag(&tags, "rua").into_iter().flat_map(|list| list.split(',')).filter_map(mailbox);
+    if !addresses.any(|address| address == *wanted) {
+        finding.hint(
+            format!("Aggregate reports do not go to {wanted}."),
+            format!("Add rua=mailto:{wanted}, or the address to those that rua= has."),
+        );
+    }
+}
+
 /// Domains of others that aggregate reports go to.
 fn foreign(record: &str, expected: &Expected) -> Vec<DomainName> {
-    let own = &expected.domain;
     let mailboxes = tag(&tags(record), "rua").into_iter().flat_map(|list| list.split(',')).filter_map(mailbox);
     let mut hosts: Vec<DomainName> = mailboxes.map(|address| address.domain).collect();
-    hosts.retain(|host| !is_below(host, own) && !is_below(own, host));
+    hosts.retain(|host| is_foreign(host, &expected.domain));
     hosts.dedup();
     hosts.truncate(4);
     hosts
 }
 
-fn agreement(host: &DomainName, expected: &Expected) -> String {
-    format!("{}._report._dmarc.{host}", expected.domain)
+/// Must a host agree to get reports on a domain (RFC 9990 §4)?
+pub(super) fn is_foreign(host: &DomainName, domain: &DomainName) -> bool {
+    !is_below(host, domain) && !is_below(domain, host)
+}
+
+/// Where it agrees.
+pub(super) fn agreement(host: &DomainName, domain: &DomainName) -> String {
+    format!("{domain}._report._dmarc.{host}")
 }
 
 /// The mailbox of a `mailto:` with an optional size (RFC 9990 §4).
@@ -187,16 +206,16 @@ fn mailbox(uri: &str) -> Option<Address> {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::DomainName;
+    use yubin_types::{Address, DomainName};
 
-    use super::super::Expected;
     use super::super::finding::{Finding, Verdict};
     use super::super::zone::Zone;
+    use super::super::{Expected, OptionalRecords};
     use super::{check, unasked};
 
     fn expected(domain: &str) -> Expected {
         let domain = DomainName::parse(domain).unwrap();
-        Expected { domain, mx_hosts: vec![], spf: String::new(), keys: vec![], client_host: None }
+        Expected { domain, mx_hosts: vec![], spf: String::new(), keys: vec![], optional: OptionalRecords::default() }
     }
 
     fn checked(texts: &[(&str, &str)]) -> Finding {
@@ -256,6 +275,23 @@ mod tests {
         let unknown = check(&sub, &Zone::of_texts(&[("_dmarc.sub.example.jp", ""), ("_dmarc.example.jp", "?")]));
         assert_eq!(unknown.verdict, Verdict::Unknown);
         assert_eq!(of("?").verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn reports_go_where_the_operator_wants_them() {
+        let dmarc_reports = Address::parse("dmarc@example.jp").ok();
+        let optional = OptionalRecords { dmarc_reports, ..OptionalRecords::default() };
+        let expected = Expected { optional, ..expected("example.jp") };
+        let of = |record: &str| check(&expected, &Zone::of_texts(&[("_dmarc.example.jp", record), ("_dmarc.jp", "")]));
+        let missing = of("");
+        assert_eq!(missing.expected, "v=DMARC1; p=none; rua=mailto:dmarc@example.jp");
+        assert!(
+            missing.verdict == Verdict::Missing && missing.faults[0].mend.contains(&missing.expected),
+            "{missing:?}"
+        );
+        let elsewhere = of("v=DMARC1; p=reject; rua=mailto:a@example.jp");
+        assert_eq!((elsewhere.verdict, elsewhere.hints.len()), (Verdict::Right, 1), "{elsewhere:?}");
+        assert!(of("v=DMARC1; p=reject; rua=mailto:a@example.jp,mailto:dmarc@example.jp!1m").hints.is_empty());
     }
 
     #[test]

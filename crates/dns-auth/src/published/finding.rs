@@ -52,6 +52,8 @@ pub enum RecordType {
     Txt,
     /// SRV
     Srv,
+    /// CNAME
+    Cname,
 }
 
 impl RecordType {
@@ -62,6 +64,7 @@ impl RecordType {
             RecordType::Mx => "MX",
             RecordType::Txt => "TXT",
             RecordType::Srv => "SRV",
+            RecordType::Cname => "CNAME",
         }
     }
 }

@@ -30,7 +30,8 @@ impl<'a> Gathering<'a> {
     pub(super) async fn run(self, expected: &Expected) -> Zone {
         let domain = expected.domain.as_str();
         let mut zone = Zone::default();
-        let mut texts = vec![domain.to_owned(), tls::mta_sts_name(expected), tls::tls_rpt_name(expected)];
+        let mut texts =
+            vec![domain.to_owned(), tls::mta_sts_name(&expected.domain), tls::tls_rpt_name(&expected.domain)];
         texts.extend(dkim::names(expected));
         texts.extend(dmarc::names_of(expected));
         let (exchanges, ()) =
@@ -61,9 +62,12 @@ impl<'a> Gathering<'a> {
     }
 
     async fn hosts(&self, zone: &Zone, expected: &Expected) -> Vec<(String, Host)> {
-        let Looked::Found(exchanges) = zone.exchanges(expected.domain.as_str()) else { return Vec::new() };
-        let names = exchanges.into_iter().map(|(_, name)| name).take(limits::DNS_CHECK_HOSTS_MAX);
-        join_all(names.map(async |name| {
+        let exchanges = match zone.exchanges(expected.domain.as_str()) {
+            Looked::Found(exchanges) => exchanges,
+            Looked::Nothing | Looked::Unknown(_) => Vec::new(),
+        };
+        let exchanges = exchanges.into_iter().map(|(_, name)| name).take(limits::DNS_CHECK_HOSTS_MAX);
+        join_all(exchanges.chain(services::hosts(expected)).map(async |name| {
             let host = self.host(&name).await;
             (name, host)
         }))
@@ -91,7 +95,7 @@ impl<'a> Gathering<'a> {
     }
 
     async fn policy(&self, zone: &Zone, expected: &Expected) -> Option<Result<crate::mta_sts::Policy, FetchError>> {
-        let Looked::Found(texts) = zone.texts(&tls::mta_sts_name(expected)) else { return None };
+        let Looked::Found(texts) = zone.texts(&tls::mta_sts_name(&expected.domain)) else { return None };
         announced_id(&texts)?;
         let fetch = self.policies.fetch(self.resolver, &expected.domain);
         Some(timeout_at(self.deadline, Box::pin(fetch)).await.unwrap_or(Err(FetchError::Timeout)))

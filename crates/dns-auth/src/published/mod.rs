@@ -3,6 +3,7 @@
 //! - `zone`: everything that was asked, and what came; `gather`: asks it, within [`limits::DNS_CHECK_SECONDS_MAX`] and
 //!   [`limits::DNS_CHECK_LOOKUPS_MAX`].
 //! - `mx`, `spf`, `dkim`, `dmarc`, `tls`, `services`: read the zone and give [`Finding`]s. They ask nobody, so each is a function of a table.
+//! - `optional`: what is published only where the operator asks for it.
 //!
 //! Nothing is concluded from what could not be looked up: that is [`Verdict::Unknown`], never missing. Answers are not remembered, so that
 //! who mends a record sees it. It stands here and not in `policy` because it reads records with the parsers that verify with them.
@@ -13,6 +14,7 @@ mod dmarc;
 mod finding;
 mod gather;
 mod mx;
+mod optional;
 mod services;
 mod spf;
 mod tls;
@@ -26,9 +28,8 @@ use yubin_types::{DomainName, limits};
 use crate::mta_sts::{FetchConfig, Fetcher};
 use crate::resolver::{ConfigError, NameServers, Resolver, ResolverConfig};
 
-pub use dmarc::FIRST as DMARC_FIRST;
 pub use finding::{Advice, Finding, RecordType, Subject, Verdict};
-pub use services::service_records;
+pub use optional::{OptionalRecords, Record};
 
 use gather::Gathering;
 use zone::Zone;
@@ -44,8 +45,8 @@ pub struct Expected {
     pub spf: String,
     /// The keys that sign its mail, have signed it or are about to.
     pub keys: Vec<ExpectedKey>,
-    /// The host that users' programs connect to, if services are announced in the DNS (RFC 6186).
-    pub client_host: Option<DomainName>,
+    /// What the operator asks for beside these.
+    pub optional: OptionalRecords,
 }
 
 /// A DKIM key that is to be published.

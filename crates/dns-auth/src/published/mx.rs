@@ -117,7 +117,7 @@ mod tests {
 
     use super::super::finding::Verdict;
     use super::super::zone::{Host, Looked, Zone};
-    use super::super::{Expected, Finding};
+    use super::super::{Expected, Finding, OptionalRecords};
     use super::check;
 
     fn checked(published: Looked<(u16, &str)>, hosts: &[(&str, Host)]) -> Vec<Finding> {
@@ -127,7 +127,7 @@ mod tests {
             mx_hosts: vec![name("mx1.host.example"), name("mx2.host.example")],
             spf: String::new(),
             keys: vec![],
-            client_host: None,
+            optional: OptionalRecords::default(),
         };
         let mut zone = Zone::default();
         let published = match published {

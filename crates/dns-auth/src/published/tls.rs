@@ -9,21 +9,27 @@ use super::Expected;
 use super::finding::{Finding, RecordType, Subject};
 use super::zone::{Looked, Zone};
 use crate::mta_sts::{FetchError, Mode, Policy, announced_id};
-use crate::tls_rpt::targets;
+use crate::tls_rpt::{ReportTarget, targets};
 
-pub(super) fn mta_sts_name(expected: &Expected) -> String {
-    format!("_mta-sts.{}", expected.domain)
+pub(super) fn mta_sts_name(domain: &DomainName) -> String {
+    format!("_mta-sts.{domain}")
 }
 
-pub(super) fn tls_rpt_name(expected: &Expected) -> String {
-    format!("_smtp._tls.{}", expected.domain)
+pub(super) fn tls_rpt_name(domain: &DomainName) -> String {
+    format!("_smtp._tls.{domain}")
 }
 
 pub(super) fn mta_sts(expected: &Expected, zone: &Zone) -> Finding {
-    let mut finding = Finding::new(Subject::MtaSts, mta_sts_name(expected), RecordType::Txt, "");
+    let wanted = expected.optional.announcement(&expected.mx_hosts);
+    let name = mta_sts_name(&expected.domain);
+    let mut finding = Finding::new(Subject::MtaSts, name, RecordType::Txt, wanted.clone().unwrap_or_default());
     let Some(texts) = texts(&mut finding, zone) else {
         let what = "Senders are not told that mail for the domain must come over TLS (MTA-STS).";
-        return absent(finding, what, "Nothing need be done.");
+        let publish = |record| {
+            let host = format!("https://mta-sts.{}/.well-known/mta-sts.txt", expected.domain);
+            format!("Serve the policy that is shown with the expected records at {host}, then publish TXT {record}")
+        };
+        return unpublished(finding, what, wanted.map(publish), "Nothing need be done.".to_owned());
     };
     if announced_id(&texts).is_none() {
         let what = if texts.iter().filter(|text| text.starts_with("v=STSv1")).count() > 1 {
@@ -49,13 +55,26 @@ pub(super) fn mta_sts(expected: &Expected, zone: &Zone) -> Finding {
 }
 
 pub(super) fn tls_rpt(expected: &Expected, zone: &Zone) -> Finding {
-    let mut finding = Finding::new(Subject::TlsRpt, tls_rpt_name(expected), RecordType::Txt, "");
+    let wanted = expected.optional.tls_rpt();
+    let name = tls_rpt_name(&expected.domain);
+    let mut finding = Finding::new(Subject::TlsRpt, name, RecordType::Txt, wanted.clone().unwrap_or_default());
     let Some(texts) = texts(&mut finding, zone) else {
-        let wanted = format!("v=TLSRPTv1; rua=mailto:postmaster@{}", expected.domain);
+        let example = format!("v=TLSRPTv1; rua=mailto:postmaster@{}", expected.domain);
         let what = "Nobody is told when senders fail to reach the domain over TLS (TLS-RPT).";
-        return absent(finding, what, format!("Publish TXT {wanted} if such reports are wanted."));
+        let publish = wanted.map(|record| format!("Publish TXT {record} at {}", finding.name));
+        return unpublished(finding, what, publish, format!("Publish TXT {example} if such reports are wanted."));
     };
-    if targets(&texts).is_empty() {
+    let targets = targets(&texts);
+    if let Some(address) = &expected.optional.tls_reports
+        && !targets.is_empty()
+        && !targets.contains(&ReportTarget::Mail(address.clone()))
+    {
+        finding.hint(
+            format!("The reports do not go to {address}."),
+            format!("Add mailto:{address} to the addresses of rua=."),
+        );
+    }
+    if targets.is_empty() {
         let what = match texts.iter().filter(|text| text.starts_with("v=TLSRPTv1;")).count() {
             0 | 1 => "It names nowhere to send reports to.",
             _ => "There are several TLS-RPT records, which counts as none.",
@@ -80,8 +99,13 @@ fn texts(finding: &mut Finding, zone: &Zone) -> Option<Vec<String>> {
     }
 }
 
-fn absent(finding: Finding, what: &str, mend: impl Into<String>) -> Finding {
-    if finding.faults.is_empty() { finding.absent(what, mend) } else { finding }
+/// What does not stand there is missing if the operator asks for it, and else absent; nothing if it is not known whether it does.
+fn unpublished(finding: Finding, what: &str, publish: Option<String>, otherwise: String) -> Finding {
+    match publish {
+        _ if !finding.faults.is_empty() => finding,
+        Some(publish) => finding.missing(what, publish),
+        None => finding.absent(what, otherwise),
+    }
 }
 
 fn permits(finding: &mut Finding, policy: &Policy, expected: &Expected) {
@@ -107,19 +131,25 @@ fn permits(finding: &mut Finding, policy: &Policy, expected: &Expected) {
 
 #[cfg(test)]
 mod tests {
-    use yubin_types::DomainName;
+    use yubin_types::{Address, DomainName};
 
-    use super::super::Expected;
     use super::super::finding::{Finding, Verdict};
     use super::super::zone::Zone;
+    use super::super::{Expected, OptionalRecords};
     use super::{mta_sts, tls_rpt};
-    use crate::mta_sts::{FetchError, Policy};
+    use crate::mta_sts::{FetchError, Mode, Policy};
     use crate::resolver::{LookupError, TemporaryCause};
 
     fn expected() -> Expected {
         let name = |text: &str| DomainName::parse(text).unwrap();
         let mx_hosts = vec![name("mx1.host.example"), name("mx2.host.example")];
-        Expected { domain: name("example.jp"), mx_hosts, spf: String::new(), keys: vec![], client_host: None }
+        Expected {
+            domain: name("example.jp"),
+            mx_hosts,
+            spf: String::new(),
+            keys: vec![],
+            optional: OptionalRecords::default(),
+        }
     }
 
     fn sts(texts: &[&str], policy: Option<Result<&str, FetchError>>) -> Finding {
@@ -153,6 +183,27 @@ mod tests {
         assert_eq!(sts(&[""], None).verdict, Verdict::Absent);
         assert_eq!(sts(&["v=STSv1"], None).verdict, Verdict::Wrong);
         assert!(sts(&[RECORD, "v=STSv1; id=2;"], None).faults[0].what.contains("several"));
+    }
+
+    #[test]
+    fn what_the_operator_asks_for_is_missing_where_it_is_not() {
+        let tls_reports = Address::parse("tls@host.example").ok();
+        let optional = OptionalRecords { tls_reports, mta_sts: Some(Mode::Testing), ..OptionalRecords::default() };
+        let expected = Expected { optional, ..expected() };
+        let nothing = Zone::of_texts(&[("_mta-sts.example.jp", ""), ("_smtp._tls.example.jp", "")]);
+        let (policy, reports) = (mta_sts(&expected, &nothing), tls_rpt(&expected, &nothing));
+        assert_eq!((policy.verdict, reports.verdict), (Verdict::Missing, Verdict::Missing));
+        assert_eq!(reports.expected, "v=TLSRPTv1; rua=mailto:tls@host.example");
+        assert!(policy.expected.starts_with("v=STSv1; id=") && policy.faults[0].mend.contains(&policy.expected));
+        let unknown = Zone::of_texts(&[("_mta-sts.example.jp", "?"), ("_smtp._tls.example.jp", "?")]);
+        let (policy, reports) = (mta_sts(&expected, &unknown), tls_rpt(&expected, &unknown));
+        assert_eq!((policy.verdict, reports.verdict), (Verdict::Unknown, Verdict::Unknown));
+        for (record, hints) in
+            [("v=TLSRPTv1; rua=mailto:a@example.jp,mailto:tls@host.example", 0), ("v=TLSRPTv1; rua=mailto:a@x.jp", 1)]
+        {
+            let reports = tls_rpt(&expected, &Zone::of_texts(&[("_smtp._tls.example.jp", record)]));
+            assert_eq!((reports.verdict, reports.hints.len()), (Verdict::Right, hints), "{reports:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use yubin_dns_auth::mta_sts::FetchConfig;
 use yubin_dns_auth::published::Verdict::{Absent, Missing, Right, Unknown, Wrong};
-use yubin_dns_auth::published::{Expected, ExpectedKey, Finding, Inspector, Subject, Verdict};
+use yubin_dns_auth::published::{Expected, ExpectedKey, Finding, Inspector, OptionalRecords, Subject, Verdict};
 use yubin_dns_auth::{AddressScope, NameServers};
 use yubin_types::DomainName;
 
@@ -55,7 +55,7 @@ fn expected(domain: &str) -> Expected {
         mx_hosts: vec![name("mx1.hosted.test"), name("mx2.hosted.test"), name("mx3.hosted.test")],
         spf: "v=spf1 ip4:192.0.2.7 ~all".to_owned(),
         keys: vec![key("k1"), key("k2")],
-        client_host: Some(name("mail.hosted.test")),
+        optional: OptionalRecords { client_host: Some(name("mail.hosted.test")), ..Default::default() },
     }
 }
 

@@ -2,9 +2,9 @@
 
 use yubin_types::DomainName;
 
-use super::super::Expected;
 use super::super::finding::{Finding, Verdict};
 use super::super::zone::Zone;
+use super::super::{Expected, OptionalRecords};
 use super::{check, unasked};
 
 fn expected(spf: &str) -> Expected {
@@ -13,7 +13,7 @@ fn expected(spf: &str) -> Expected {
         mx_hosts: vec![],
         spf: spf.to_owned(),
         keys: vec![],
-        client_host: None,
+        optional: OptionalRecords::default(),
     }
 }
 
