@@ -127,3 +127,72 @@ fn a_failure_of_the_dns_is_said_as_such() {
     assert_eq!((states(&findings, "spf"), status), (vec!["unknown".to_owned()], 4), "{findings:?}");
     assert_eq!(states(&findings, "mx"), ["right", "right"]);
 }
+
+/// A slip in a TXT record is found before mail is signed that everybody takes for forged.
+#[test]
+fn keys_are_activated_when_their_records_can_be_seen() {
+    let world = World::start();
+    let ctl = |verb: &[&str]| world.system.admin.ctl_output(&[&["domain", "dkim"], verb].concat(), "").unwrap();
+    assert!(ctl(&["rotate", DOMAIN]).status.success());
+    let refused = ctl(&["activate", DOMAIN]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && said.contains("key is not published") && said.contains("--unchecked"),
+        "{said}"
+    );
+
+    world.publish_all();
+    let mistaken = "yubin2-rsa._domainkey.hosted.example";
+    world.zone.withdraw(mistaken);
+    world.zone.publish(mistaken, Record::Txt("v=DKIM1; k=rsa; p=QUFB".to_owned()));
+    let said = String::from_utf8(ctl(&["activate", DOMAIN]).stderr).unwrap();
+    assert!(said.contains(mistaken) && !said.contains("yubin2-ed25519"), "{said}");
+
+    world.zone.withdraw(mistaken);
+    world.publish_all();
+    // The other records stand there twice now.
+    let twice = ctl(&["activate", DOMAIN]);
+    assert!(String::from_utf8(twice.stderr).unwrap().contains("Several TXT records"));
+    let active = ctl(&["activate", DOMAIN, "--unchecked", "--json"]);
+    let told: Value = serde_json::from_slice(&active.stdout).unwrap();
+    let states = told["records"].as_array().unwrap().iter().filter_map(|record| record["state"].as_str());
+    assert_eq!(states.collect::<Vec<_>>(), ["retiring", "retiring", "active", "active"]);
+}
+
+#[test]
+fn published_keys_are_activated() {
+    let world = World::start();
+    assert!(world.system.admin.ctl_output(&["domain", "dkim", "rotate", DOMAIN], "").unwrap().status.success());
+    world.publish_all();
+    let active = world.system.admin.ctl_output(&["domain", "dkim", "activate", DOMAIN], "").unwrap();
+    assert!(active.status.success(), "{active:?}");
+}
+
+/// Reports and policies that the operator asks for are among what owners are told, and missed where they are not.
+#[test]
+fn what_the_operator_configures_is_to_be_published() {
+    let world = World::told(
+        "dmarc_reports = \"dmarc@host.example\"\ntls_reports = \"tls@host.example\"\nmta_sts = \"testing\"\n",
+    );
+    let (nothing, _) = world.checked();
+    for subject in ["dmarc", "mta-sts", "tls-rpt"] {
+        assert_eq!(states(&nothing, subject), ["missing"], "{nothing:?}");
+    }
+    let told = world.system.admin.ctl(&["domain", "dns", DOMAIN, "--expected"], "").unwrap();
+    for line in [
+        "v=DMARC1; p=none; rua=mailto:dmarc@host.example",
+        "hosted.example._report._dmarc.host.example",
+        "v=TLSRPTv1; rua=mailto:tls@host.example",
+        "v=STSv1; id=",
+        "version: STSv1\nmode: testing\nmax_age: 604800\nmx: mx1.host.example\nmx: mx2.host.example\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    world.publish_all();
+    let (all, _) = world.checked();
+    assert_eq!((states(&all, "dmarc"), states(&all, "tls-rpt")), (vec!["right".to_owned()], vec!["right".to_owned()]));
+    // Nobody serves the policy.
+    assert_eq!(states(&all, "mta-sts"), ["wrong"], "{all:?}");
+    let dmarc = all.iter().find(|finding| finding["for"] == "dmarc").unwrap();
+    assert!(!dmarc.to_string().contains("has not agreed"), "{dmarc}");
+}

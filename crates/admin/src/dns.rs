@@ -112,8 +112,27 @@ impl Dns {
         caller: &Caller,
     ) -> Result<api::DomainDns, Status> {
         let (name, key) = (domain_name(&request.name)?, RequestKey::new(&request.request_id)?);
+        if !request.unchecked {
+            self.are_published(client, &name).await?;
+        }
         change(client, &name, DomainCommand::ActivateDkimKeys, key, caller).await?;
         self.published(client, &name).await
+    }
+
+    /// Can everybody see the keys that wait? Signatures by keys that nobody sees are taken for forged.
+    async fn are_published(&self, client: &StoreClient, name: &DomainName) -> Result<(), Status> {
+        let keys = keys(client, hosted(client, name).await?.scope()).await?;
+        let pending = keys.iter().filter(|key| key.state == DkimKeyState::Pending);
+        let findings = Box::pin(self.inspector.check_keys(&self.expected(name.clone(), pending))).await;
+        let faults = findings.iter().flat_map(|finding| finding.faults.iter().map(move |fault| (&finding.name, fault)));
+        let lines: Vec<String> = faults.map(|(name, Advice { what, mend })| format!("{name}: {what} {mend}")).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let lines = lines.join("\n");
+        Err(Status::failed_precondition(format!(
+            "the keys that wait can't be seen in the DNS, so none is activated:\n{lines}\nIf they are published all the same: --unchecked"
+        )))
     }
 
     /// Forgets a key.

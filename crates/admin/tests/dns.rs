@@ -90,3 +90,19 @@ async fn what_can_not_be_looked_up_is_said_to_be_unknown() {
         assert!(finding.faults[0].what.contains("can't be looked up now"), "{finding:?}");
     }
 }
+
+/// What nobody can see is not signed with, unless the caller knows better.
+#[tokio::test]
+async fn keys_that_can_not_be_looked_up_are_not_activated() {
+    let world = World::new(&[(DOMAIN, 1)]).await;
+    rotate(&world).await;
+    rotate(&world).await;
+    let activate = |unchecked| wire::ActivateDkimRequest { name: DOMAIN.to_owned(), unchecked, ..Default::default() };
+    let refused = world.service.activate_dkim(request(&world, activate(false))).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+    assert!(refused.message().contains("yubin2-rsa._domainkey.a.example"), "{refused}");
+    let active = world.service.activate_dkim(request(&world, activate(true))).await.unwrap().into_inner();
+    let states: Vec<i32> = active.records.iter().map(|record| record.dkim).filter(|state| *state != 0).collect();
+    let (retiring, active): (i32, i32) = (wire::DkimState::Retiring.into(), wire::DkimState::Active.into());
+    assert_eq!(states, [retiring, retiring, active, active]);
+}

@@ -182,10 +182,13 @@ pub(crate) enum DkimVerb {
         /// The domain.
         name: String,
     },
-    /// Sign with the keys that wait, now that their records are published; those before them retire.
+    /// Sign with the keys that wait, now that their records are published, which is looked up before; those before them retire.
     Activate {
         /// The domain.
         name: String,
+        /// Don't look: the records are right, although they can't be seen from here.
+        #[arg(long)]
+        unchecked: bool,
     },
     /// Forget a key at once. A domain without keys sends unsigned mail.
     Remove {

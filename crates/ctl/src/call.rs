@@ -124,7 +124,9 @@ async fn dkim(mut api: Connection, verb: DkimVerb, form: Form) -> anyhow::Result
     let request_id = request_id();
     let dns = match verb {
         DkimVerb::Rotate { name } => api.rotate_dkim(api::RotateDkimRequest { name, request_id }).await?,
-        DkimVerb::Activate { name } => api.activate_dkim(api::ActivateDkimRequest { name, request_id }).await?,
+        DkimVerb::Activate { name, unchecked } => {
+            api.activate_dkim(api::ActivateDkimRequest { name, request_id, unchecked }).await?
+        }
         DkimVerb::Remove { name, selector } => {
             api.remove_dkim_key(api::RemoveDkimKeyRequest { name, selector, request_id }).await?
         }

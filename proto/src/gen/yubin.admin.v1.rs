@@ -153,6 +153,9 @@ pub struct ActivateDkimRequest {
     pub name: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "2")]
     pub request_id: ::prost::bytes::Bytes,
+    /// Activates them although their records can't be seen in the DNS.
+    #[prost(bool, tag = "3")]
+    pub unchecked: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RemoveDkimKeyRequest {

@@ -51,6 +51,13 @@ impl<'a> Gathering<'a> {
         }
     }
 
+    /// What stands where keys are to stand, and nothing else.
+    pub(super) async fn keys(self, expected: &Expected) -> Zone {
+        let mut zone = Zone::default();
+        self.texts(&mut zone, dkim::names(expected)).await;
+        zone
+    }
+
     async fn texts(&self, zone: &mut Zone, names: Vec<String>) {
         let asked = names.into_iter().map(async |name| {
             let texts = self.ask(self.resolver.texts_at(&name)).await;

@@ -80,6 +80,12 @@ impl Inspector {
         let deadline = Instant::now() + Duration::from_secs(limits::DNS_CHECK_SECONDS_MAX);
         findings(expected, &Gathering::new(&self.resolver, &self.policies, deadline).run(expected).await)
     }
+
+    /// What is published of the keys alone, key by key.
+    pub async fn check_keys(&self, expected: &Expected) -> Vec<Finding> {
+        let deadline = Instant::now() + Duration::from_secs(limits::DNS_CHECK_SECONDS_MAX);
+        dkim::check(expected, &Gathering::new(&self.resolver, &self.policies, deadline).keys(expected).await)
+    }
 }
 
 impl std::fmt::Debug for Inspector {
