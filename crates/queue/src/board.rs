@@ -15,7 +15,7 @@ use std::sync::Arc;
 use yubin_state::queue::{DeliveryKey, DestinationName, DueClass, Receiver};
 use yubin_types::{GroupNumber, Timestamp};
 
-pub(crate) use crate::due::{Age, Back, BoardLimits, Due, Offer};
+pub(crate) use crate::due::{Age, Back, BoardLimits, Due, Offer, Whose};
 use crate::lane::{Lane, Outlook};
 use crate::line::Passage;
 use crate::pace::{Leave, Signal};
@@ -85,6 +85,9 @@ impl Board {
         }
         if self.room(due.class()) == 0 || self.phase == Phase::Closed {
             return Offer::NoRoom;
+        }
+        if due.age != Age::Over && self.is_others(self.usual(&due.key)) {
+            return Offer::Others;
         }
         let destination = due.key.destination.clone();
         let (limits, outlook) = (self.limits, self.outlook(now, &due.key));
@@ -177,14 +180,14 @@ impl Board {
 
     /// What was asked for is leased now, and leaves by this pool. If nothing may begin any more, or all ways pause, it is given back.
     pub(crate) fn granted(&mut self, now: Timestamp, due: Due, pool: PoolId) -> Option<Back> {
-        let Some(lane) = self.lanes.get_mut(&due.key.destination) else { return Some(Back { due, until: now }) };
+        let Some(lane) = self.lanes.get_mut(&due.key.destination) else { return Some(Back::new(due, now)) };
         lane.asked = lane.asked.saturating_sub(1);
         if self.sources.pools.are_configured() {
             lane.leaves_by(due.key.domain, pool);
         }
         if self.phase == Phase::Closed {
             self.tally.leave(&due.key);
-            return Some(Back { due, until: now });
+            return Some(Back::new(due, now));
         }
         self.place(now, due, pool)
     }
@@ -285,7 +288,7 @@ impl Board {
     /// Gives back what has not begun and is to be put off for a reason from outside; what has expired goes on to its end.
     pub(crate) fn put_off(&mut self, now: Timestamp, until: impl Fn(&DeliveryKey) -> Option<Timestamp>) -> Vec<Back> {
         let out = self.extract(now, |due| due.age != Age::Over && until(&due.key).is_some());
-        let back = |due: Due| until(&due.key).map(|until| Back { due, until });
+        let back = |due: Due| until(&due.key).map(|until| Back::new(due, until));
         out.into_iter().filter_map(back).collect()
     }
 
@@ -324,7 +327,7 @@ impl Board {
     pub(crate) fn close(&mut self, now: Timestamp) -> Vec<Back> {
         self.phase = Phase::Closed;
         let out = self.extract(now, |_| true);
-        out.into_iter().map(|due| Back { due, until: now }).collect()
+        out.into_iter().map(|due| Back::new(due, now)).collect()
     }
 
     /// Takes what waits or is ready out of all lines.

@@ -61,6 +61,8 @@ pub(crate) enum Offer {
     Known,
     /// Put it off until then.
     PutOff(Timestamp),
+    /// It is other workers' to try: this one has none of its addresses.
+    Others,
     /// There is no room here: come again.
     NoRoom,
 }
@@ -70,4 +72,20 @@ pub(crate) enum Offer {
 pub(crate) struct Back {
     pub(crate) due: Due,
     pub(crate) until: Timestamp,
+    pub(crate) whose: Whose,
+}
+
+/// Whose is what is given back?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Any worker's, this one's too.
+    Anyones,
+    /// Other workers': this one has none of its addresses.
+    Others,
+}
+
+impl Back {
+    pub(crate) fn new(due: Due, until: Timestamp) -> Back {
+        Back { due, until, whose: Whose::Anyones }
+    }
 }

@@ -23,6 +23,7 @@ use yubin_types::{DomainId, GroupNumber, QueueId, Timestamp};
 use crate::board::{Age, Due, Offer};
 use crate::connection::now;
 use crate::recorder::Note;
+use crate::ways::left_until;
 use crate::worker::Shared;
 
 /// Rows of a page.
@@ -70,15 +71,17 @@ pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
     let mut round_began = Instant::now();
     let mut put_off = PutOff::default();
     let mut soonest: Option<Timestamp> = None;
+    let mut forgotten = shared.left.forgotten();
     while !shared.drain.is_cancelled() {
         // What was left to another worker stands before what was read since.
-        let comes_back = soonest.is_some_and(|at| at <= now());
+        let comes_back = soonest.is_some_and(|at| at <= now()) || forgotten.has_changed().unwrap_or_default();
         let is_over = round_began.elapsed() >= ROUND;
         if is_over {
             round_began = Instant::now();
         }
         if is_over || comes_back {
             (after, soonest) = (Progress::new(), None);
+            forgotten.mark_unchanged();
         }
         let began = Instant::now();
         let round_ends = round_began + ROUND;
@@ -94,7 +97,11 @@ pub(crate) async fn scout(shared: Arc<Shared>, group: GroupNumber) {
                     },
                     End::Page => {}
                     End::Nothing => {
-                        rest(&shared, group, &news, (soonest, round_ends)).await;
+                        tokio::select! {
+                            () = rest(&shared, group, &news, (soonest, round_ends)) => {}
+                            // The next look begins anew.
+                            _ = forgotten.changed() => forgotten.mark_changed(),
+                        }
                         tokio::time::sleep_until(began + GATHER).await;
                     }
                 }
@@ -201,7 +208,7 @@ enum Seen {
 
 /// Offers what is due to the board, or puts it off.
 fn consider(shared: &Arc<Shared>, group: GroupNumber, put_off: &mut PutOff, item: &DueItem, now: Timestamp) -> Seen {
-    let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left_ms(item, now));
+    let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left.ms(item, now));
     let ours = Timestamp(item.filed.due.millis() + wait_ms);
     if ours > now {
         return Seen::LeftUntil(ours);
@@ -225,6 +232,7 @@ fn consider(shared: &Arc<Shared>, group: GroupNumber, put_off: &mut PutOff, item
             shared.note(group, Note::PutOff(postponed));
             Seen::Done
         }
+        Offer::Others => Seen::LeftUntil(left_until(now)),
         Offer::NoRoom => Seen::NoRoom,
     }
 }

@@ -143,9 +143,8 @@ pub(crate) async fn share(shared: Arc<Shared>) {
         };
         let (told, next) = (seen, next_report(&shares, &shared.engine.config.worker));
         seen = shares.roster.epoch;
-        let back = shared.board.lock().learn(now(), shares);
+        shared.learn(shares);
         shared.sharing.answer(began);
-        shared.give_back(back);
         shared.wake();
         while seen == told && began.elapsed() < next && !has_ended() {
             tokio::select! {

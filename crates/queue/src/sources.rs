@@ -272,10 +272,18 @@ impl Sources {
         all.map(|(_, address, _)| address).take(limits::QUEUE_SOURCES_PER_WORKER_MAX).collect()
     }
 
-    /// Of several workers, this one alone uses these addresses, and no others.
-    pub(crate) fn granted(&mut self, addresses: &BTreeSet<IpAddr>) {
+    /// Of several workers, this one alone uses these addresses, and no others. Which it may use no more.
+    pub(crate) fn granted(&mut self, addresses: &BTreeSet<IpAddr>) -> Vec<SourceId> {
         let others = self.pools.addressed().filter(|(_, address, _)| !addresses.contains(address));
-        self.others = others.map(|(id, ..)| id).collect();
+        let others = others.map(|(id, ..)| id).collect();
+        let before = std::mem::replace(&mut self.others, others);
+        self.others.difference(&before).copied().collect()
+    }
+
+    /// Those that this worker may use, whatever destinations make of them.
+    pub(crate) fn own(&self) -> BTreeSet<SourceId> {
+        let all = self.pools.addressed().map(|(id, ..)| id);
+        all.filter(|id| !self.missing.contains(id) && !self.others.contains(id)).collect()
     }
 
     /// The destination's hosts have only addresses of this family.

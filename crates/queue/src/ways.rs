@@ -1,22 +1,24 @@
 //! From which address mail leaves, as the worker sees it: what the board decides, and what follows for the store, the log and the operator.
 //!
 //! A worker that has none of a pool's addresses leaves the pool's mail to the other workers, if it knows of any: given back, the delivery
-//! is due at once for them, and this one passes it over for a while. An address that a receiver blocks is written into the directory as a
+//! is due at once for them, and this one passes it over for a while, or until it gets an address. An address that a receiver blocks is written into the directory as a
 //! suspension, with the receiver's words: all workers heed it, and an operator can end it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::sync::watch;
 use yubin_proto::Caller;
 use yubin_proto::queue::QueueError;
 use yubin_session::smtp::client::{Reply, Verdict};
-use yubin_state::queue::{DeliveryKey, DueItem, Leased, QueueSuspension, RemoteReply, SuspensionScope};
+use yubin_state::queue::{DeliveryKey, DueItem, Leased, QueueSuspension, RemoteReply, Shares, SuspensionScope};
 use yubin_types::{Timestamp, limits};
 
 use crate::assignment::Assignment;
 use crate::blocks;
-use crate::board::{Age, Back, Due, NoWay, Rerouted};
+use crate::board::{Age, Due, NoWay, Rerouted};
 use crate::connection::now;
 use crate::fate::Tried;
 use crate::pools::{MailKind, PoolId, SourceId};
@@ -39,19 +41,52 @@ pub(crate) enum Way {
     None(Reply),
 }
 
-/// What this worker leaves to others, and until when.
+/// What this worker leaves to others, and until when; forgotten when it gets an address that it had not.
 #[derive(Debug, Default)]
-pub(crate) struct Left(BTreeMap<DeliveryKey, Timestamp>);
+pub(crate) struct Left {
+    until: Mutex<BTreeMap<DeliveryKey, Timestamp>>,
+    forgotten: watch::Sender<()>,
+}
 
 impl Left {
-    fn add(&mut self, now: Timestamp, key: &DeliveryKey) {
-        if self.0.len() >= LEFT_MAX {
-            self.0.retain(|_, until| *until > now);
+    pub(crate) fn add(&self, now: Timestamp, key: &DeliveryKey) {
+        let mut all = self.until.lock();
+        if all.len() >= LEFT_MAX {
+            all.retain(|_, until| *until > now);
         }
-        if self.0.len() < LEFT_MAX {
-            self.0.insert(key.clone(), now.plus_seconds(MISSING_SECONDS));
+        if all.len() < LEFT_MAX {
+            all.insert(key.clone(), left_until(now));
         }
     }
+
+    /// How long after a delivery became due this worker leaves it to others that may have an address for it, milliseconds.
+    pub(crate) fn ms(&self, item: &DueItem, now: Timestamp) -> u64 {
+        let mut all = self.until.lock();
+        match all.get(&item.delivery) {
+            Some(until) if *until > now => until.millis_since(item.filed.due),
+            Some(_) => {
+                all.remove(&item.delivery);
+                0
+            }
+            None => 0,
+        }
+    }
+
+    /// For whoever looks at what is due: changes when nothing is left to others any more.
+    pub(crate) fn forgotten(&self) -> watch::Receiver<()> {
+        self.forgotten.subscribe()
+    }
+
+    /// This worker has an address that it had not: all is its to look at again, at once.
+    fn forget(&self) {
+        self.until.lock().clear();
+        self.forgotten.send_replace(());
+    }
+}
+
+/// Until when this worker passes over what it leaves to others now.
+pub(crate) fn left_until(now: Timestamp) -> Timestamp {
+    now.plus_seconds(MISSING_SECONDS)
 }
 
 impl Shared {
@@ -74,27 +109,18 @@ impl Shared {
         self.engine.pools.choose(MailKind::from(&leased.message.source), &leased.tenant)
     }
 
-    /// How long after a delivery became due this worker leaves it to others that may have an address for it, milliseconds.
-    pub(crate) fn left_ms(&self, item: &DueItem, now: Timestamp) -> u64 {
-        let mut left = self.left.lock();
-        match left.0.get(&item.delivery) {
-            Some(until) if *until > now => until.millis_since(item.filed.due),
-            Some(_) => {
-                left.0.remove(&item.delivery);
-                0
-            }
-            None => 0,
+    /// The directory says what this worker may use.
+    pub(crate) fn learn(&self, shares: Shares) {
+        let (back, gained) = {
+            let mut board = self.board.lock();
+            let before = board.sources().own();
+            let back = board.learn(now(), shares);
+            (back, !board.sources().own().is_subset(&before))
+        };
+        if gained {
+            self.left.forget();
         }
-    }
-
-    /// Leaves what finds none of its addresses here to the other workers, if there are any.
-    pub(crate) fn leave_to_others(&self, back: &mut Back, pool: PoolId) {
-        let alone = self.engine.config.workers.len() < 2;
-        if alone || !self.board.lock().sources().lacks(pool) {
-            return;
-        }
-        back.until = now();
-        self.left.lock().add(back.until, &back.due.key);
+        self.give_back(back);
     }
 
     /// This machine has a source's address, or not.
@@ -104,7 +130,10 @@ impl Shared {
         self.engine.metrics.usable(address, presence);
         let Some(back) = self.board.lock().present(now(), source, presence) else { return };
         match presence {
-            Presence::Here => tracing::info!(%address, "a source address is there again"),
+            Presence::Here => {
+                tracing::info!(%address, "a source address is there again");
+                self.left.forget();
+            }
             Presence::Missing => {
                 tracing::warn!(%address, "this machine does not have a source address: its mail leaves from others, or waits");
             }
@@ -133,8 +162,7 @@ impl Shared {
                     watch.note("it can't be reached from this address; another one is tried".to_owned());
                 }
             }
-            Rerouted::Back(mut back) => {
-                self.leave_to_others(&mut back, pool);
+            Rerouted::Back(back) => {
                 self.give_back(vec![back]);
                 if let Some(watch) = watch {
                     watch.end(["put off: none of the addresses that it may leave from can be used now".to_owned()]);
@@ -215,4 +243,30 @@ fn reason(said: &RemoteReply) -> String {
         reason.pop();
     }
     reason
+}
+
+#[cfg(test)]
+mod tests {
+    use yubin_state::queue::{DeliveryKey, DestinationName, DueClass, DueItem, DueMark, Filed};
+    use yubin_types::{DomainId, QueueId, Timestamp};
+
+    use super::Left;
+    use crate::sources::MISSING_SECONDS;
+
+    #[test]
+    fn what_was_left_to_others_is_this_worker_s_at_once_when_it_gets_an_address() {
+        let (left, now) = (Left::default(), Timestamp(10_000));
+        let destination = DestinationName::parse("a.example").unwrap();
+        let delivery = DeliveryKey { domain: DomainId(1), id: QueueId([1; 16]), destination };
+        let filed = Filed { class: DueClass::Normal, due: now };
+        let item = DueItem { filed, delivery, mark: DueMark::default() };
+        left.add(now, &item.delivery);
+        assert_eq!(left.ms(&item, now), MISSING_SECONDS * 1_000);
+        let looks = left.forgotten();
+        assert!(!looks.has_changed().unwrap());
+        left.forget();
+        assert_eq!((left.ms(&item, now), looks.has_changed().unwrap()), (0, true));
+        left.add(now, &item.delivery);
+        assert_eq!(left.ms(&item, now.plus_seconds(MISSING_SECONDS)), 0, "others had their time");
+    }
 }

@@ -28,7 +28,7 @@ use yubin_types::{GroupNumber, QueueId, Timestamp};
 
 use crate::assignment::{Assignment, Room};
 use crate::attempt::Engine;
-use crate::board::{Age, Back, Board, Due, Offer};
+use crate::board::{Age, Back, Board, Due, Offer, Whose};
 use crate::config::QueueConfig;
 use crate::connect::Connector;
 use crate::connection::now;
@@ -96,7 +96,7 @@ pub(crate) struct Shared {
     pub(crate) leasing: Mutex<BTreeSet<GroupNumber>>,
     pub(crate) suspensions: Mutex<Suspensions>,
     /// What other workers may have an address for.
-    pub(crate) left: Mutex<Left>,
+    pub(crate) left: Left,
     pub(crate) leases: Leases,
     /// For messages that came with their lease.
     pub(crate) at_hand: Room,
@@ -152,7 +152,7 @@ impl Queue {
             recorders: Mutex::default(),
             leasing: Mutex::default(),
             suspensions: Mutex::default(),
-            left: Mutex::default(),
+            left: Left::default(),
             looking: TaskTracker::new(),
             delivering: TaskTracker::new(),
             recording: TaskTracker::new(),
@@ -294,8 +294,15 @@ impl Shared {
 
     /// Puts deliveries off that are here and have not begun; their leases end.
     pub(crate) fn give_back(&self, back: Vec<Back>) {
-        for Back { due, until } in back {
+        for Back { due, until, whose } in back {
             let token = self.leases.remove(&due.key);
+            if whose == Whose::Others {
+                self.left.add(until, &due.key);
+                if token.is_none() {
+                    // It stands where others find it.
+                    continue;
+                }
+            }
             self.note(due.group, Note::PutOff(Postponed { delivery: due.key, token, until }));
         }
     }
@@ -309,15 +316,11 @@ impl Shared {
             match suspended {
                 Some(until) => {
                     board.refused(&due.key);
-                    Some(Back { due, until })
+                    Some(Back::new(due, until))
                 }
                 None => board.granted(now, due, pool),
             }
         };
-        let back = back.map(|mut back| {
-            self.leave_to_others(&mut back, pool);
-            back
-        });
         self.give_back(back.into_iter().collect());
     }
 

@@ -30,6 +30,7 @@ pub(super) struct Heard {
 impl Board {
     /// The directory says what this worker may use. What may not leave from here any more is given back.
     pub(crate) fn learn(&mut self, now: Timestamp, shares: Shares) -> Vec<Back> {
+        let mut back = Vec::new();
         let concerned = match self.rights.learn(shares) {
             Changed::All => self.lanes.keys().cloned().collect(),
             Changed::These(mut receivers) => {
@@ -40,14 +41,14 @@ impl Board {
         };
         if let Some(shares) = self.rights.shares() {
             let granted = shares.roster.member(self.rights.worker()).map(|member| &member.addresses);
-            self.sources.granted(granted.unwrap_or(&BTreeSet::new()));
+            let lost = self.sources.granted(granted.unwrap_or(&BTreeSet::new()));
+            back.extend(lost.into_iter().flat_map(|source| self.strand(now, source)));
         }
         self.heard.retain(|receiver, _| self.rights.shared(receiver).is_some());
         let slower: BTreeSet<Receiver> = self.complained().into_iter().collect();
         for destination in &concerned {
             self.allot(now, destination);
         }
-        let mut back = Vec::new();
         for destination in self.destinations_of(&slower).iter().chain(&concerned) {
             let Some(lane) = self.lanes.get_mut(destination) else { continue };
             let receiver = receiver_of(destination, lane);

@@ -286,7 +286,7 @@ fn leases_are_given_back_where_nothing_may_begin() {
     [due(1, 98, "b.example"), over.clone(), due(1, 98, "c.example")].into_iter().for_each(|due| keep(&mut board, due));
     let suspended = DestinationName::parse("b.example").unwrap();
     let back = board.put_off(NOW, |key| (key.destination == suspended).then_some(Timestamp(5)));
-    assert_eq!(back, [Back { due: due(1, 98, "b.example"), until: Timestamp(5) }]);
+    assert_eq!(back, [Back::new(due(1, 98, "b.example"), Timestamp(5))]);
 
     // The worker stops.
     let mut asked = board.ask(NOW, 10, |_| true);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use yubin_state::queue::{DeliveryKey, DestinationName};
 use yubin_types::{DomainId, Timestamp};
 
-use super::{Age, Back, Board, BoardLimits, Due, Stage, site};
+use super::{Age, Back, Board, BoardLimits, Due, Stage, Whose, site};
 use crate::lane::{Lane, Outlook};
 use crate::pace::Signal;
 use crate::pools::{PoolId, SourceId};
@@ -42,12 +42,27 @@ impl Board {
         lane.map_or(Outlook::Open, |lane| outlook(&self.sources, &self.limits, lane, now, key))
     }
 
+    /// The pool that a delivery leaves by, as far as can be told before it is leased.
+    pub(super) fn usual(&self, key: &DeliveryKey) -> PoolId {
+        self.lanes.get(&key.destination).and_then(|lane| lane.usual(key.domain)).unwrap_or(PoolId::SYSTEM)
+    }
+
+    /// Is a pool's mail other workers', because this one has none of its addresses?
+    pub(super) fn is_others(&self, pool: PoolId) -> bool {
+        self.rights.are_shared() && self.sources.lacks(pool)
+    }
+
+    /// Gives back what can't leave by its pool before then. What other workers may have an address for is due for them at once.
+    fn back(&self, now: Timestamp, due: Due, until: Timestamp, pool: PoolId) -> Back {
+        if self.is_others(pool) { Back { due, until: now, whose: Whose::Others } } else { Back::new(due, until) }
+    }
+
     /// Puts a leased delivery on its way, or gives it back. What has expired goes nevertheless.
     pub(super) fn place(&mut self, now: Timestamp, due: Due, pool: PoolId) -> Option<Back> {
         let destination = due.key.destination.clone();
         let Some(lane) = self.lanes.get_mut(&destination) else {
             self.tally.leave(&due.key);
-            return Some(Back { due, until: now });
+            return Some(Back::new(due, now));
         };
         let traveller = traveller(&self.limits, lane, &due.key, pool);
         self.sources.expect(now, &traveller);
@@ -55,7 +70,7 @@ impl Board {
             Ok(source) => source,
             Err(until) if due.age != Age::Over => {
                 self.tally.leave(&due.key);
-                return Some(Back { due, until });
+                return Some(self.back(now, due, until, pool));
             }
             Err(_) => {
                 let known = self.sources.candidates(now, &traveller).ok();
@@ -66,7 +81,7 @@ impl Board {
         if source == SourceId::SYSTEM && lane.shut.is_some() {
             self.tally.leave(&due.key);
             let later_ms = if due.age == Age::Over { SHUT_MS } else { 0 };
-            return Some(Back { due, until: Timestamp(now.millis() + later_ms) });
+            return Some(Back::new(due, Timestamp(now.millis() + later_ms)));
         }
         self.sources.taken(now, source, &traveller);
         let path = lane.path(source);
@@ -100,9 +115,10 @@ impl Board {
                 Outlook::NotBefore(until) => until,
                 Outlook::Open | Outlook::Full => now,
             };
-            back.push(Back { due, until });
+            let pool = self.usual(&due.key);
+            back.push(self.back(now, due, until, pool));
         }
-        for (index, back) in (0_u64..).zip(&mut back) {
+        for (index, back) in (0_u64..).zip(back.iter_mut().filter(|back| back.whose == Whose::Anyones)) {
             let span_ms = (back.until.millis_since(now) / 4).max(1);
             back.until = Timestamp(back.until.millis() + index * 7 % span_ms);
         }
@@ -133,10 +149,17 @@ impl Board {
         if !self.sources.present(source, presence) {
             return None;
         }
-        let used = |lane: &Lane| lane.paths.get(&source).is_some_and(|path| path.ready.count() > 0);
-        let lanes = self.lanes.iter().filter(|(_, lane)| presence == Presence::Missing && used(lane));
+        Some(if presence == Presence::Missing { self.strand(now, source) } else { Vec::new() })
+    }
+
+    /// This worker may not use a source any more: what would have left from there goes from others, or is given back.
+    pub(super) fn strand(&mut self, now: Timestamp, source: SourceId) -> Vec<Back> {
+        let used = |lane: &Lane| {
+            lane.waiting.count() > 0 || lane.paths.get(&source).is_some_and(|path| path.ready.count() > 0)
+        };
+        let lanes = self.lanes.iter().filter(|(_, lane)| used(lane));
         let stranded: Vec<DestinationName> = lanes.map(|(destination, _)| destination.clone()).collect();
-        Some(stranded.iter().flat_map(|destination| self.clear(now, destination, source)).collect())
+        stranded.iter().flat_map(|destination| self.clear(now, destination, source)).collect()
     }
 
     /// A delivery that began from a source can't leave from there.

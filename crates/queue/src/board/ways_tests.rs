@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use yubin_state::queue::{DeliveryKey, DestinationName};
+use yubin_state::queue::{DeliveryKey, DestinationName, Member, Roster, Shares};
 use yubin_types::Timestamp;
 
-use super::tests::{NOW, board_with, due};
-use super::{Age, Back, Board, Due, NoWay, Offer, Rerouted};
+use super::tests::{NOW, board_of, board_with, due};
+use super::{Age, Back, Board, Due, NoWay, Offer, Rerouted, Whose};
 use crate::pace::Signal;
 use crate::pools::tests::pool;
 use crate::pools::{MailKind, Pool, PoolId, SourceId};
 use crate::profile::Family;
+use crate::rights::Rights;
 use crate::sources::{ASIDE_SECONDS_MIN, Presence};
 
 /// Pools "a" (two addresses) and "b" (one).
@@ -154,4 +155,44 @@ fn mail_without_a_pool_is_not_concerned_by_any() {
     let key: DeliveryKey = due(1, 2, "x.example").key;
     assert!(board.reserve(NOW, std::slice::from_ref(&key)));
     board.refused(&key);
+}
+
+/// Two workers, of which the first has these addresses.
+fn shares(addresses: &[&str]) -> Shares {
+    let member = |worker: &str, addresses: &[&str]| Member {
+        worker: worker.to_owned(),
+        until: Timestamp(u64::MAX),
+        joined: 1,
+        seen: 1,
+        number: 0,
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+    };
+    let members = vec![member("worker-1", addresses), member("worker-2", &[])];
+    Shares { roster: Roster { epoch: 1, members }, ..Shares::default() }
+}
+
+#[test]
+fn mail_is_left_to_the_worker_that_has_its_addresses() {
+    let pools = [pool("a", &["192.0.2.1", "192.0.2.2"])];
+    let mut board = board_of(Rights::among_others("worker-1"), &pools, 1_000, 100);
+    let a = pool_of(&mut board, "192.0.2.1");
+    assert!(board.learn(NOW, shares(&["192.0.2.2"])).is_empty());
+    assert_eq!(send(&mut board, due(1, 1, "x.example"), a), None);
+    let [(first, source)] = begin_all(&mut board).try_into().unwrap();
+    assert_eq!(source, id(&mut board, "192.0.2.2"));
+    assert!(board.ended(NOW, &first.key, source, Signal::Fine).is_empty());
+    // One waits and one is leased when they are another's.
+    assert_eq!(send(&mut board, due(1, 2, "x.example"), a), None);
+    assert_eq!(board.offer(NOW, due(1, 3, "x.example"), 0), Offer::Kept);
+    let left = |due| Back { due, until: NOW, whose: Whose::Others };
+    let back = board.learn(NOW, shares(&[]));
+    assert_eq!(back, [left(due(1, 2, "x.example")), left(due(1, 3, "x.example"))]);
+    assert!(board.sources().own().is_empty() && begin_all(&mut board).is_empty());
+    // It is due there still, and this worker does not put it off.
+    assert_eq!(board.offer(NOW, due(1, 3, "x.example"), 0), Offer::Others);
+    // Of a stranger it is known when it is leased.
+    assert_eq!(send(&mut board, due(2, 4, "x.example"), a), Some(left(due(2, 4, "x.example"))));
+    board.learn(NOW, shares(&["192.0.2.1"]));
+    assert_eq!(send(&mut board, due(1, 3, "x.example"), a), None);
+    assert_eq!(begin_all(&mut board)[0].1, id(&mut board, "192.0.2.1"));
 }
