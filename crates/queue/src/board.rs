@@ -93,7 +93,9 @@ impl Board {
         let (limits, outlook) = (self.limits, self.outlook(now, &due.key));
         let lane = self.lane(now, &destination);
         if due.age != Age::Over {
-            if let Outlook::NotBefore(until) = outlook {
+            if let Outlook::NotBefore(until) = outlook
+                && due.age != Age::Asked
+            {
                 return Offer::PutOff(lane.flow.returns(now, until, spread, limits.pace.pause_ms_max));
             }
             if lane.waiting.crowd().room(limits.waiting_per_destination_max, due.class()) == 0 {
@@ -126,13 +128,16 @@ impl Board {
             let Some(destination) = self.turn.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&destination) else { continue };
             let open = lane.asks(now) && has_room(&self.sites, lane, sources, now);
-            let passage = if open { Passage::All } else { Passage::Expired };
+            let passage = if open { Passage::All } else { Passage::Pressing };
+            let presses = open || lane.asked + lane.ready() < lane.lanes_max() as usize;
             // From the system's address, and there is no other.
             let shut = sources == 1 && lane.shut.is_some();
             let (tally, mut waiting) = (&self.tally, std::mem::take(&mut lane.waiting));
             let due = waiting.next(passage, |due| {
-                let may_leave =
-                    || due.age == Age::Over || ways::is_open(&self.sources, &self.limits, lane, now, &due.key);
+                let may_leave = || match due.age {
+                    Age::Over | Age::Asked => presses,
+                    Age::New | Age::Again => ways::is_open(&self.sources, &self.limits, lane, now, &due.key),
+                };
                 !shut && wanted(due.group) && tally.of(due.key.domain).ahead < tenant_max && may_leave()
             });
             lane.waiting = waiting;
@@ -228,12 +233,19 @@ impl Board {
         let lane = self.lanes.get_mut(destination)?;
         let mut site = lane.site.as_ref().map(|profile| site(&mut self.sites, profile, source, now));
         let path = lane.path(source);
-        let open = path.pace.leave(now) == Leave::Granted && site.as_ref().is_none_or(|site| site.has_room(now));
-        let passage = if open { Passage::All } else { Passage::Expired };
-        if path.pace.in_flight() >= path.pace.share() || site.as_ref().is_some_and(|site| !site.has_lane()) {
+        if !path.pace.has_lane() || site.as_ref().is_some_and(|site| !site.has_lane()) {
             return None;
         }
-        let due = path.ready.next(passage, |due| tally.of(due.key.domain).begun < tenant_max)?;
+        let (leave, in_time) = (path.pace.leave(now), site.as_ref().is_none_or(|site| site.has_room(now)));
+        let passage = if leave == Leave::Granted && in_time { Passage::All } else { Passage::Pressing };
+        let (pauses, has_lane) = (matches!(leave, Leave::NotBefore(_)), path.pace.lanes_free() > 0);
+        let may_leave = |age| match age {
+            // Where it pauses no connection is opened.
+            Age::Over => pauses || in_time,
+            Age::Asked => has_lane && in_time,
+            Age::New | Age::Again => true,
+        };
+        let due = path.ready.next(passage, |due| tally.of(due.key.domain).begun < tenant_max && may_leave(due.age))?;
         path.pace.begun();
         if let Some(site) = &mut site {
             site.begun(now);

@@ -78,8 +78,8 @@ async fn lease(shared: &Arc<Shared>, group: GroupNumber, due: Vec<Due>) {
     for mut due in due {
         match granted.remove(&due.key) {
             Some(leased) => {
-                // Its plan may give it more time than its age told.
-                if due.age == Age::Over && leased.terms.is_some() && leased.delivery.expires > now() {
+                // Its sender may have been told meanwhile.
+                if due.age == Age::Over && leased.delivery.overdue() > now() {
                     due.age = Age::Again;
                 }
                 let pool = shared.pool(&leased).await;

@@ -49,7 +49,9 @@ impl Due {
 pub(crate) enum Age {
     New,
     Again,
-    /// Its time is over: it goes whatever its destination does.
+    /// An operator wants it tried: it goes though its destination pauses.
+    Asked,
+    /// Its time is over: it goes though its destination pauses, or is suspended.
     Over,
 }
 

@@ -1,6 +1,7 @@
 //! A line of deliveries to one destination: tenants take turns, so that nobody's priorities are of any matter to others. Within a tenant
 //! the highest priority goes first (RFC 6710 §5), of the same mail that is tried for the first time before mail that is tried again, but for
-//! every fourth; every eighth is of the lowest priority, so that nothing waits for ever. What has expired goes before all.
+//! every fourth; every eighth is of the lowest priority, so that nothing waits for ever. What has expired goes before all, and before the rest what an operator
+//! wants tried.
 //!
 //! A pure value, and unbounded: whoever fills it counts.
 
@@ -22,13 +23,14 @@ pub(crate) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     All,
-    /// What has expired: it goes whatever its destination does.
-    Expired,
+    /// What goes though the destination pauses: what has expired, and what an operator wants tried.
+    Pressing,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     over: VecDeque<Due>,
+    asked: VecDeque<Due>,
     new: Ranked,
     again: Ranked,
     taken: u32,
@@ -98,6 +100,7 @@ impl Line {
         let Some((_, waiting)) = self.tenants.get_mut(index) else { return };
         match due.age {
             Age::Over => waiting.over.push_back(due),
+            Age::Asked => waiting.asked.push_back(due),
             Age::New => waiting.new.push(due),
             Age::Again => waiting.again.push(due),
         }
@@ -127,7 +130,8 @@ impl Line {
     /// Takes out what `gone` says.
     pub(crate) fn extract(&mut self, gone: impl Fn(&Due) -> bool) -> Vec<Due> {
         let all = self.tenants.drain(..).flat_map(|(_, waiting)| {
-            waiting.over.into_iter().chain(waiting.new.into_all()).chain(waiting.again.into_all())
+            let pressing = waiting.over.into_iter().chain(waiting.asked);
+            pressing.chain(waiting.new.into_all()).chain(waiting.again.into_all())
         });
         let (out, stay): (Vec<Due>, Vec<Due>) = all.partition(gone);
         self.crowd = Crowd::default();
@@ -138,15 +142,13 @@ impl Line {
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        self.over.is_empty() && self.new.rank().is_none() && self.again.rank().is_none()
+        self.over.is_empty() && self.asked.is_empty() && self.new.rank().is_none() && self.again.rank().is_none()
     }
 
     fn next(&mut self, passage: Passage, free: &impl Fn(&Due) -> bool) -> Option<Due> {
-        if let Some(due) = self.over.pop_front_if(|due| free(due)) {
-            return Some(due);
-        }
-        if passage == Passage::Expired {
-            return None;
+        let pressing = self.over.pop_front_if(|due| free(due)).or_else(|| self.asked.pop_front_if(|due| free(due)));
+        if pressing.is_some() || passage == Passage::Pressing {
+            return pressing;
         }
         self.taken = self.taken.wrapping_add(1);
         if self.taken.is_multiple_of(8)

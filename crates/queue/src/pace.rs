@@ -107,6 +107,12 @@ impl Pace {
         self.lanes.min(self.share).saturating_sub(self.in_flight) as usize
     }
 
+    /// May one more be under way, whatever was learned?
+    #[must_use]
+    pub fn has_lane(&self) -> bool {
+        self.in_flight < self.limits.lanes_max.max(1).min(self.share)
+    }
+
     /// Other bounds are in force: what was learned stays within them.
     pub fn bound(&mut self, limits: PaceLimits) {
         self.limits = limits;

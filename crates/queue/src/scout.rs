@@ -215,7 +215,8 @@ fn consider(shared: &Arc<Shared>, group: GroupNumber, put_off: &mut PutOff, item
     }
     let age = match put_off.history(item, now) {
         History::None => age(item.mark, now),
-        History::CameBack => Age::Over,
+        History::CameBack if item.mark.overdue > now => Age::Asked,
+        History::CameBack => age(item.mark, now),
         History::PutOff => return Seen::Done,
     };
     let due = Due { group, age, key: item.delivery.clone(), priority: item.mark.priority };
@@ -259,7 +260,7 @@ enum History {
     None,
     /// It is being put off.
     PutOff,
-    /// It was put off to a later time, and is due before. It has expired, or an operator wants it tried: it goes whatever its destination does.
+    /// It was put off to a later time, and is due before: it can't wait for that, or an operator wants it tried.
     CameBack,
 }
 

@@ -45,9 +45,9 @@ impl Site {
         self.share
     }
 
-    /// May anything begin that can't wait?
+    /// May one more be under way, whatever the rate?
     pub(crate) fn has_lane(&self) -> bool {
-        self.begun < self.share
+        self.begun < self.lanes()
     }
 
     /// Deliveries under way.
@@ -57,7 +57,7 @@ impl Site {
 
     /// May one more begin?
     pub(crate) fn has_room(&self, now: Timestamp) -> bool {
-        self.begun < self.lanes() && (self.profile.per_minute_max == 0 || self.filled(now) >= self.delivery())
+        self.has_lane() && (self.profile.per_minute_max == 0 || self.filled(now) >= self.delivery())
     }
 
     /// One begins, whether there is room or not.

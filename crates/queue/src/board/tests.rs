@@ -140,6 +140,31 @@ fn a_dead_destination_holds_nothing_and_delays_nobody() {
     assert_eq!(take(&mut board, 10, |_| true).len(), 1);
 }
 
+/// What an operator hurries, and what has expired, breaks no limit of the receiver.
+#[test]
+fn what_presses_goes_in_a_pause_within_the_limits() {
+    let aged = |age, number, destination: &str| Due { age, ..due(1, number, destination) };
+    for (age, lanes) in [(Age::Asked, 1), (Age::Over, 4)] {
+        let mut board = board(1_000, 100);
+        keep(&mut board, due(1, 0, "dead.example"));
+        let taken = take(&mut board, 1, |_| true);
+        board.ended(NOW, &taken[0].key, SourceId::SYSTEM, Signal::Unreachable);
+        (1..=20).for_each(|number| keep(&mut board, aged(age, number, "dead.example")));
+        let begun = take(&mut board, 100, |_| true);
+        assert_eq!((begun.len(), begun[0].age), (lanes, age), "of four lanes, or of the one that is left");
+        assert!(board.ahead() <= 4, "no more is leased than may go soon");
+        board.ended(NOW, &begun[0].key, SourceId::SYSTEM, Signal::None);
+        assert_eq!(take(&mut board, 100, |_| true).len(), 1);
+
+        // A known receiver, which is full.
+        let profile = Profile { deliveries_max: 2, ..Profile::from(&SHIPPED[0]) };
+        board.profiles = Arc::new(Profiles::new(std::slice::from_ref(&profile), &[]));
+        (30..50).for_each(|number| keep(&mut board, aged(age, number, "docomo.ne.jp")));
+        (50..60).for_each(|number| keep(&mut board, aged(age, number, "mail.docomo.ne.jp")));
+        assert_eq!(take(&mut board, 100, |_| true).len(), 2);
+    }
+}
+
 #[test]
 fn everything_is_bounded() {
     let mut full = board(60, 5);

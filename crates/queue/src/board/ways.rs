@@ -66,16 +66,12 @@ impl Board {
         };
         let traveller = traveller(&self.limits, lane, &due.key, pool);
         self.sources.expect(now, &traveller);
-        let source = match choose(&self.sources, lane, now, &traveller) {
+        let chosen = choose(&self.sources, lane, now, &traveller);
+        let source = match chosen.or_else(|until| nevertheless(&self.sources, now, &traveller, due.age).ok_or(until)) {
             Ok(source) => source,
-            Err(until) if due.age != Age::Over => {
+            Err(until) => {
                 self.tally.leave(&due.key);
                 return Some(self.back(now, due, until, pool));
-            }
-            Err(_) => {
-                let known = self.sources.candidates(now, &traveller).ok();
-                let any = known.unwrap_or_else(|| self.sources.pools.order(pool, due.key.domain, &destination));
-                any.first().copied().unwrap_or(SourceId::SYSTEM)
             }
         };
         if source == SourceId::SYSTEM && lane.shut.is_some() {
@@ -258,6 +254,17 @@ fn choose(sources: &Sources, lane: &Lane, now: Timestamp, traveller: &Traveller<
     lane.choose(now, first).or_else(|until| {
         if second.is_empty() { Err(until) } else { lane.choose(now, second).map_err(|other| other.min(until)) }
     })
+}
+
+/// The source that a delivery leaves from though all pause.
+fn nevertheless(sources: &Sources, now: Timestamp, traveller: &Traveller<'_>, age: Age) -> Option<SourceId> {
+    let any = || sources.pools.order(traveller.pool, traveller.tenant, traveller.destination);
+    let found = match age {
+        Age::New | Age::Again => return None,
+        Age::Asked => sources.certain(now, traveller).ok()?,
+        Age::Over => sources.candidates(now, traveller).unwrap_or_else(|_| any()),
+    };
+    Some(found.first().copied().unwrap_or(SourceId::SYSTEM))
 }
 
 fn traveller<'a>(limits: &BoardLimits, lane: &'a Lane, key: &'a DeliveryKey, pool: PoolId) -> Traveller<'a> {

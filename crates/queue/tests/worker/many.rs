@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use yubin_proto::Caller;
-use yubin_state::queue::{DeliveryState, DestinationName, FinalOutcome, QueueSuspension, SuspensionScope};
+use yubin_state::queue::{DeliveryState, DestinationName, FinalOutcome, QueueId, QueueSuspension, SuspensionScope};
 use yubin_types::Timestamp;
 
 use crate::lab::Lab;
@@ -121,8 +121,9 @@ async fn a_suspended_destination_gets_nothing_that_was_leased_in_advance() {
     lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
     let word = Arc::new(Notify::new());
     sink.then([Fate::Reply("250 ok"), Fate::TakeAfter(Arc::clone(&word))]);
+    let mut last = QueueId([0; 16]);
     for number in 0..30 {
-        lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
+        last = lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
     }
     let worker = lab.worker(sink.address.port(), |config| {
         config.pace.lanes_initial = 1;
@@ -139,5 +140,14 @@ async fn a_suspended_destination_gets_nothing_that_was_leased_in_advance() {
     sink.wait_for(2).await;
     lab.queued(|found| found.len() == 28).await;
     assert_eq!(sink.received().len(), 2, "the one under way came to its end, the others did not begin");
+    // Nor does an operator who wants one tried lift it: it is put off again, however often.
+    for _ in 0..3 {
+        lab.retry(last, "two.example").await;
+        let in_a_minute = Timestamp(
+            u64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap() + 60_000,
+        );
+        lab.queued(|found| found.len() == 28 && found.iter().all(|one| one.next_attempt > in_a_minute)).await;
+    }
+    assert_eq!(sink.received().len(), 2);
     lab.stop(worker).await;
 }
