@@ -1,4 +1,4 @@
-//! When a message that could not be delivered is tried again, when its sender hears of the delay, and when it is given up.
+//! When a message that could not be delivered is tried again, and when it is given up.
 //!
 //! A schedule is a plan's: a list of first waits, then each wait twice the one before up to a bound, until the message expires
 //! (RFC 5321 §4.5.4.1: at least 30 minutes between attempts is advised in general, sooner for the first; give up after 4 to 5 days).
@@ -15,7 +15,6 @@ pub struct RetrySchedule {
     first_waits_seconds: Vec<u64>,
     wait_seconds_max: u64,
     lifetime_seconds: u64,
-    delay_notice_seconds: Option<u64>,
 }
 
 /// What a schedule can't be.
@@ -59,19 +58,18 @@ pub enum Retry {
 }
 
 impl Default for RetrySchedule {
-    /// 1, 5, 15, 30 minutes, then twice as long each time up to 4 hours; 5 days; a notice after 4 hours.
+    /// 1, 5, 15, 30 minutes, then twice as long each time up to 4 hours; 5 days.
     fn default() -> Self {
         RetrySchedule {
             first_waits_seconds: limits::RETRY_FIRST_WAITS_SECONDS_DEFAULT.to_vec(),
             wait_seconds_max: limits::RETRY_WAIT_SECONDS_MAX_DEFAULT,
             lifetime_seconds: limits::QUEUE_LIFETIME_SECONDS_DEFAULT,
-            delay_notice_seconds: Some(limits::DELAY_NOTICE_SECONDS_DEFAULT),
         }
     }
 }
 
 impl RetrySchedule {
-    /// A plan's schedule. `delay_notice_seconds` of `None`: senders hear of no delay.
+    /// A plan's schedule.
     ///
     /// # Errors
     /// [`ScheduleError`].
@@ -79,7 +77,6 @@ impl RetrySchedule {
         first_waits_seconds: Vec<u64>,
         wait_seconds_max: u64,
         lifetime_seconds: u64,
-        delay_notice_seconds: Option<u64>,
     ) -> Result<Self, ScheduleError> {
         let counted = (1..=limits::RETRY_WAITS_MAX).contains(&first_waits_seconds.len());
         if !counted || first_waits_seconds.iter().any(|wait| *wait < limits::RETRY_WAIT_SECONDS_MIN) {
@@ -91,19 +88,13 @@ impl RetrySchedule {
         if !(1..=limits::QUEUE_LIFETIME_SECONDS_MAX).contains(&lifetime_seconds) {
             return Err(ScheduleError::Lifetime);
         }
-        Ok(RetrySchedule { first_waits_seconds, wait_seconds_max, lifetime_seconds, delay_notice_seconds })
+        Ok(RetrySchedule { first_waits_seconds, wait_seconds_max, lifetime_seconds })
     }
 
     /// When a message that is queued now expires.
     #[must_use]
     pub fn expires(&self, queued: Timestamp) -> Timestamp {
         queued.plus_seconds(self.lifetime_seconds)
-    }
-
-    /// When the sender of a message that still waits is told of the delay; once, and only if it may be (RFC 3461 §4.1).
-    #[must_use]
-    pub fn delay_notice_due(&self, queued: Timestamp) -> Option<Timestamp> {
-        self.delay_notice_seconds.map(|seconds| queued.plus_seconds(seconds))
     }
 
     /// What comes after a failed attempt.
@@ -196,15 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_expires_and_its_sender_hears_of_delay_once_it_is_long() {
+    fn a_message_expires() {
         let schedule = RetrySchedule::default();
         let expires = schedule.expires(QUEUED);
         let last = FailedAttempt { attempts: 30, ended: expires, expires, id: 1 };
         assert_eq!(schedule.next(&last), Retry::Expired);
-        assert_eq!(schedule.delay_notice_due(QUEUED), Some(QUEUED.plus_seconds(4 * 3_600)));
-        let quiet = RetrySchedule::new(vec![60], 60, 3_600, None).unwrap();
-        assert_eq!(quiet.delay_notice_due(QUEUED), None);
-        assert_eq!(run(&quiet, 9).last(), Some(&3_600));
+        let short = RetrySchedule::new(vec![60], 60, 3_600).unwrap();
+        assert_eq!(run(&short, 9).last(), Some(&3_600));
     }
 
     #[test]
@@ -217,7 +206,7 @@ mod tests {
             (vec![60], 60, 0, ScheduleError::Lifetime),
             (vec![60], 60, 31 * 86_400, ScheduleError::Lifetime),
         ] {
-            assert_eq!(RetrySchedule::new(waits, max, lifetime, None), Err(error));
+            assert_eq!(RetrySchedule::new(waits, max, lifetime), Err(error));
         }
     }
 }

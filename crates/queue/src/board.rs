@@ -92,15 +92,11 @@ impl Board {
         let destination = due.key.destination.clone();
         let (limits, outlook) = (self.limits, self.outlook(now, &due.key));
         let lane = self.lane(now, &destination);
-        if due.age != Age::Over {
-            if let Outlook::NotBefore(until) = outlook
-                && due.age != Age::Asked
-            {
-                return Offer::PutOff(lane.flow.returns(now, until, spread, limits.pace.pause_ms_max));
-            }
-            if lane.waiting.crowd().room(limits.waiting_per_destination_max, due.class()) == 0 {
-                return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
-            }
+        if let (Outlook::NotBefore(until), Age::New | Age::Again) = (outlook, due.age) {
+            return Offer::PutOff(lane.flow.returns(now, until, spread, limits.pace.pause_ms_max));
+        }
+        if lane.waiting.crowd().room(limits.waiting_per_destination_max, due.class()) == 0 {
+            return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
         }
         let is_first = lane.waiting.count() == 0;
         lane.waiting.add(due.clone());

@@ -144,7 +144,7 @@ fn out_of_time(shared: &Shared, assignment: &Assignment) -> Option<Tried> {
         if expired {
             "the destination can't be reached, and the message's time is over"
         } else {
-            "the destination can't be reached in the time that the sender set"
+            "the destination can't be reached now"
         }
     };
     let reply = Reply::conclusion(451, (4, 4, 7), text);

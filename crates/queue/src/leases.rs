@@ -142,6 +142,7 @@ mod tests {
             expires: Timestamp(1_000),
             token: u64::from(number),
             last_reply: None,
+            delay_notice_due: None,
             delay_notice: DelayNotice::NotSent,
             handling: Handling::default(),
             bytes: 1,

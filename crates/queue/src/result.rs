@@ -89,7 +89,6 @@ impl Terms<'_> {
                 bodies.push(body);
             }
         }
-        let delayed = notices.iter().any(|notice| notice.source == QueueSource::Notice(NoticeKind::Delay));
         let result = DeliveryResult {
             delivery: leased.key(),
             token: leased.token,
@@ -101,7 +100,7 @@ impl Terms<'_> {
                 Retry::Expired => None,
             },
             // Whoever wants no notices has been told as well as can be.
-            delay_notice: if delayed || self.is_late(leased) {
+            delay_notice: if leased.delivery.is_delayed(self.ended) {
                 DelayNotice::Sent
             } else {
                 leased.delivery.delay_notice
@@ -133,12 +132,7 @@ impl Terms<'_> {
         if leased.message.sender == ReversePath::Null {
             return Vec::new();
         }
-        let begins = leased.delivery.handling.begins(leased.message.queued);
-        let delay_due = leased.delivery.delay_notice == DelayNotice::NotSent
-            && match leased.delivery.handling.deadline {
-                Some(deadline) if !deadline.returns() => self.is_late(leased),
-                _ => self.schedule.delay_notice_due(begins).is_some_and(|due| due <= self.ended),
-            };
+        let delay_due = leased.delivery.is_delayed(self.ended);
         let news = |(recipient, fate): (&'a QueuedRecipient, &'a Fate)| {
             let mut promise = Promise::AsNotified;
             let (kind, event, action) = match (fate.verdict, retry) {

@@ -7,8 +7,7 @@ use yubin_state::record::{NoticeProfile, RetryTerms};
 /// A plan's schedule; `None`: it is none, which the directory would have refused.
 pub(crate) fn schedule(terms: &RetryTerms) -> Option<RetrySchedule> {
     let waits = terms.first_waits_seconds.iter().copied().map(u64::from).collect();
-    let delay_notice_seconds = terms.delay_notice_seconds.map(u64::from);
-    RetrySchedule::new(waits, terms.wait_seconds_max.into(), terms.lifetime_seconds.into(), delay_notice_seconds).ok()
+    RetrySchedule::new(waits, terms.wait_seconds_max.into(), terms.lifetime_seconds.into()).ok()
 }
 
 /// Whose words its notices use.

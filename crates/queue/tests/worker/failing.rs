@@ -71,33 +71,37 @@ async fn the_next_host_is_tried_where_one_is_down_or_closing() {
     lab.stop(worker).await;
 }
 
+/// Most mail to a dead destination is never tried: one delivery probes it, the others wait for what comes of that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
     let (mut lab, sink) = Lab::with_sink().await;
-    sink.greet(Some("421 4.3.2 not today"));
+    lab.zone.mx("dead.example", &[("mx.dead.example", "127.0.0.3")]);
+    lab.set_terms(RetryTerms {
+        first_waits_seconds: vec![10],
+        wait_seconds_max: 10,
+        lifetime_seconds: 12,
+        delay_notice_seconds: Some(2),
+        notices: NoticeProfile::Plain,
+    })
+    .await;
     let worker = lab.worker(sink.address.port(), |config| {
-        config.schedule = yubin_policy::retry::RetrySchedule::new(vec![10], 10, 3_600, Some(1)).unwrap();
+        config.pace.lanes_initial = 1;
+        config.pace.pause_ms_min = 60_000;
+        config.pace.pause_ms_max = 60_000;
     });
-    let id = lab.send(&["a@two.example"], |new| new.lifetime_seconds = 4).await;
-    let told = |found: &[Delivery]| found.iter().any(|delivery| delivery.delay_notice == DelayNotice::Sent);
-    let mut notices = 0;
-    for _ in 0..100 {
-        lab.retry(id, "two.example").await;
-        notices = lab.inbox("ann").await.len();
-        if notices > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    for number in 0..5 {
+        lab.send(&[&format!("a{number}@dead.example")], |_| {}).await;
     }
-    assert_eq!(notices, 1, "one notice of delay");
-    assert!(lab.queued(|found| told(found) || found.is_empty()).await.len() <= 1);
-    let events = lab.events(3).await;
-    let expired = events.iter().find(|record| record.event.recipient.local.as_str() == "a").unwrap();
-    assert_eq!(expired.event.outcome, FinalOutcome::Expired);
-    assert_eq!(expired.event.reply.as_ref().unwrap().text, "not today");
+    let told = |delivery: &Delivery| delivery.delay_notice == DelayNotice::Sent;
+    let waiting = lab.queued(|found| found.iter().filter(|one| told(one)).count() == 5).await;
+    assert!(waiting.iter().all(|delivery| delivery.expires > delivery.delay_notice_due.unwrap()), "{waiting:#?}");
+    // Five that expire, and the notices to their sender.
+    let events = lab.events(15).await;
+    let expired = events.iter().filter(|record| record.event.outcome == FinalOutcome::Expired).count();
+    assert_eq!(expired, 5);
     let notices = lab.inbox("ann").await;
     let count = |action: &str| notices.iter().filter(|notice| notice.contains(action)).count();
-    assert_eq!((count("Action: delayed"), count("Action: failed")), (1, 1));
+    assert_eq!((count("Action: delayed"), count("Action: failed")), (5, 5));
     lab.stop(worker).await;
 }
 

@@ -163,7 +163,7 @@ impl Lab {
         config.scope = PermittedAddresses { allowed: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
         config.pace = PaceLimits { pause_ms_min: 100, pause_ms_max: 400, ..PaceLimits::default() };
         config.connect_time_max = Duration::from_secs(5);
-        config.schedule = RetrySchedule::new(vec![10], 10, 3_600, Some(1_800)).unwrap();
+        config.schedule = RetrySchedule::new(vec![10], 10, 3_600).unwrap();
         change(&mut config);
         Queue::start(config, client, Arc::new(self.zone.clone()), &mut self.registry).unwrap()
     }

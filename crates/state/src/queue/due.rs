@@ -105,14 +105,24 @@ impl Delivery {
         self.handling.release.is_some_and(|release| release.at > now)
     }
 
-    /// By when it needs a look, whatever its destination does: when it expires, or when its sender is to be told that it is late (RFC 2852).
+    /// By when it needs a look, whatever its destination does: when it expires, or when its sender is to be told that it is late.
     #[must_use]
     pub fn overdue(&self) -> Timestamp {
-        match self.handling.deadline {
-            Some(deadline) if !deadline.returns() && self.delay_notice == DelayNotice::NotSent => {
-                deadline.at.min(self.expires)
-            }
-            _ => self.expires,
+        self.delay_told().map_or(self.expires, |at| at.min(self.expires))
+    }
+
+    /// Is its sender to be told now that it is late?
+    #[must_use]
+    pub fn is_delayed(&self, now: Timestamp) -> bool {
+        self.delay_told().is_some_and(|at| at <= now)
+    }
+
+    /// When its sender is to be told that it is late: as the plan says, or by the sender's own deadline (RFC 2852, by-mode N).
+    fn delay_told(&self) -> Option<Timestamp> {
+        match (self.delay_notice, self.handling.deadline) {
+            (DelayNotice::Sent, _) => None,
+            (DelayNotice::NotSent, Some(deadline)) if !deadline.returns() => Some(deadline.at),
+            (DelayNotice::NotSent, _) => self.delay_notice_due,
         }
     }
 

@@ -3,7 +3,7 @@
 //! The same for the machine that stores them and for the worker that asked for the lease: it knows what it proposed, so the reply names
 //! no more than the lease's token and times ([`EnqueuedLease`]).
 
-use yubin_types::{DomainId, Epoch, RequestId, Timestamp, TraceId, limits};
+use yubin_types::{DomainId, Epoch, RequestId, ReversePath, Timestamp, TraceId, limits};
 
 use super::command::{EnqueuedLease, Leased, NewDelivery, NewQueued};
 use super::record::{AfterLease, Delivery, DeliveryState, QueuedMessage, QueuedRecipient, cut};
@@ -76,6 +76,7 @@ impl NewQueued {
     ) -> Vec<Delivery> {
         let lifetime_seconds = terms.map_or(self.lifetime_seconds, |terms| terms.lifetime_seconds.into());
         let (handling, bytes) = (self.handling, self.bytes());
+        let delay_notice_due = self.delay_notice_due(now, terms);
         let begin = |NewDelivery { destination, recipients }| {
             let recipients = recipients.into_iter().map(|recipient| QueuedRecipient {
                 local: recipient.local,
@@ -85,6 +86,7 @@ impl NewQueued {
             });
             let mut delivery =
                 Delivery::new(destination, recipients.collect(), handling, bytes, (now, lifetime_seconds));
+            delivery.delay_notice_due = delay_notice_due;
             if let Some(Lease { worker, request, granted }) = lease {
                 delivery.token = granted.token;
                 delivery.state = DeliveryState::InFlight {
@@ -97,5 +99,15 @@ impl NewQueued {
             delivery
         };
         std::mem::take(&mut self.deliveries).into_iter().map(begin).collect()
+    }
+
+    /// When its sender is told that it is late. Nobody is told of mail from the null sender (RFC 5321 §6.1).
+    fn delay_notice_due(&self, now: Timestamp, terms: Option<&RetryTerms>) -> Option<Timestamp> {
+        let seconds = match terms {
+            Some(terms) => terms.delay_notice_seconds.map(u64::from),
+            None => Some(limits::DELAY_NOTICE_SECONDS_DEFAULT),
+        };
+        let seconds = seconds.filter(|_| self.sender != ReversePath::Null);
+        seconds.map(|seconds| self.handling.begins(now).plus_seconds(seconds))
     }
 }

@@ -131,6 +131,8 @@ pub struct Delivery {
     pub token: u64,
     /// Why it isn't delivered yet, for all recipients that have no reply of their own.
     pub last_reply: Option<RemoteReply>,
+    /// When the sender is told of a delay, by the plan at the time it was queued; `None`: never.
+    pub delay_notice_due: Option<Timestamp>,
     /// Was the sender told of a delay?
     pub delay_notice: DelayNotice,
     /// When and how urgently the sender wants it sent; the same for all deliveries of a message.
@@ -164,6 +166,7 @@ impl Delivery {
             expires: deadline.map_or(expires, |deadline| deadline.min(expires)),
             token: 0,
             last_reply: None,
+            delay_notice_due: None,
             delay_notice: DelayNotice::NotSent,
             handling,
             bytes,

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use yubin_state::Reply;
 use yubin_state::queue::{
     ControlAction, ControlItem, ControlOutcome, DelayNotice, DeliveryResult, DeliveryState, DueClass, DueItem,
-    Handling, NewQueued, QueueAnswer, QueueCommand, QueueQuery, QueueReply, RecipientOutcome, Trial,
+    Handling, NewQueued, Postponed, QueueAnswer, QueueCommand, QueueQuery, QueueReply, RecipientOutcome, Trial,
 };
-use yubin_types::{ByMode, ByTrace, Deadline, Priority, Refusal, Release, Timestamp, limits};
+use yubin_types::{ByMode, ByTrace, Deadline, Priority, Refusal, Release, ReversePath, Timestamp, limits};
 
 use crate::lab::{D1, DAY, Lab, refused};
 use crate::queue::{GROUP, delivered, destination, id, key, message, result, said};
@@ -147,6 +147,26 @@ fn a_message_whose_sender_is_to_be_told_is_looked_at_in_time_and_tried_further()
     let delivery = lab.delivery(1, "b.example").unwrap();
     assert_eq!((delivery.next_attempt, delivery.overdue()), (accepted.plus_seconds(DAY), delivery.expires));
     assert_eq!(delivery.state, DeliveryState::Scheduled);
+    lab.check();
+}
+
+/// Mail that nobody tried, because its destination is dead, has a sender that waits, too.
+#[test]
+fn mail_that_is_put_off_untried_is_looked_at_when_its_sender_is_to_be_told() {
+    let mut lab = Lab::new();
+    let accepted = lab.now;
+    lab.enqueue(vec![message(1, &["x@b.example"])]);
+    lab.enqueue(vec![NewQueued { sender: ReversePath::Null, ..message(2, &["x@b.example"]) }]);
+    let late = accepted.plus_seconds(limits::DELAY_NOTICE_SECONDS_DEFAULT);
+    let delivery = lab.delivery(1, "b.example").unwrap();
+    assert_eq!((delivery.overdue(), delivery.is_delayed(late)), (late, true));
+    let nobody_s = lab.delivery(2, "b.example").unwrap();
+    assert_eq!((nobody_s.overdue(), nobody_s.is_delayed(late)), (nobody_s.expires, false));
+    let until = accepted.plus_seconds(DAY);
+    let put_off = |number| Postponed { delivery: key(number, "b.example"), token: None, until };
+    lab.queue(GROUP, QueueCommand::Postpone { items: vec![put_off(1), put_off(2)] });
+    assert_eq!(lab.delivery(1, "b.example").unwrap().next_attempt, late);
+    assert_eq!(lab.delivery(2, "b.example").unwrap().next_attempt, until);
     lab.check();
 }
 

@@ -391,6 +391,7 @@ fn the_plan_says_how_long_and_how_often_mail_is_tried() {
     let believed = message(2, &["x@b.example"]).leased(lessee, granted);
     assert_eq!(believed[0].terms.as_deref(), Some(&terms));
     assert_eq!(believed[0].delivery.expires, lab.delivery(2, "b.example").unwrap().expires);
+    assert_eq!(believed[0].delivery.delay_notice_due, None, "nor is its sender told");
     // Another plan changes what waits from its next attempt on.
     assert!(matches!(lab.maintain(MaintenanceCommand::PutPlan(plan())), Reply::Progress { .. }));
     lab.wait(60);

@@ -179,8 +179,8 @@ impl Queue {
 
     /// When mail is tried again.
     pub(crate) fn schedule(&self) -> anyhow::Result<RetrySchedule> {
-        let (lifetime, notice) = (limits::QUEUE_LIFETIME_SECONDS_DEFAULT, limits::DELAY_NOTICE_SECONDS_DEFAULT);
-        let schedule = RetrySchedule::new(self.retry_seconds.clone(), self.retry_seconds_max, lifetime, Some(notice));
+        let lifetime = limits::QUEUE_LIFETIME_SECONDS_DEFAULT;
+        let schedule = RetrySchedule::new(self.retry_seconds.clone(), self.retry_seconds_max, lifetime);
         schedule.context("queue.retry_seconds")
     }
 
