@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use yubin_proto::Content;
 use yubin_state::queue::Leased;
 use yubin_types::{GroupNumber, limits};
@@ -25,6 +26,15 @@ pub(crate) struct Assignment {
     pub(crate) source: SourceId,
     /// Its message's bytes, where they came with it.
     pub(crate) content: Option<Arc<AtHand>>,
+    /// Somebody else has it, or it is gone.
+    pub(crate) lost: CancellationToken,
+}
+
+impl Assignment {
+    /// Of a lease that was just granted.
+    pub(crate) fn new(group: GroupNumber, leased: Leased, content: Option<Arc<AtHand>>) -> Assignment {
+        Assignment { group, leased, source: SourceId::SYSTEM, content, lost: CancellationToken::new() }
+    }
 }
 
 /// A message's bytes: prefix and body as one sequence.

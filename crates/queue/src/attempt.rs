@@ -3,7 +3,7 @@
 //! Hosts are tried in order until every recipient has a word from one of them: a host that can't be reached, hangs up before it answered or
 //! says 421 is followed by the next; a reply about a recipient is final for the attempt. A connection that had rested and turns out to be
 //! closed is replaced, without counting as a host that failed. Servers that take fewer recipients at once (452 at RCPT after some were
-//! taken) get the rest in the next transaction.
+//! taken, or 552 from older ones) get the rest in the next transaction.
 //!
 //! If the connection is lost after the end of the message was sent, nobody knows whether it was taken (RFC 1047): the attempt ends there,
 //! and the recipients are tried again later.
@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use yubin_proto::StoreClient;
 use yubin_session::smtp::client::{
-    ConnectionState, Handover, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Reply, Speaker, Stage,
-    Verdict,
+    ConnectionState, Handover, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Reply, Speaker, Verdict,
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
 use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Receiver, Smtputf8};
@@ -31,7 +30,7 @@ use crate::dialogues::{Dialogues, Watch};
 use crate::fate::{Fate, Handing, RelayNotice, Tried, recorded};
 use crate::fitness::{is_unfit, is_unsent, suitable, wants_seven_bits};
 use crate::metrics::Metrics;
-use crate::outcome::{is_stale, nothing_came, signal, worse};
+use crate::outcome::{is_stale, is_too_many, nothing_came, signal, worse};
 use crate::pace::Signal;
 use crate::pools;
 use crate::profile::{Profile, Profiles};
@@ -68,6 +67,7 @@ struct Attempt<'a> {
     origin: Origin<'a>,
     sender: ReversePath,
     source: Source,
+    handed: &'a Handed,
     fates: Vec<Option<Fate>>,
     signal: Signal,
     receiver: Option<Arc<Profile>>,
@@ -126,6 +126,7 @@ impl Engine {
             origin: Origin { address: from.address, hello: from.hello.as_str() },
             sender: sender.clone(),
             source,
+            handed,
             fates: vec![None; count],
             signal: Signal::None,
             receiver: None,
@@ -280,6 +281,7 @@ impl Attempt<'_> {
         let profiled = self.receiver.as_ref().map(|profile| profile.recipients_per_transaction_max);
         let ours = self.engine.config.recipients_per_transaction_max;
         asked.truncate(profiled.map_or(ours, |profiled| profiled.min(ours)).max(1));
+        self.handed.begins(&asked);
         let mail = self.mail(&asked);
         let mut message = self.source.rewound();
         let outcome = connection.send(mail, &mut message).await.unwrap_or_else(|| nothing_came(asked.len()));
@@ -333,8 +335,7 @@ impl Attempt<'_> {
         };
         let mut more = if self.pending().len() > asked.len() { More::Yes } else { More::No };
         for (&index, recipient) in asked.iter().zip(outcome.recipients) {
-            let too_many = recipient.stage == Stage::Rcpt && recipient.reply.code == 452 && delivered;
-            if too_many {
+            if delivered && is_too_many(&recipient) {
                 more = More::Yes;
                 continue;
             }
@@ -347,6 +348,7 @@ impl Attempt<'_> {
                 *place = Some(fate);
             }
         }
+        self.handed.came(&self.fates);
         more
     }
 

@@ -1,23 +1,79 @@
 //! The bytes of a queued message, at hand or read from the store piece by piece: prefix and body as one sequence.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use yubin_proto::queue::scope_of;
 use yubin_proto::{Scope, StoreClient};
+use yubin_session::smtp::client::{Reply, Verdict};
 use yubin_types::{QueueId, limits};
 
 use crate::assignment::{Assignment, AtHand};
 use crate::connection::{Message, Piece};
+use crate::fate::{Fate, Tried};
+use crate::pace::Signal;
 
-/// Was a message handed out to its end? Then it may have arrived, whatever is heard of it.
+/// How far a delivery has come, for whoever cuts it off. Was its message handed out to its end? Then it may have arrived, whatever is
+/// heard of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Handed(Arc<AtomicBool>);
+pub(crate) struct Handed {
+    whole: Arc<AtomicBool>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What is known of recipients, by their places.
+#[derive(Debug, Default)]
+struct Known {
+    /// Those of the transaction under way.
+    asked: Vec<usize>,
+    /// Final outcomes of those before.
+    fates: BTreeMap<usize, Fate>,
+}
 
 impl Handed {
+    /// May the message that is being sent have arrived?
     pub(crate) fn is_whole(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    /// A transaction for these recipients begins.
+    pub(crate) fn begins(&self, asked: &[usize]) {
+        self.whole.store(false, Ordering::Relaxed);
+        self.known.lock().asked = asked.to_vec();
+    }
+
+    /// It has ended, and this came of them.
+    pub(crate) fn came(&self, fates: &[Option<Fate>]) {
+        let mut known = self.known.lock();
+        let asked = std::mem::take(&mut known.asked);
+        let of = |index: usize| Some((index, fates.get(index)?.clone()?));
+        known.fates.extend(asked.into_iter().filter_map(of).filter(|(_, fate)| fate.is_final()));
+        self.whole.store(false, Ordering::Relaxed);
+    }
+
+    /// Is the end of any recipient known?
+    pub(crate) fn has_settled(&self) -> bool {
+        !self.known.lock().fates.is_empty()
+    }
+
+    /// What came of the delivery's recipients where it is cut off, for this reason: those that have no word yet are tried again.
+    pub(crate) fn tried(&self, count: usize, why: &Reply, signal: Signal) -> Tried {
+        let mut tried = Tried::all(count, why, signal);
+        let known = self.known.lock();
+        for &index in known.asked.iter().filter(|_| self.is_whole()) {
+            if let Some(fate) = tried.fates.get_mut(index) {
+                fate.verdict = Verdict::Unknown;
+            }
+        }
+        for (&index, fate) in &known.fates {
+            if let Some(place) = tried.fates.get_mut(index) {
+                place.clone_from(fate);
+            }
+        }
+        tried
     }
 }
 
@@ -59,7 +115,7 @@ impl QueuedBody {
 
     /// Its last octet is on its way.
     pub(crate) fn handed_out(&self) {
-        self.handed.0.store(true, Ordering::Relaxed);
+        self.handed.whole.store(true, Ordering::Relaxed);
     }
 
     pub(crate) const fn length(&self) -> u64 {

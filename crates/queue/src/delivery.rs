@@ -1,7 +1,8 @@
 //! One delivery from its lease to its record: tried within its time, logged, settled, and its place given free.
 //!
-//! A delivery that is cut off when the worker stops, or is believed to be gone (`sharing`), records nothing. If its message was handed out to its end it may have arrived: then its
-//! lease runs out, and says so; otherwise the lease is given back.
+//! A delivery is cut off when the worker stops, is believed to be gone (`sharing`), or has lost the lease. What became of recipients before that is
+//! recorded. If there is nothing to record and the message was handed out to its end it may have arrived: then the lease runs out, and says so;
+//! otherwise it is given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,29 +48,33 @@ enum Ended {
 async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     let (group, leased) = (assignment.group, &assignment.leased);
     let (key, began, handed) = (leased.key(), now(), Handed::default());
-    let cut = shared.sharing.cut();
+    let count = leased.delivery.recipients.len();
     let tried = tokio::select! {
         biased;
         tried = tokio::time::timeout(shared.engine.config.delivery_time_max, attempt(shared, assignment, &handed)) => {
             tried.unwrap_or_else(|_| {
                 let reply = Reply::conclusion(451, (4, 4, 2), "the delivery took too long");
-                Ok(Tried::all(leased.delivery.recipients.len(), &reply, Signal::Slower))
+                Ok(handed.tried(count, &reply, Signal::Slower))
             })
         }
-        () = async { tokio::select! { () = shared.abort.cancelled() => {} () = cut => {} } } => {
-            shared.leases.remove(&key);
-            if !handed.is_whole() {
-                let postponed = Postponed { delivery: key, token: Some(leased.token), until: now() };
-                shared.note(group, Note::PutOff(postponed));
+        () = cut_off(shared, assignment, &handed) => {
+            if !handed.has_settled() {
+                shared.leases.remove(&key);
+                if !handed.is_whole() {
+                    let postponed = Postponed { delivery: key, token: Some(leased.token), until: now() };
+                    shared.note(group, Note::PutOff(postponed));
+                }
+                return Ended::With(Signal::None);
             }
-            return Ended::With(Signal::None);
+            let reply = Reply::conclusion(451, (4, 3, 2), "the delivery was cut off");
+            Ok(handed.tried(count, &reply, Signal::None))
         }
     };
     let mut tried = match tried {
         Ok(tried) => tried,
         Err(why) => match shared.reroute(assignment, why) {
             Way::Other => return Ended::NotBegun,
-            Way::None(reply) => Tried::all(leased.delivery.recipients.len(), &reply, Signal::None),
+            Way::None(reply) => Tried::all(count, &reply, Signal::None),
         },
     };
     let again = shared.heed(assignment, &mut tried);
@@ -107,6 +112,22 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     shared.note(group, Note::Settled(Box::new(settled)));
     goodbye(tried.worn).await;
     Ended::With(tried.signal)
+}
+
+/// Ends when a delivery has to: the worker does, or is believed to, or somebody else has the delivery and this message has not been handed
+/// out.
+async fn cut_off(shared: &Shared, assignment: &Assignment, handed: &Handed) {
+    let lost = async {
+        assignment.lost.cancelled().await;
+        if handed.is_whole() {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        () = shared.abort.cancelled() => {}
+        () = shared.sharing.cut() => {}
+        () = lost => {}
+    }
 }
 
 async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed) -> Result<Tried, NoWay> {

@@ -3,6 +3,7 @@
 //! Only what would be leased at once is taken on: there is room for it and for all that wait at its destination, nobody has
 //! suspended it, and no other worker goes before this one. Everything else takes the way through the store, where all are equal.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use crate::assignment::Assignment;
 use crate::board::{Age, Due};
 use crate::connection::now;
 use crate::dispatch::begin;
-use crate::pools::{PoolId, SourceId};
+use crate::pools::PoolId;
 use crate::worker::Shared;
 
 /// The worker, as this process's front end sees it.
@@ -73,11 +74,10 @@ impl Commission for Reserved {
         let content = shared.at_hand.keep(content);
         shared.engine.metrics.handed_over(leased.len());
         let asked = self.asked;
-        let assigned: Vec<Assignment> = leased
-            .into_iter()
-            .map(|leased| Assignment { group, leased, source: SourceId::SYSTEM, content: content.clone() })
-            .collect();
-        self.keys.retain(|asked| assigned.iter().all(|one| one.leased.key() != *asked));
+        let assigned: Vec<Assignment> =
+            leased.into_iter().map(|leased| Assignment::new(group, leased, content.clone())).collect();
+        let granted: BTreeSet<DeliveryKey> = assigned.iter().map(|one| one.leased.key()).collect();
+        self.keys.retain(|asked| !granted.contains(asked));
         if !shared.engine.pools.are_configured() {
             assigned.into_iter().for_each(|one| grant(&shared, one, PoolId::SYSTEM, asked));
             return begin(&shared);

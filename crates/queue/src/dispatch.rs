@@ -12,7 +12,6 @@ use crate::assignment::Assignment;
 use crate::board::{Age, Due};
 use crate::connection::now;
 use crate::delivery::deliver;
-use crate::pools::SourceId;
 use crate::worker::{SWEEP, Shared};
 
 /// Deliveries of one lease command.
@@ -83,7 +82,7 @@ async fn lease(shared: &Arc<Shared>, group: GroupNumber, due: Vec<Due>) {
                     due.age = Age::Again;
                 }
                 let pool = shared.pool(&leased).await;
-                shared.leases.add(Assignment { group, leased, source: SourceId::SYSTEM, content: None }, asked);
+                shared.leases.add(Assignment::new(group, leased, None), asked);
                 shared.granted(due, pool);
             }
             // Somebody else has it, or it is gone.

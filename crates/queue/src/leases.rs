@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use yubin_state::queue::DeliveryKey;
 use yubin_types::{GroupNumber, limits};
 
@@ -26,6 +27,7 @@ struct Held {
     group: GroupNumber,
     token: u64,
     until: Instant,
+    lost: CancellationToken,
     /// Until the delivery begins.
     waiting: Option<Box<Assignment>>,
 }
@@ -45,8 +47,14 @@ impl Leases {
     /// A lease was granted that was asked for at `asked`.
     pub(crate) fn add(&self, assignment: Assignment, asked: Instant) {
         let (key, group, token) = (assignment.leased.key(), assignment.group, assignment.leased.token);
-        let held = Held { group, token, until: asked + self.duration, waiting: Some(Box::new(assignment)) };
+        let (until, lost) = (asked + self.duration, assignment.lost.clone());
+        let held = Held { group, token, until, lost, waiting: Some(Box::new(assignment)) };
         self.held.lock().insert(key, held);
+    }
+
+    /// Is it this worker's, or was until its outcome is recorded?
+    pub(crate) fn holds(&self, key: &DeliveryKey) -> bool {
+        self.held.lock().contains_key(key)
     }
 
     /// The delivery begins; `None` if there is no right to it any more.
@@ -95,6 +103,7 @@ impl Leases {
         for (place, (key, token)) in (0_u32..).zip(items) {
             let Some(held) = all.get_mut(key).filter(|held| held.token == *token) else { continue };
             if lost.contains(&place) {
+                held.lost.cancel();
                 all.remove(key);
             } else {
                 held.until = held.until.max(asked + self.duration);
@@ -116,7 +125,6 @@ mod tests {
 
     use super::Leases;
     use crate::assignment::Assignment;
-    use crate::pools::SourceId;
 
     fn leased(number: u8) -> Leased {
         let message = QueuedMessage {
@@ -161,7 +169,7 @@ mod tests {
     }
 
     fn assigned(number: u8) -> Assignment {
-        Assignment { group: GroupNumber(1), leased: leased(number), source: SourceId::SYSTEM, content: None }
+        Assignment::new(GroupNumber(1), leased(number), None)
     }
 
     fn worn(leases: &Leases) -> Vec<(DeliveryKey, u64)> {
@@ -173,7 +181,9 @@ mod tests {
         let leases = Leases::new(Duration::from_secs(30));
         let asked = Instant::now();
         let keys: Vec<DeliveryKey> = (1..=4).map(|number| leased(number).key()).collect();
-        (1..=4).for_each(|number| leases.add(assigned(number), asked));
+        let third = assigned(3);
+        let lost = third.lost.clone();
+        [assigned(1), assigned(2), third, assigned(4)].into_iter().for_each(|one| leases.add(one, asked));
         assert!(worn(&leases).is_empty());
         assert_eq!(leases.begin(&keys[0]).unwrap().leased.token, 1);
         assert!(leases.begin(&keys[0]).is_none(), "it began already");
@@ -182,7 +192,9 @@ mod tests {
         let items = worn(&leases);
         assert_eq!(items.len(), 4, "the one under way is kept, too");
         // The third is somebody else's now; the fourth was not among those that were asked for.
+        assert!(leases.holds(&keys[2]) && !lost.is_cancelled());
         leases.renewed(&items[..3], &[2], Instant::now());
+        assert!(!leases.holds(&keys[2]) && lost.is_cancelled(), "what is under way is cut off");
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(leases.begin(&keys[1]).unwrap().leased.token, 2);
         assert!(leases.begin(&keys[2]).is_none() && leases.begin(&keys[3]).is_none());

@@ -14,6 +14,14 @@ pub(crate) fn is_stale(outcome: &Outcome) -> bool {
     outcome.connection == ConnectionState::Over && outcome.recipients.iter().all(closed)
 }
 
+/// Does the server take no more recipients in this transaction (RFC 5321 §4.5.3.1.10)? Older ones say so with 552, which says too that a
+/// mailbox is full or the message too large, but then with its status.
+pub(crate) fn is_too_many(recipient: &RecipientOutcome) -> bool {
+    let reply = &recipient.reply;
+    let means_other = reply.status.is_some_and(|status| matches!((status.subject, status.detail), (2, 2) | (3, 4)));
+    recipient.stage == Stage::Rcpt && (reply.code == 452 || (reply.code == 552 && !means_other))
+}
+
 /// The connection ended, and nobody knows what became of the message.
 pub(crate) fn nothing_came(count: usize) -> Outcome {
     let reply = Reply::conclusion(421, (4, 4, 2), "the connection ended");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use yubin_queue::{SmartHost, SmartHostName, SmartHostTls};
 use yubin_state::queue::{BodyKind, FinalOutcome, NotifyOn, NotifySet};
+use yubin_types::ReversePath;
 
 use crate::lab::Lab;
 use crate::sink::{Sink, Tls};
@@ -152,6 +153,27 @@ async fn recipients_beyond_a_transaction_go_in_the_next() {
     lab.events(100).await;
     let counts: Vec<usize> = sink.received().iter().map(|received| received.recipients.len()).collect();
     assert_eq!((counts, sink.connections()), (vec![40, 40, 20], 1));
+    lab.stop(worker).await;
+}
+
+/// RFC 5321 §4.5.3.1.10: some servers say 552 where 452 is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_server_s_552_means_the_next_transaction_unless_it_says_otherwise() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    let worker = lab.worker(sink.address.port(), |_| {});
+    lab.send(&["a@two.example", "next-1@two.example", "next-2@two.example", "large@two.example"], |new| {
+        new.sender = ReversePath::Null;
+    })
+    .await;
+    let events = lab.events(4).await;
+    let bounced: Vec<_> = events
+        .iter()
+        .filter(|record| record.event.outcome == FinalOutcome::Bounced)
+        .map(|record| &record.event)
+        .collect();
+    let [full] = &bounced[..] else { panic!("{events:#?}") };
+    assert_eq!(full.recipient.local.as_str(), "large");
+    assert!(sink.received().iter().all(|mail| mail.recipients.len() == 1) && sink.received().len() == 3);
     lab.stop(worker).await;
 }
 

@@ -1,7 +1,9 @@
 //! Receivers that refuse, hang up and lie dead: every recipient comes to exactly one end, and none too early.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use yubin_state::queue::{DelayNotice, Delivery, DeliveryState, FinalOutcome};
 use yubin_state::record::{NoticeProfile, RetryTerms};
 use yubin_types::{ReversePath, Timestamp};
@@ -144,4 +146,32 @@ async fn a_drained_worker_leaves_nothing_leased() {
     lab.events(50).await;
     assert_eq!(sink.received().len(), 50);
     lab.stop(worker).await;
+}
+
+/// Two recipients in two transactions, of which the second never ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_is_cut_off_has_delivered_what_it_has() {
+    for time_max in [Duration::from_secs(2), Duration::from_secs(600)] {
+        let (mut lab, sink) = Lab::with_sink().await;
+        let word = Arc::new(Notify::new());
+        sink.then([Fate::Reply("250 ok"), Fate::TakeAfter(Arc::clone(&word))]);
+        let worker = lab.worker(sink.address.port(), |config| {
+            config.recipients_per_transaction_max = 1;
+            config.delivery_time_max = time_max;
+        });
+        lab.send(&["a@two.example", "b@two.example"], |_| {}).await;
+        sink.wait_for(1).await;
+        if time_max > Duration::from_secs(60) {
+            // The second transaction is under way when the worker ends without grace.
+            worker.shutdown(Duration::from_millis(500)).await;
+        } else {
+            lab.events(1).await;
+            worker.shutdown(Duration::from_secs(10)).await;
+        }
+        let delivered = &lab.events(1).await[0].event;
+        assert_eq!((delivered.recipient.local.as_str(), delivered.outcome), ("a", FinalOutcome::Delivered));
+        let left = lab.queued(|found| matches!(found, [one] if one.recipients.len() == 1)).await.remove(0);
+        assert!(is_scheduled(&left, 1) && left.recipients[0].local.as_str() == "b", "{left:#?}");
+        lab.close().await;
+    }
 }

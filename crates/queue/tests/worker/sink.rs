@@ -241,12 +241,7 @@ impl Sink {
                 }
                 "RCPT" => {
                     let recipient = between(line);
-                    let reply = match recipient.split(['@', '-']).next().unwrap_or_default() {
-                        "gone" => "550 5.1.1 no such user here",
-                        "grey" => "451 4.7.1 greylisted, try again later",
-                        "full" => "452 4.5.3 too many recipients",
-                        _ => "250 2.1.5 ok",
-                    };
+                    let reply = said_of(&recipient, recipients.len());
                     if reply.starts_with('2') {
                         recipients.push(recipient);
                     }
@@ -330,6 +325,18 @@ enum Then {
     /// It is counted as closed.
     Quit,
     StartTls,
+}
+
+/// The reply to RCPT; it tells what its recipient's name says.
+fn said_of(recipient: &str, before: usize) -> &'static str {
+    match recipient.split(['@', '-']).next().unwrap_or_default() {
+        "gone" => "550 5.1.1 no such user here",
+        "grey" => "451 4.7.1 greylisted, try again later",
+        "full" => "452 4.5.3 too many recipients",
+        "next" if before > 0 => "552 too many recipients",
+        "large" => "552 5.2.2 mailbox full",
+        _ => "250 2.1.5 ok",
+    }
 }
 
 fn between(line: &str) -> String {
