@@ -47,7 +47,7 @@ pub(crate) async fn find_groups(shared: Arc<Shared>) {
                     if known.insert(group) {
                         let (store, metrics) = (Arc::clone(&shared.engine.store), shared.engine.metrics.clone());
                         let heard = Arc::clone(&shared) as Arc<dyn Heard>;
-                        let (recorder, task) = Recorder::new(store, group, metrics, heard);
+                        let (recorder, task) = Recorder::new(store, group, metrics, (heard, shared.over.clone()));
                         shared.recorders.lock().insert(group, recorder);
                         shared.recording.spawn(task);
                         shared.recording.spawn(renew(Arc::clone(&shared), group));

@@ -208,6 +208,10 @@ enum Seen {
 
 /// Offers what is due to the board, or puts it off.
 fn consider(shared: &Arc<Shared>, group: GroupNumber, put_off: &mut PutOff, item: &DueItem, now: Timestamp) -> Seen {
+    // The store believes that its lease ran out; what came of it may still be on its way there.
+    if shared.leases.holds(&item.delivery) {
+        return Seen::Done;
+    }
     let wait_ms = shared.takeover_ms(&item.delivery).max(shared.left.ms(item, now));
     let ours = Timestamp(item.filed.due.millis() + wait_ms);
     if ours > now {

@@ -87,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) drain: CancellationToken,
     pub(crate) abort: CancellationToken,
+    /// Nothing is recorded any more.
+    pub(crate) over: CancellationToken,
     pub(crate) board: Mutex<Board>,
     /// Something may begin, or may be waited for otherwise than before.
     pub(crate) bell: Notify,
@@ -147,6 +149,7 @@ impl Queue {
             },
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
+            over: CancellationToken::new(),
             bell: Notify::new(),
             room: Notify::new(),
             recorders: Mutex::default(),
@@ -192,9 +195,11 @@ impl RunningQueue {
     pub async fn shutdown(self, grace: Duration) {
         let cut = Instant::now() + grace;
         // A store that is gone can't be told; its leases run out.
+        let over = self.shared.over.clone();
         if tokio::time::timeout_at(cut + LAST_RECORDS_TIME_MAX, self.finish(cut)).await.is_err() {
             tracing::warn!("outcomes of deliveries could not be recorded");
         }
+        over.cancel();
     }
 
     async fn finish(self, cut: Instant) {
