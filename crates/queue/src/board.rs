@@ -6,7 +6,8 @@
 //! burst is leased as it is queued. In both lines tenants take turns. No tenant has more than half of all deliveries under way, or
 //! leased in advance, so that a flood to many destinations leaves room. A destination whose ways pause holds nothing here: what is offered
 //! for it is answered with the time to put it off to, and what it held is given back for the same. Of one that has too much waiting
-//! already, more is put off to when its turn will come (how much depends on its priority, `crowd`). So a hundred thousand messages to a dead host are one pause, not a hundred thousand
+//! already, more is put off to when its turn will come (how much depends on its priority, `crowd`, and on the room that is left: a few slow
+//! destinations never fill it). So a hundred thousand messages to a dead host are one pause, not a hundred thousand
 //! timers, and never in anybody's way.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,7 +23,7 @@ use crate::pace::{Leave, Signal};
 use crate::pools::{PoolId, Pools, SourceId};
 use crate::profile::{Profile, Profiles};
 use crate::rights::Rights;
-use crate::site::Site;
+use crate::site::{Site, has_room, site};
 use crate::sources::Sources;
 use crate::tally::{Stage, Tally};
 
@@ -83,20 +84,23 @@ impl Board {
         if self.tally.stage(&due.key).is_some() {
             return Offer::Known;
         }
-        if self.room(due.class()) == 0 || self.phase == Phase::Closed {
+        if self.phase == Phase::Closed {
             return Offer::NoRoom;
         }
         if due.age != Age::Over && self.is_others(self.usual(&due.key)) {
             return Offer::Others;
         }
         let destination = due.key.destination.clone();
-        let (limits, outlook) = (self.limits, self.outlook(now, &due.key));
+        let (limits, outlook, room) = (self.limits, self.outlook(now, &due.key), self.room(due.class()));
         let lane = self.lane(now, &destination);
         if let (Outlook::NotBefore(until), Age::New | Age::Again) = (outlook, due.age) {
             return Offer::PutOff(lane.flow.returns(now, until, spread, limits.pace.pause_ms_max));
         }
-        if lane.waiting.crowd().room(limits.waiting_per_destination_max, due.class()) == 0 {
+        if lane.waiting.crowd().room(limits.waiting_at(room), due.class()) == 0 {
             return Offer::PutOff(lane.flow.turn_comes(now, lane.waiting.count(), limits.crowded_ms_max));
+        }
+        if room == 0 {
+            return Offer::NoRoom;
         }
         let is_first = lane.waiting.count() == 0;
         lane.waiting.add(due.clone());
@@ -370,26 +374,6 @@ impl Board {
             another(destination) || path().is_some_and(|path| path.ready.count() > 0)
         });
     }
-}
-
-/// A receiver, as a source knows it.
-fn site<'a>(
-    sites: &'a mut BTreeMap<String, BTreeMap<SourceId, Site>>,
-    profile: &Arc<Profile>,
-    source: SourceId,
-    now: Timestamp,
-) -> &'a mut Site {
-    if !sites.contains_key(&profile.name) {
-        sites.insert(profile.name.clone(), BTreeMap::new());
-    }
-    let known = sites.entry(profile.name.clone()).or_default();
-    known.entry(source).or_insert_with(|| Site::new(Arc::clone(profile), now))
-}
-
-/// May a delivery begin at a destination's receiver, from any of so many sources?
-fn has_room(sites: &BTreeMap<String, BTreeMap<SourceId, Site>>, lane: &Lane, sources: usize, now: Timestamp) -> bool {
-    let Some(known) = lane.site.as_ref().and_then(|profile| sites.get(&profile.name)) else { return true };
-    known.len() < sources || known.values().any(|site| site.has_room(now))
 }
 
 #[cfg(test)]

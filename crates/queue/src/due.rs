@@ -27,6 +27,14 @@ pub(crate) struct BoardLimits {
     pub(crate) rests_ms: u64,
 }
 
+impl BoardLimits {
+    /// How many may wait for one destination where there is `room` left for so many in all: as many as all others would have, so that no few
+    /// destinations take all of it; but always some, because it costs a command to put one off.
+    pub(crate) fn waiting_at(&self, room: usize) -> usize {
+        room.clamp(self.waiting_per_destination_max.div_ceil(16), self.waiting_per_destination_max)
+    }
+}
+
 /// A due delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due {

@@ -2,11 +2,14 @@
 //!
 //! A pure value: a bucket that fills by the minute's rate and holds what a second gives, at least one delivery.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use yubin_types::Timestamp;
 
+use crate::lane::Lane;
 use crate::peak::Peak;
+use crate::pools::SourceId;
 use crate::profile::Profile;
 
 const MINUTE_MS: u64 = 60_000;
@@ -100,6 +103,31 @@ impl Site {
     fn capacity(&self) -> u64 {
         self.drops().saturating_mul(1_000).max(self.delivery())
     }
+}
+
+/// A receiver, as a source knows it.
+pub(crate) fn site<'a>(
+    sites: &'a mut BTreeMap<String, BTreeMap<SourceId, Site>>,
+    profile: &Arc<Profile>,
+    source: SourceId,
+    now: Timestamp,
+) -> &'a mut Site {
+    if !sites.contains_key(&profile.name) {
+        sites.insert(profile.name.clone(), BTreeMap::new());
+    }
+    let known = sites.entry(profile.name.clone()).or_default();
+    known.entry(source).or_insert_with(|| Site::new(Arc::clone(profile), now))
+}
+
+/// May a delivery begin at a destination's receiver, from any of so many sources?
+pub(crate) fn has_room(
+    sites: &BTreeMap<String, BTreeMap<SourceId, Site>>,
+    lane: &Lane,
+    sources: usize,
+    now: Timestamp,
+) -> bool {
+    let Some(known) = lane.site.as_ref().and_then(|profile| sites.get(&profile.name)) else { return true };
+    known.len() < sources || known.values().any(|site| site.has_room(now))
 }
 
 #[cfg(test)]
