@@ -16,8 +16,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use yubin_session::smtp::client::{Answer, Ask, ConnectionState, Failure, Outcome, OutgoingMail, SmtpClient};
 use yubin_session::{Session as _, Step, TlsFacts};
-use yubin_types::Timestamp;
 use yubin_types::report::TlsResultType;
+use yubin_types::{Timestamp, limits};
 
 use crate::connect::Tls;
 use crate::dialogues::Watch;
@@ -224,7 +224,11 @@ impl Connection {
     async fn hear_last_word(&mut self) {
         let Connection { stream, client, space, .. } = self;
         let listening = async {
-            while let Ok(count @ 1..) = stream.read(space).await {
+            let mut heard = 0;
+            while heard < limits::LAST_WORD_BYTES_MAX
+                && let Ok(count @ 1..) = stream.read(space).await
+            {
+                heard += count;
                 client.receive(space.get(..count).unwrap_or_default());
             }
         };

@@ -108,7 +108,8 @@ impl Connections {
             if connection.is_quiet().await {
                 return Some(connection);
             }
-            connection.quit().await;
+            // Its server has ended it, and counts it no more.
+            tokio::spawn(connection.quit());
         }
     }
 

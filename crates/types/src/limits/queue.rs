@@ -20,6 +20,8 @@ pub const RETRY_WAIT_SECONDS_MAX_DEFAULT: u64 = 4 * 3_600;
 pub const DELAY_NOTICE_SECONDS_DEFAULT: u64 = 4 * 3_600;
 /// How long a server's reply to QUIT is waited for, seconds: it has no more to say.
 pub const QUIT_SECONDS_MAX: u64 = 2;
+/// What is read of a server that closed in the middle of a message, bytes: its reply stands at the beginning.
+pub const LAST_WORD_BYTES_MAX: usize = 64 * 1024;
 /// How long a worker may hold a delivery without renewing its lease, seconds.
 pub const QUEUE_LEASE_SECONDS_MAX: u64 = 3_600;
 /// Bytes of messages that a worker keeps because they were queued in its process and begin soon. Others it reads from the store.
