@@ -25,6 +25,7 @@ mod envelope;
 mod failures;
 mod greylist;
 mod lmtp;
+mod own_fields;
 mod received;
 mod record;
 mod sender;

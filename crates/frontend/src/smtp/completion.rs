@@ -10,6 +10,7 @@ use yubin_message::{DateTime, HeaderFields, HeaderWriter};
 use yubin_session::smtp::AddressEncoding;
 use yubin_types::{EmailId, limits};
 
+use super::own_fields::Claims;
 use crate::driver::now;
 
 /// A header that is still coming in.
@@ -27,6 +28,8 @@ pub(super) struct HeaderFacts {
     pub(super) message_id: Option<String>,
     /// Does it need a way that takes UTF-8 (RFC 6532)?
     pub(super) encoding: AddressEncoding,
+    /// May it have fields in our name?
+    pub(super) claims: Claims,
 }
 
 /// A header that is complete.
@@ -84,6 +87,7 @@ enum Extent {
 
 fn completed(held: Bytes, hostname: &str, extent: Extent) -> Completed {
     let (mut date, mut message_id, mut encoding) = (Presence::Missing, None, AddressEncoding::Ascii);
+    let mut claims = Claims::None;
     for field in HeaderFields::new(&held) {
         if field.is("Date") {
             date = Presence::Present;
@@ -94,9 +98,11 @@ fn completed(held: Bytes, hostname: &str, extent: Extent) -> Completed {
         if !field.body.is_ascii() {
             encoding = AddressEncoding::Utf8;
         }
+        claims.note(&field);
     }
     if extent == Extent::Part {
-        return Completed { pieces: [Bytes::new(), held], facts: HeaderFacts { message_id, encoding } };
+        let facts = HeaderFacts { message_id, encoding, claims: Claims::Some };
+        return Completed { pieces: [Bytes::new(), held], facts };
     }
     let mut writer = HeaderWriter::new();
     if date == Presence::Missing {
@@ -108,7 +114,7 @@ fn completed(held: Bytes, hostname: &str, extent: Extent) -> Completed {
         writer.field("Message-ID", &minted);
         minted
     });
-    let facts = HeaderFacts { message_id: Some(message_id), encoding };
+    let facts = HeaderFacts { message_id: Some(message_id), encoding, claims };
     Completed { pieces: [Bytes::from(writer.into_bytes()), held], facts }
 }
 

@@ -15,7 +15,9 @@ use yubin_state::command::{Login, MailCommand, NewMessage, Recipient};
 use yubin_state::forward::Passage;
 use yubin_state::queue::{BodyKind, ContentFacts, Smtputf8, TlsDemand};
 use yubin_state::{Command, DedupeClass, Reply};
-use yubin_types::{Address, EmailId, NotifyOn, QueueId, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits};
+use yubin_types::{
+    Address, EmailId, NotifyOn, QueueId, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits,
+};
 
 use super::assessment::{Assessed, Assessment};
 use super::completion::HeaderFacts;
@@ -60,6 +62,7 @@ impl SmtpRim {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
         Box::pin(self.admit_authors(transaction, complete)).await?;
+        Box::pin(self.take_out_own_fields(complete)).await?;
         // On the heap: every connection has room for its largest future, and few are verifying.
         complete.verified = Box::pin(self.verify(transaction, complete)).await?;
         match Box::pin(self.assess(transaction, complete)).await? {

@@ -99,7 +99,7 @@ impl SmtpRim {
         let Some(inbound) = &shared.config.inbound else { return Ok(None) };
         let peer = self.connection.peer_ip();
         let facts = stranger.facts(inbound, peer).await;
-        let hosts: Vec<String> = std::iter::once(&shared.config.hostname).chain(&inbound.hosts).cloned().collect();
+        let hosts = self.own_hosts();
         let Opened { header, begun, mut rest } = edit::open(&complete.spooled).await?;
         let read = Header::read(&header, &hosts);
         let mut check = MessageCheck::begin(&header);

@@ -57,6 +57,26 @@ async fn what_a_submission_lacks_is_added() {
     assert!(queued(&world).await.is_empty(), "the own domain needs no queue");
 }
 
+/// RFC 8601 §5: a user is no more believed than a stranger, and what a scanner found nobody else says.
+#[tokio::test]
+async fn results_in_our_name_that_a_user_brings_are_taken_out() {
+    let world = World::new().await;
+    let mut client = submitter(&world, "alice@example.jp").await;
+    client.smtp("MAIL FROM:<alice@example.jp>").await;
+    client.smtp("RCPT TO:<bob@example.jp>").await;
+    client.smtp("DATA").await;
+    let forged = "Authentication-Results : mx.yubin.test; dmarc=pass header.from=bank.test\r\n\
+                  x-spam-status: No\r\n";
+    let kept = "Authentication-Results: mx.other.test; dkim=pass\r\nFrom: alice@example.jp\r\nSubject: hi\r\n\r\nX-Spam: body\r\n";
+    client.send(&format!("{forged}{kept}.")).await;
+    assert!(client.reply().await.starts_with("250 2.0.0"));
+    let mut bob = world.imap("bob@example.jp").await;
+    bob.imap("SELECT INBOX").await;
+    let fetched = bob.imap("FETCH 1 BODY.PEEK[]").await;
+    assert!(fetched.contains(kept), "{fetched}");
+    assert!(!fetched.contains("bank.test") && !fetched.contains("x-spam-status"), "{fetched}");
+}
+
 /// What the queue of example.jp holds.
 async fn queued(world: &World) -> Vec<(QueuedMessage, Delivery)> {
     let home = world.store.resolve(&DomainName::parse("example.jp").unwrap()).await.unwrap().unwrap();

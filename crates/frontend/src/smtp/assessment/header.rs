@@ -6,9 +6,7 @@ use yubin_message::{Address as Author, HeaderFields, parse_addresses};
 use yubin_types::{Address, DomainName, limits};
 
 use crate::smtp::edit::{self, Edit};
-
-/// Fields that tell what a scanner found: only our own count. The last octet of each stands for all names that begin so.
-const OURS: [&str; 4] = ["X-Spam-", "X-Spamd-", "X-Virus-", "X-Rspamd-"];
+use crate::smtp::own_fields::is_scanners;
 
 /// What a header says.
 #[derive(Debug, Default)]
@@ -29,7 +27,7 @@ impl Header {
                 read.note_authors(field.body);
             } else if field.is("Subject") {
                 read.subject.get_or_insert_with(|| edit::place(header, &field));
-            } else if is_ours(field.name) {
+            } else if is_scanners(field.name) {
                 read.forged.push(edit::place(header, &field));
             }
         }
@@ -81,10 +79,6 @@ pub(super) fn plain_text(header: &[u8]) -> Vec<Edit> {
 
 fn starts_with(name: &[u8], start: &str) -> bool {
     name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
-}
-
-fn is_ours(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"X-Spam") || OURS.iter().any(|start| starts_with(name, start))
 }
 
 /// A text as a header may hold it: beyond ASCII as one encoded word (RFC 2047), which a tag is short enough for.
