@@ -16,7 +16,7 @@ use yubin_state::forward::Passage;
 use yubin_state::queue::{BodyKind, ContentFacts, Smtputf8, TlsDemand};
 use yubin_state::{Command, DedupeClass, Reply};
 use yubin_types::{
-    Address, EmailId, NotifyOn, QueueId, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits,
+    Address, DomainName, EmailId, NotifyOn, QueueId, Refusal, RequestId, SmtpReply, SpecialUse, Timestamp, limits,
 };
 
 use super::assessment::{Assessed, Assessment};
@@ -61,7 +61,7 @@ impl SmtpRim {
         if facts.hops > limits::HOPS_MAX {
             return Err(self.refused(&Refusal::TooManyHops, Stage::Message));
         }
-        Box::pin(self.admit_authors(transaction, complete)).await?;
+        complete.authors = Box::pin(self.admit_authors(transaction, complete)).await?;
         Box::pin(self.take_out_own_fields(complete)).await?;
         // On the heap: every connection has room for its largest future, and few are verifying.
         complete.verified = Box::pin(self.verify(transaction, complete)).await?;
@@ -214,6 +214,8 @@ pub(super) fn has_moved(reply: &Reply) -> bool {
 pub(super) struct Complete {
     pub(super) origin: Origin,
     pub(super) header: HeaderFacts,
+    /// Of a user's message: the domains of its authors that the user may send as.
+    pub(super) authors: Vec<DomainName>,
     pub(super) spooled: Spooled,
     /// What it is called in the queue, if it gets there.
     pub(super) queue_id: QueueId,
@@ -297,6 +299,7 @@ impl Incoming {
         Ok(Complete {
             origin: self.origin,
             header: self.header,
+            authors: Vec::new(),
             spooled: self.spool.finish().await?,
             queue_id: QueueId(uuid::Uuid::now_v7().into_bytes()),
             spf: self.spf,

@@ -3,7 +3,7 @@
 //! Recipients of the own domain and of other hosted domains are queued like those elsewhere; who delivers finds the way. So a
 //! submission is accepted once, as a whole, however many domains it names. It is signed before ([`crate::signing`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use yubin_proto::StoreError;
@@ -60,28 +60,46 @@ impl SmtpRim {
         self.propose(&home, &command, &complete.spooled).await
     }
 
-    /// What goes before the message: the signatures of its sender's domain, then Received, which they don't cover. Who sends in the name
-    /// of another domain has that one's signatures, which its DMARC record asks for.
+    /// What goes before the message: the signatures of its sender's domain and of its authors', then Received, which they don't cover. Who
+    /// sends in the name of another domain has that one's signatures, which its DMARC record asks for.
     async fn prefix(
         &self,
         transaction: &Transaction,
         complete: &Complete,
         home: &DomainName,
     ) -> Result<Bytes, SigningError> {
-        let domain = transaction.sender.path().address().map_or(home, |sender| &sender.domain);
+        let sender = transaction.sender.path().address().map_or(home, |sender| &sender.domain);
+        let mut domains = vec![sender];
+        domains.extend(&complete.authors);
+        let mut seen = BTreeSet::new();
+        domains.retain(|domain| seen.insert(*domain));
         let received = self.trace_fields(transaction, complete, now()).received(sole(transaction).as_deref());
+        let mut signatures = Vec::new();
+        for domain in domains {
+            signatures.extend(self.signatures(domain, &received, complete).await?);
+        }
+        // The worker signs when it is released, with a key that is in use then.
+        let held = transaction.handling.release.is_some();
+        Ok(if held { received.into() } else { [signatures, received].concat().into() })
+    }
+
+    /// A domain's signatures; none where it has no key in use.
+    async fn signatures(
+        &self,
+        domain: &DomainName,
+        received: &[u8],
+        complete: &Complete,
+    ) -> Result<Vec<u8>, SigningError> {
         let shared = &self.connection.shared;
-        let signed = shared.signers.sign(domain, &received, &complete.spooled.body).await;
+        let signed = shared.signers.sign(domain, received, &complete.spooled.body).await;
         shared.metrics.signature(match &signed {
             Ok(Signatures::Fields(_)) => SignatureResult::Signed,
             Ok(Signatures::NoKey) => SignatureResult::NoKey,
             Err(_) => SignatureResult::Failed,
         });
         Ok(match signed? {
-            // The worker signs when it is released, with a key that is in use then.
-            Signatures::Fields(_) if transaction.handling.release.is_some() => received.into(),
-            Signatures::Fields(fields) => [fields, received].concat().into(),
-            Signatures::NoKey => received.into(),
+            Signatures::Fields(fields) => fields,
+            Signatures::NoKey => Vec::new(),
         })
     }
 

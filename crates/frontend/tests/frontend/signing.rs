@@ -16,8 +16,9 @@ use yubin_dns_auth::dkim::{KeyAlgorithm, KeyName, KeySealer, PrivateKey};
 use yubin_state::command::DomainCommand;
 use yubin_state::queue::{QueueAnswer, QueueFilter, QueueQuery};
 use yubin_state::record::NewDkimKey;
+use yubin_state::sending::{NameHolder, SendingCommand};
 use yubin_state::{Answer, Query, Reply};
-use yubin_types::{DomainName, Secret};
+use yubin_types::{DomainName, LocalPart, Secret, SenderName};
 
 use crate::submission::submitter;
 use crate::world::{SECRET, World};
@@ -52,8 +53,13 @@ fn name(text: &str) -> DomainName {
 
 /// Gives example.jp a key of each kind, sealed under a secret, and publishes them.
 async fn give_keys(world: &World, secret: [u8; 32], number: u32) -> Published {
-    let (sealer, domain) = (KeySealer::new(&Secret::new(secret)), name("example.jp"));
     let mut published = Published::default();
+    give_domain_keys(world, "example.jp", secret, number, &mut published).await;
+    published
+}
+
+async fn give_domain_keys(world: &World, domain: &str, secret: [u8; 32], number: u32, published: &mut Published) {
+    let (sealer, domain) = (KeySealer::new(&Secret::new(secret)), name(domain));
     let mut keys = Vec::new();
     for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa] {
         let key = PrivateKey::generate(algorithm).unwrap();
@@ -63,8 +69,7 @@ async fn give_keys(world: &World, secret: [u8; 32], number: u32) -> Published {
         let sealed = sealer.seal(KeyName { domain: &domain, selector: &selector }, &key).unwrap().into();
         keys.push(NewDkimKey { selector, sealed, record: key.record() });
     }
-    assert_eq!(world.change("example.jp", DomainCommand::AddDkimKeys(keys)).await, Reply::Done);
-    published
+    assert_eq!(world.change(domain.as_str(), DomainCommand::AddDkimKeys(keys)).await, Reply::Done);
 }
 
 /// Submits a message to another domain; the answer.
@@ -109,6 +114,32 @@ fn counted(world: &World, line: &str) -> bool {
     let mut text = String::new();
     encode(&mut text, &world.registry).unwrap();
     text.contains(line)
+}
+
+/// RFC 7489 §3.1: From is what has to be aligned, whatever the envelope says.
+#[tokio::test]
+async fn the_domains_of_authors_sign_too() {
+    let world = World::new().await;
+    let mut published = give_keys(&world, SECRET, 1).await;
+    give_domain_keys(&world, "example.org", SECRET, 2, &mut published).await;
+    let grant = SendingCommand::GrantSendAs {
+        local: LocalPart::parse("alice").unwrap(),
+        name: SenderName::parse("@example.org").unwrap(),
+        domain: world.domain("example.org"),
+        holder: NameHolder::Domain,
+    };
+    world.change("example.jp", DomainCommand::Sending(grant)).await;
+    let signed_by = async |from: &str| {
+        assert!(submit(&world, &format!("From: {from}\r\nSubject: x\r\n\r\nhello\r\n")).await.starts_with("250"));
+        let message = sent(&world).await.pop().unwrap();
+        let passing = passing(&message, &published).await;
+        let text = String::from_utf8(message).unwrap();
+        let by = |domain: &str| text.matches(&format!(" d={domain};")).count();
+        (by("example.jp"), by("example.org"), passing)
+    };
+    assert_eq!(signed_by("alice@example.jp").await, (2, 0, 2));
+    assert_eq!(signed_by("carol@example.org").await, (2, 2, 4));
+    assert_eq!(signed_by("somebody@elsewhere.test").await, (2, 0, 2));
 }
 
 #[tokio::test]
