@@ -95,8 +95,7 @@ async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
         lab.send(&[&format!("a{number}@dead.example")], |_| {}).await;
     }
     let told = |delivery: &Delivery| delivery.delay_notice == DelayNotice::Sent;
-    let waiting = lab.queued(|found| found.iter().filter(|one| told(one)).count() == 5).await;
-    assert!(waiting.iter().all(|delivery| delivery.expires > delivery.delay_notice_due.unwrap()), "{waiting:#?}");
+    lab.queued(|found| found.iter().filter(|one| told(one)).count() == 5).await;
     // Five that expire, and the notices to their sender.
     let events = lab.events(15).await;
     let expired = events.iter().filter(|record| record.event.outcome == FinalOutcome::Expired).count();
