@@ -4,7 +4,7 @@
 //! no mail. Every process can be killed and comes back as itself, on the same ports and data. The first front end
 //! serves the administration as well.
 
-use crate::crash::Target;
+use crate::crash::{self, Target};
 use crate::process::{self, Running};
 use crate::system::{self, Admin, Ports, Program};
 use anyhow::{Context, Result};
@@ -271,7 +271,7 @@ impl Target for Cluster {
     }
 
     fn leader(&self) -> Option<usize> {
-        self.admin.leader()
+        crash::leader(&self.admin)
     }
 
     fn kill(&mut self, victim: usize) -> Result<String> {

@@ -11,6 +11,7 @@ use crate::system::Admin;
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -67,6 +68,16 @@ pub struct Round {
 #[must_use]
 pub fn accounts() -> Vec<String> {
     (0..ACCOUNTS).map(|index| format!("u{index}@{DOMAIN}")).collect()
+}
+
+/// The place of the store node that leads the group with domains, counted from 0.
+pub(crate) fn leader(admin: &Admin) -> Option<usize> {
+    let listed: Value = serde_json::from_str(&admin.ctl(&["group", "list", "--json"], "").ok()?).ok()?;
+    let groups = listed.get("groups")?.as_array()?;
+    let group = groups.iter().find(|group| {
+        group.get("group").and_then(Value::as_u64) != Some(0) && group.get("domains").and_then(Value::as_u64) > Some(0)
+    })?;
+    usize::try_from(group.get("leader")?.as_u64()?.checked_sub(1)?).ok()
 }
 
 /// Loads for `seconds`, kills one process in the middle, starts it again, and compares. Of several nodes the one that leads

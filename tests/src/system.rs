@@ -204,18 +204,6 @@ impl Admin {
         };
         Ok(Usage { messages: figure("messages")?, bytes: figure("bytes")? })
     }
-
-    /// The place of the store node that leads the group with domains, counted from 0.
-    #[must_use]
-    pub fn leader(&self) -> Option<usize> {
-        let listed: Value = serde_json::from_str(&self.ctl(&["group", "list", "--json"], "").ok()?).ok()?;
-        let groups = listed.get("groups")?.as_array()?;
-        let group = groups.iter().find(|group| {
-            group.get("group").and_then(Value::as_u64) != Some(0)
-                && group.get("domains").and_then(Value::as_u64) > Some(0)
-        })?;
-        usize::try_from(group.get("leader")?.as_u64()?.checked_sub(1)?).ok()
-    }
 }
 
 /// What a domain or an account is charged for.
