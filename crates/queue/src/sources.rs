@@ -189,6 +189,18 @@ impl Sources {
         self.find(now, traveller, Belief::Doubt)
     }
 
+    /// The source for what an operator wants tried: one whose share of the day is spent, too, but none that is set aside or missing.
+    pub(crate) fn urged(&self, now: Timestamp, traveller: &Traveller<'_>) -> Option<SourceId> {
+        let is_there = |source: &SourceId| {
+            let absent = self.missing.contains(source) || self.others.contains(source);
+            !absent
+                && self.aside_until(now, traveller.destination, *source).is_none()
+                && self.limit(now, *source) != Some(0)
+        };
+        let of = |pool| self.pools.order(pool, traveller.tenant, traveller.destination).into_iter().find(is_there);
+        self.pools.chain(traveller.pool).into_iter().find_map(of)
+    }
+
     fn find(&self, now: Timestamp, traveller: &Traveller<'_>, belief: Belief) -> Result<Vec<SourceId>, Timestamp> {
         let mut soonest = None;
         for pool in self.pools.chain(traveller.pool) {

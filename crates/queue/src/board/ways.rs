@@ -261,7 +261,10 @@ fn nevertheless(sources: &Sources, now: Timestamp, traveller: &Traveller<'_>, ag
     let any = || sources.pools.order(traveller.pool, traveller.tenant, traveller.destination);
     let found = match age {
         Age::New | Age::Again => return None,
-        Age::Asked => sources.certain(now, traveller).ok()?,
+        Age::Asked => match sources.certain(now, traveller) {
+            Ok(found) => found,
+            Err(_) => vec![sources.urged(now, traveller)?],
+        },
         Age::Over => sources.candidates(now, traveller).unwrap_or_else(|_| any()),
     };
     Some(found.first().copied().unwrap_or(SourceId::SYSTEM))
