@@ -6,16 +6,18 @@
 //! is set aside, so that all workers know, and an operator can end it. Hosts of some destinations have addresses of one family only;
 //! that is learned from an attempt, and sources of the other family are passed over for a while.
 
+mod warming;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use yubin_state::queue::{Receiver, WarmUpItem};
+use yubin_state::queue::Receiver;
 use yubin_types::{DestinationName, DomainId, Timestamp, limits};
 
 use crate::pools::{PoolId, Pools, SourceId};
 use crate::profile::Family;
-use crate::warm_up::{Purse, Stock, day, tomorrow};
+use crate::warm_up::{Purse, Stock, tomorrow};
 
 /// How long an address is set aside for the first time, seconds.
 pub(crate) const ASIDE_SECONDS_MIN: u64 = 15 * 60;
@@ -105,54 +107,6 @@ impl Sources {
             wanting: BTreeSet::new(),
             families: BTreeMap::new(),
         }
-    }
-
-    /// What is to be asked for, so that new addresses may go on.
-    pub(crate) fn wishes(&mut self, now: Timestamp) -> Vec<WarmUpItem> {
-        let wanting = std::mem::take(&mut self.wanting);
-        let wish = |(receiver, source): (Receiver, SourceId)| {
-            let limit = self.limit(now, source)?;
-            let messages = self.purse(&receiver, source).wants(now, limit)?;
-            self.item(now, receiver, source, (messages, 0))
-        };
-        wanting.into_iter().filter_map(wish).take(limits::QUEUE_WARM_UP_ITEMS_MAX).collect()
-    }
-
-    /// This was asked for, and so much of it granted.
-    pub(crate) fn fill(&mut self, now: Timestamp, items: Vec<WarmUpItem>, granted: &[u32]) {
-        for (item, granted) in items.into_iter().zip(granted) {
-            let Some(source) = self.pools.at(item.address) else { continue };
-            let purse = self.purses.entry((item.receiver, source)).or_default();
-            purse.fill(now, item.day.into(), item.messages, *granted);
-        }
-    }
-
-    /// What is given back because it was not used for a while, or all that is left.
-    pub(crate) fn unused(&mut self, now: Timestamp, which: Unused) -> Vec<WarmUpItem> {
-        let mut items = Vec::new();
-        for ((receiver, source), purse) in &mut self.purses {
-            let left = match which {
-                Unused::ForLong => purse.idle(now),
-                Unused::All => purse.empty(now),
-            };
-            if left > 0 {
-                items.push((receiver.clone(), *source, left));
-            }
-        }
-        let item = |(receiver, source, left)| self.item(now, receiver, source, (0, left));
-        items.into_iter().filter_map(item).collect()
-    }
-
-    fn item(
-        &self,
-        now: Timestamp,
-        receiver: Receiver,
-        source: SourceId,
-        (messages, returned): (u32, u32),
-    ) -> Option<WarmUpItem> {
-        let (limit, address) = (self.limit(now, source)?, self.pools.source(source)?.address?);
-        let day = u32::try_from(day(now)).unwrap_or(u32::MAX);
-        Some(WarmUpItem { day, address, receiver, messages, returned, limit })
     }
 
     /// Messages that a source may send to each receiver today; `None`: any number.
