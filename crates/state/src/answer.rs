@@ -24,7 +24,7 @@ use crate::stop::{Outcome, Stop};
 use crate::table::Read as _;
 use crate::vault::first_due;
 use crate::work::logged_in;
-use crate::{auto_reply, dkim, filtering, forward, greylist};
+use crate::{auto_reply, dkim, expunged, filtering, forward, greylist};
 
 /// Answers a question on a domain; on the directory or the whole group where `domain` is 0.
 ///
@@ -105,6 +105,7 @@ fn on_domain<V: View>(view: &V, id: DomainId, epoch: Epoch, query: &Query) -> Ou
         Query::Countries(account) => countries::answer(&reading, account.as_ref()),
         Query::Filtering(account) => filtering::answer(&reading, account.as_ref()),
         Query::DkimKeys => Ok(Answer::DkimKeys(dkim::keys_of(view, id)?)),
+        Query::Expunged(search) => expunged::search(&reading, search),
         Query::VerifyUsage => usage::verify(view, id, &reading.counters()?),
         _ => Err(Refusal::Unsupported.into()),
     }

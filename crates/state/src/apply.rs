@@ -24,7 +24,7 @@ use crate::topic::Topic;
 use crate::work::{Topics, Work};
 use crate::{
     accounts, aliases, append, auto_reply, copy_move, dedupe, deliver, directory, dkim, domain, expiry, expunge,
-    filtering, flags, greylist, keys, mailboxes, rename, vault,
+    expunged, filtering, flags, greylist, keys, mailboxes, rename, vault,
 };
 
 /// What an entry came to.
@@ -197,6 +197,7 @@ fn administer<T: Txn>(work: &mut Work<'_, T>, command: DomainCommand, actor: &Ac
         DomainCommand::SetCountries { account, rule } => countries::set(work, account.as_ref(), rule.as_ref()),
         DomainCommand::SetFiltering { account, rules } => filtering::set(work, account.as_ref(), rules.as_deref()),
         DomainCommand::Greylist(visit) => greylist::visit(work, &visit),
+        DomainCommand::RestoreExpunged { local, places, into } => expunged::restore(work, &local, &places, &into),
     }
 }
 

@@ -17,6 +17,7 @@ use yubin_types::{
 pub use self::directory::DirectoryCommand;
 pub use self::envelope::{Actor, DedupeClass, Envelope};
 use crate::auto_reply::AutoReplyCommand;
+use crate::expunged::VaultPlace;
 use crate::forward::{ForwardCommand, Passage};
 use crate::greylist::Visit;
 use crate::queue::QueueCommand;
@@ -166,6 +167,15 @@ pub enum DomainCommand {
     },
     /// Strangers name recipients; what is remembered of them changes.
     Greylist(Visit),
+    /// Brings expunged messages back, all or none of those that are still kept.
+    RestoreExpunged {
+        /// The account that gets them.
+        local: LocalPart,
+        /// Where they are kept; at most [`yubin_types::limits::MESSAGES_PER_COMMAND_MAX`].
+        places: Vec<VaultPlace>,
+        /// The mailbox that gets them; made where there is none.
+        into: MailboxName,
+    },
 }
 
 /// A message that is being stored. Its body is the entry's body with this ordinal.

@@ -19,6 +19,7 @@
 pub mod auto_reply;
 pub mod codec;
 pub mod command;
+pub mod expunged;
 mod filtering;
 pub mod forward;
 pub mod greylist;

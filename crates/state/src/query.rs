@@ -12,6 +12,7 @@ use yubin_types::{
 
 use crate::auto_reply::AutoReplyReport;
 use crate::command::Login;
+use crate::expunged::{ExpungedMessage, ExpungedSearch, VaultPlace};
 use crate::forward::{Forward, ForwardNotice};
 use crate::greylist::{Reception, Visit};
 use crate::queue::{QueueAnswer, QueueQuery, QueueSuspension};
@@ -149,6 +150,8 @@ pub enum Query {
         /// The asker's clock; it counts where the group's is behind it.
         now: Timestamp,
     },
+    /// Which expunged messages are still kept?
+    Expunged(ExpungedSearch),
 }
 
 /// How much of a message's rows.
@@ -269,6 +272,13 @@ pub enum Answer {
     Filtering(Box<FilteringRules>),
     /// How strangers are received, each in its place.
     Greylist(Vec<Reception>),
+    /// Expunged messages.
+    Expunged {
+        /// In the order of expunging.
+        found: Vec<ExpungedMessage>,
+        /// There may be more: search again after this place.
+        next: Option<VaultPlace>,
+    },
 }
 
 /// A recipient that exists and has room.

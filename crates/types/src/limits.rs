@@ -172,6 +172,10 @@ pub const KEYWORDS_PER_MESSAGE_MAX: usize = 64;
 pub const KEYWORDS_PER_MAILBOX_MAX: usize = 1_000;
 /// Messages one command may touch; larger work goes in several commands.
 pub const MESSAGES_PER_COMMAND_MAX: usize = 1_000;
+/// Expunged messages that one answer looks at to find those that are wanted.
+pub const EXPUNGED_VISITS_MAX: usize = 10_000;
+/// Expunged messages that one call of the administration brings back.
+pub const EXPUNGED_PER_CALL_MAX: usize = 100_000;
 /// Rows in one frame of an answer.
 pub const ROWS_PER_FRAME_MAX: usize = 500;
 /// Cold rows (prefix and structure) of one frame, bytes, before the last: a frame stays far below what a call may answer.

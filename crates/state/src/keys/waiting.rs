@@ -3,6 +3,7 @@
 use yubin_types::{AccountId, DomainId, MailboxId, Timestamp, Uid};
 
 use super::{Key, Span, Table, b4, b8, key, prefix, u32_at, u64_at};
+use crate::expunged::VaultPlace;
 use crate::rows::{Grave, Vaulted};
 
 /// A Trash mailbox by date.
@@ -33,6 +34,13 @@ pub fn vault(id: DomainId, date: Timestamp, mailbox: MailboxId, uid: Uid) -> Key
 #[must_use]
 pub fn vaults(id: DomainId) -> Span<Vaulted> {
     prefix(Table::Vault, &[&b8(id.0)])
+}
+
+/// The place of a key of [`vaults`].
+#[must_use]
+pub fn parse_vault(key: &[u8]) -> VaultPlace {
+    let (date, mailbox) = parse_dated(key);
+    VaultPlace { date, mailbox, uid: Uid(u32_at(key, 21)) }
 }
 
 /// A deleted mailbox, or account where `mailbox` is 0.

@@ -12,6 +12,7 @@ mod delivery;
 mod directory;
 mod dkim;
 mod domains;
+mod expunged;
 mod filtering;
 mod flags;
 mod forwards;
