@@ -1,12 +1,17 @@
-//! The mail log on this node's disk: events in the order of time, and marks under each of their terms.
+//! The mail log on this node's disk: blocks of events in the order of time, and marks under each of their terms.
 //!
 //! A RocksDB of its own, so that the replicated store's one never waits for it: no sync, first in first out, bounded in bytes and days
 //! by dropping whole files. A crash of the machine loses the last moments, a full log the oldest days.
 //!
-//! Keys: eight zeros ‖ time (8 bytes) ‖ number (8 bytes) → the event in the log's encoding; hash of a term (8 bytes) ‖ time ‖ number →
-//! nothing; `2`, kind of report, two zeros, day (4 bytes) ‖ place (24 bytes) → the fact in the log's encoding. Hashes may collide: what is
-//! found is looked at again.
+//! What comes together is kept together, because a mark costs as much as an event, and mail that comes together has much in common: its
+//! sender, its client.
+//!
+//! Keys: eight zeros ‖ time of the block's last event (8 bytes) ‖ number (8 bytes) → its events in the log's encoding; hash of a term (8
+//! bytes) ‖ time ‖ number → nothing; `2`, kind of report, two zeros, day (4 bytes) ‖ place (24 bytes) → the fact in the log's encoding.
+//! Hashes may collide: what is found is looked at again.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,6 +33,10 @@ const PREFIX_BYTES: usize = 8;
 /// Before events themselves.
 const EVENT: [u8; PREFIX_BYTES] = [0; PREFIX_BYTES];
 const DAY_SECONDS: u64 = 86_400;
+/// Events of a block at most: all of them are read to find one.
+const BLOCK_EVENTS_MAX: usize = 128;
+/// From the first event of a block to its last at most: so much behind its end a search for a time begins.
+const BLOCK_MS_MAX: u64 = 10_000;
 
 /// Why the log can't be used.
 pub type MailLogError = rocksdb::Error;
@@ -65,22 +74,30 @@ impl MailLog {
 
     /// Keeps entries.
     pub(crate) fn append(&self, entries: &[LogEntry]) -> Result<(), MailLogError> {
-        let mut batch = WriteBatch::default();
+        let (mut batch, mut events) = (WriteBatch::default(), Vec::new());
         for entry in entries {
             match entry {
-                LogEntry::Event(event) => {
-                    let place = place(event.at, self.number.fetch_add(1, Ordering::Relaxed));
-                    batch.put([&EVENT[..], &place[..]].concat(), event.encode());
-                    for term in event.terms() {
-                        batch.put([&hash(&term)[..], &place[..]].concat(), []);
-                    }
-                }
+                LogEntry::Event(event) => events.push(event),
                 LogEntry::Fact(fact) => {
                     batch.put(fact_key(fact.kind(), day_of(fact.at), FactPlace::of(fact)), fact.encode());
                 }
             }
         }
+        events.sort_by_key(|event| event.at);
+        for near in events.chunk_by(|one, next| one.at.0 / BLOCK_MS_MAX == next.at.0 / BLOCK_MS_MAX) {
+            near.chunks(BLOCK_EVENTS_MAX).for_each(|block| self.put_block(&mut batch, block));
+        }
         self.db.write(batch)
+    }
+
+    /// Writes events, in the order of time, as one block.
+    fn put_block(&self, batch: &mut WriteBatch, block: &[&MailEvent]) {
+        let Some(last) = block.last() else { return };
+        let place = place(last.at, self.number.fetch_add(1, Ordering::Relaxed));
+        batch.put([&EVENT[..], &place[..]].concat(), block.encode());
+        let terms: BTreeSet<[u8; PREFIX_BYTES]> =
+            block.iter().flat_map(|event| event.terms()).map(|term| hash(&term)).collect();
+        terms.iter().for_each(|term| batch.put([&term[..], &place[..]].concat(), []));
     }
 
     /// Facts for reports in the order of their places.
@@ -107,16 +124,22 @@ impl MailLog {
         let mut options = ReadOptions::default();
         options.set_prefix_same_as_start(true);
         let mut marks = self.db.raw_iterator_opt(options);
-        marks.seek_for_prev([&prefix[..], &place(search.to, 0)].concat());
-        let mut found = Vec::new();
+        marks.seek_for_prev([&prefix[..], &place(Timestamp(search.to.0.saturating_add(BLOCK_MS_MAX)), 0)].concat());
+        let wanted =
+            |event: &MailEvent| search.from <= event.at && event.at < search.to && event.terms().contains(&term);
+        let mut found: Vec<MailEvent> = Vec::new();
         while let Some(place) = marks.key().and_then(|key| key.strip_prefix(&prefix[..])) {
-            if place < &search.from.0.to_be_bytes()[..] || found.len() >= limit {
+            // No event of this block or of those before it is later than its place says.
+            let after = if found.len() < limit { search.from } else { found.last().map_or(search.to, |last| last.at) };
+            if place < &after.0.to_be_bytes()[..] {
                 break;
             }
-            let kept = self.db.get([&EVENT[..], place].concat())?;
-            // Dropped files take events and their marks along, but a hash may be that of another term.
-            let event = kept.and_then(|kept| MailEvent::decode(&kept).ok());
-            found.extend(event.filter(|event| event.at < search.to && event.terms().contains(&term)));
+            // Dropped files take blocks and their marks along.
+            let block = self.db.get([&EVENT[..], place].concat())?;
+            let events = block.and_then(|block| Vec::<MailEvent>::decode(&block).ok()).unwrap_or_default();
+            found.extend(events.into_iter().filter(wanted));
+            found.sort_by_key(|event| Reverse(event.at));
+            found.truncate(limit);
             marks.prev();
         }
         marks.status().map(|()| found)
@@ -133,7 +156,7 @@ fn fact_key(kind: ReportKind, day: u32, FactPlace(hash, id): FactPlace) -> Vec<u
     [&[2, kind, 0, 0][..], &day.to_be_bytes(), &hash, &id].concat()
 }
 
-/// Where an event stands among those of its prefix.
+/// Where a block stands among those of its prefix.
 fn place(at: Timestamp, number: u64) -> [u8; 16] {
     (u128::from(at.0) << 64 | u128::from(number)).to_be_bytes()
 }
@@ -216,6 +239,26 @@ mod tests {
         assert_eq!(times(0, u64::MAX, 3), [9, 8, 7]);
         assert_eq!(times(3, 6, 10), [5, 4, 3]);
         assert_eq!(times(3, 6, 2), [5, 4]);
+    }
+
+    /// Front ends send what they gathered one after the other, and what one gathered may be older than what another sent before.
+    #[test]
+    fn events_of_several_blocks_come_in_the_order_of_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = MailLog::open(folder.path(), 1 << 30).unwrap();
+        let at = |ms: u64| MailEvent { at: Timestamp(ms), ..event(1, "a@a.example", "b@b.example") };
+        let times = |from, to, limit| {
+            let term = Term::Address("a@a.example".to_owned());
+            let found = log.search(&MailLogSearch { term, from: Timestamp(from), to: Timestamp(to), limit }).unwrap();
+            found.iter().map(|event| event.at.0).collect::<Vec<_>>()
+        };
+        append(&log, (0..300).map(|number| at(number * 100)).collect());
+        append(&log, vec![at(29_950), at(1_050), at(14_950)]);
+        assert_eq!(times(0, u64::MAX, 3), [29_950, 29_900, 29_800]);
+        assert_eq!(times(14_800, 15_100, 10), [15_000, 14_950, 14_900, 14_800]);
+        assert_eq!(times(0, 1_101, 2), [1_100, 1_050]);
+        assert_eq!(times(0, u64::MAX, 1_000).len(), 303);
+        assert!(times(0, u64::MAX, 1_000).is_sorted_by(|one, next| one >= next));
     }
 
     fn fact(domain: &str, day: u64, id: u8) -> ReportFact {
