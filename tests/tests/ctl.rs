@@ -12,6 +12,7 @@ use yubin_tests::system::{System, Transport};
 over_both_transports! {
     names_lead_to_accounts_as_they_are_told,
     accounts_and_domains_come_and_go,
+    deleted_mail_comes_back,
     plans_and_quotas_are_shown_and_kept,
     a_domain_is_told_what_to_publish_and_its_keys_rotate,
     an_account_s_sending_is_limited_shown_and_stopped,
@@ -130,6 +131,44 @@ fn accounts_and_domains_come_and_go(transport: Transport) {
     assert!(fixture.send("u1@ctl.example").starts_with("550 5."));
     assert_eq!(names(&fixture.json("domain list"), "domains", "name"), ["other.example"]);
     assert!(fixture.try_ctl("domain show ctl.example").is_err());
+}
+
+fn deleted_mail_comes_back(transport: Transport) {
+    let fixture = Fixture::start(transport);
+    for _ in 0..3 {
+        assert!(fixture.send("u0@ctl.example").starts_with("250"));
+    }
+    let size = fixture.json("usage u0@ctl.example")["usage"]["bytes"].as_u64().unwrap();
+    let mut imap = fixture.log_in("u0@ctl.example").unwrap();
+    imap.ok("SELECT INBOX").unwrap();
+    imap.ok("STORE 1:2 +FLAGS (\\Deleted \\Flagged)").unwrap();
+    imap.ok("EXPUNGE").unwrap();
+    let kept = &fixture.json("mailbox expunged u0@ctl.example")["expunged"];
+    assert_eq!((&kept[0]["mailbox"], &kept[0]["messages"]), (&"INBOX".into(), &2.into()), "{kept}");
+
+    fixture.ctl(&format!("quota set u0@ctl.example {}", size - 1));
+    let full = fixture.try_ctl("mailbox restore u0@ctl.example").unwrap_err();
+    assert!(full.contains("raise it"), "{full}");
+    assert_eq!(fixture.messages("u0@ctl.example"), 1);
+    fixture.ctl("quota set u0@ctl.example plan");
+    assert!(fixture.try_ctl("mailbox restore u0@ctl.example --mailbox Nowhere").is_err());
+    assert_eq!(fixture.json("mailbox restore u0@ctl.example --mailbox Sent")["messages"], 0);
+    assert_eq!(fixture.json("mailbox restore u0@ctl.example --until 1h")["messages"], 0);
+    assert_eq!(fixture.json("mailbox restore u0@ctl.example --since 1h --into Found/again")["messages"], 2);
+    assert_eq!(fixture.json("usage u0@ctl.example")["usage"]["bytes"], size);
+    imap.ok("SELECT Found/again").unwrap();
+    let found = imap.ok("FETCH 1:* (FLAGS BODY.PEEK[TEXT])").unwrap().text().concat();
+    assert_eq!((found.matches("\\Flagged").count(), found.matches("\\Deleted").count()), (2, 0), "{found}");
+
+    // An account that was deleted by mistake: its name again, and its mail.
+    let uid = fixture.json("account show u0@ctl.example")["uid"].clone();
+    fixture.ctl("account delete u0@ctl.example --confirm u0@ctl.example");
+    fixture.ctl("account create u0@ctl.example --password-stdin");
+    let kept = &fixture.json("mailbox expunged ctl.example")["expunged"];
+    assert_eq!((&kept[0]["account_uid"], &kept[0]["address"], &kept[0]["messages"]), (&uid, &"".into(), &3.into()));
+    fixture.ctl(&format!("mailbox restore u0@ctl.example --from-account {uid} --into INBOX"));
+    assert_eq!(fixture.messages("u0@ctl.example"), 3);
+    assert_eq!(fixture.json("mailbox expunged ctl.example")["expunged"].as_array().unwrap().len(), 0);
 }
 
 fn plans_and_quotas_are_shown_and_kept(transport: Transport) {

@@ -20,6 +20,7 @@ mod directory;
 mod dns;
 mod dns_check;
 mod domains;
+mod expunged;
 mod filtering;
 mod forward;
 mod mail_log;

@@ -5,6 +5,7 @@ mod countries;
 mod domain;
 mod filtering;
 mod forward;
+mod mailbox;
 mod membership;
 mod queue;
 mod retry;
@@ -21,6 +22,7 @@ pub(crate) use countries::{CountriesVerb, SetCountriesArgs};
 pub(crate) use domain::{DkimVerb, DomainVerb};
 pub(crate) use filtering::{Dmarc, FilteringVerb, Handling, ReverseDns, SetFilteringArgs, SpamArgs};
 pub(crate) use forward::ForwardVerb;
+pub(crate) use mailbox::MailboxVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
 pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
 pub(crate) use retry::PlanRetryArgs;
@@ -249,26 +251,6 @@ pub(crate) struct PlanArgs {
     pub(crate) sending: PlanSendingArgs,
     #[command(flatten)]
     pub(crate) retry: PlanRetryArgs,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum MailboxVerb {
-    /// List an account's.
-    List {
-        /// Its address.
-        address: String,
-    },
-    /// Delete all messages of a mailbox, or of every one.
-    Clear {
-        /// The account's address.
-        address: String,
-        /// Which; without it, every one.
-        #[arg(long, default_value = "")]
-        mailbox: String,
-        /// The address again, so that nothing is deleted by a slip.
-        #[arg(long, value_name = "ADDRESS")]
-        confirm: String,
-    },
 }
 
 #[derive(Subcommand)]

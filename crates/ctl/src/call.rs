@@ -233,6 +233,25 @@ async fn mailbox(mut api: Connection, verb: MailboxVerb, form: Form) -> anyhow::
             let found = api.list_mailboxes(api::ListMailboxesRequest { address }).await?;
             Ok(found.into_inner().mailboxes.shown(form))
         }
+        MailboxVerb::Expunged { name, time } => {
+            let (from_time_ms, to_time_ms) = time.bounds();
+            let found = api.list_expunged(api::ListExpungedRequest { name, from_time_ms, to_time_ms }).await?;
+            Ok(found.into_inner().mail.shown(form))
+        }
+        MailboxVerb::Restore { address, from_account: account_uid, mailbox, into, time } => {
+            let (from_time_ms, to_time_ms) = time.bounds();
+            let request_id = request_id();
+            let restore = api::RestoreExpungedRequest {
+                address,
+                account_uid,
+                mailbox,
+                from_time_ms,
+                to_time_ms,
+                into,
+                request_id,
+            };
+            Ok(api.restore_expunged(restore).await?.into_inner().shown(form))
+        }
         MailboxVerb::Clear { address, mailbox, confirm } => {
             confirmed(&address, &confirm)?;
             let clear = api::ClearMailboxRequest { address, mailbox, request_id: request_id() };

@@ -4,6 +4,7 @@ mod auto_reply;
 mod cluster;
 mod countries;
 mod dns;
+mod expunged;
 mod filtering;
 mod forward;
 mod queue;

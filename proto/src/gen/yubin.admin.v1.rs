@@ -816,6 +816,72 @@ pub struct ClearMailboxRequest {
     pub request_id: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListExpungedRequest {
+    /// An account's address: by mailbox. A domain's name: by account, with those that were deleted.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Expunged from this time on; absent: all that is kept.
+    #[prost(uint64, optional, tag = "2")]
+    pub from_time_ms: ::core::option::Option<u64>,
+    /// Expunged before this time; absent: up to now.
+    #[prost(uint64, optional, tag = "3")]
+    pub to_time_ms: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListExpungedResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub mail: ::prost::alloc::vec::Vec<ExpungedMail>,
+}
+/// What is kept of a mailbox or an account.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExpungedMail {
+    #[prost(uint32, tag = "1")]
+    pub account_uid: u32,
+    /// Empty: the account was deleted.
+    #[prost(string, tag = "2")]
+    pub address: ::prost::alloc::string::String,
+    /// Empty: the mailbox was deleted, or it is the mail of a whole account.
+    #[prost(string, tag = "3")]
+    pub mailbox: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub messages: u64,
+    #[prost(uint64, tag = "5")]
+    pub bytes: u64,
+    /// When the first and the last of them were expunged.
+    #[prost(uint64, tag = "6")]
+    pub first_time_ms: u64,
+    #[prost(uint64, tag = "7")]
+    pub last_time_ms: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoreExpungedRequest {
+    /// The account that gets it.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Whose mail it was, such as a deleted account's of the same domain; absent: the same account's.
+    #[prost(uint32, optional, tag = "2")]
+    pub account_uid: ::core::option::Option<u32>,
+    /// Only what was in this mailbox; empty: what was in any.
+    #[prost(string, tag = "3")]
+    pub mailbox: ::prost::alloc::string::String,
+    /// Expunged from this time on; absent: all that is kept.
+    #[prost(uint64, optional, tag = "4")]
+    pub from_time_ms: ::core::option::Option<u64>,
+    /// Expunged before this time; absent: up to now.
+    #[prost(uint64, optional, tag = "5")]
+    pub to_time_ms: ::core::option::Option<u64>,
+    /// The mailbox that gets it; made where there is none.
+    #[prost(string, tag = "6")]
+    pub into: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "7")]
+    pub request_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoreExpungedResponse {
+    #[prost(uint64, tag = "1")]
+    pub messages: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Alias {
     #[prost(string, tag = "1")]
     pub address: ::prost::alloc::string::String,
@@ -2747,6 +2813,56 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ClearMailbox"));
             self.inner.unary(req, path, codec).await
         }
+        /// What was expunged and is kept as long as the plan's vault_seconds say.
+        pub async fn list_expunged(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListExpungedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListExpungedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/ListExpunged",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListExpunged"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Brings expunged mail back, without its \Deleted; refused if there is no room for all of it.
+        pub async fn restore_expunged(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RestoreExpungedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RestoreExpungedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/RestoreExpunged",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "RestoreExpunged"));
+            self.inner.unary(req, path, codec).await
+        }
         /// How much an account may send, and has sent.
         pub async fn get_sending(
             &mut self,
@@ -3976,6 +4092,22 @@ pub mod admin_server {
             &self,
             request: tonic::Request<super::ClearMailboxRequest>,
         ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status>;
+        /// What was expunged and is kept as long as the plan's vault_seconds say.
+        async fn list_expunged(
+            &self,
+            request: tonic::Request<super::ListExpungedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListExpungedResponse>,
+            tonic::Status,
+        >;
+        /// Brings expunged mail back, without its \Deleted; refused if there is no room for all of it.
+        async fn restore_expunged(
+            &self,
+            request: tonic::Request<super::RestoreExpungedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RestoreExpungedResponse>,
+            tonic::Status,
+        >;
         /// How much an account may send, and has sent.
         async fn get_sending(
             &self,
@@ -5352,6 +5484,96 @@ pub mod admin_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ClearMailboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/ListExpunged" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListExpungedSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::ListExpungedRequest>
+                    for ListExpungedSvc<T> {
+                        type Response = super::ListExpungedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListExpungedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::list_expunged(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListExpungedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/RestoreExpunged" => {
+                    #[allow(non_camel_case_types)]
+                    struct RestoreExpungedSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::UnaryService<super::RestoreExpungedRequest>
+                    for RestoreExpungedSvc<T> {
+                        type Response = super::RestoreExpungedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RestoreExpungedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::restore_expunged(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RestoreExpungedSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

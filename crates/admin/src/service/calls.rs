@@ -7,8 +7,8 @@ use yubin_proto::r#gen::admin::admin_server::Admin;
 use super::AdminService;
 use crate::queue::watch;
 use crate::{
-    accounts, aliases, auto_reply, cluster, countries, domains, filtering, forward, mail_log, membership, plans, queue,
-    reports, send_as, sending, tokens, usage,
+    accounts, aliases, auto_reply, cluster, countries, domains, expunged, filtering, forward, mail_log, membership,
+    plans, queue, reports, send_as, sending, tokens, usage,
 };
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -131,6 +131,19 @@ impl Admin for AdminService {
     async fn clear_mailbox(&self, request: Request<api::ClearMailboxRequest>) -> Reply<api::DeleteResponse> {
         let (request, caller) = self.open(request).await?;
         accounts::clear(&self.client, request, &caller).await.map(Response::new)
+    }
+
+    async fn list_expunged(&self, request: Request<api::ListExpungedRequest>) -> Reply<api::ListExpungedResponse> {
+        let (request, _) = self.open(request).await?;
+        expunged::list(&self.client, request).await.map(Response::new)
+    }
+
+    async fn restore_expunged(
+        &self,
+        request: Request<api::RestoreExpungedRequest>,
+    ) -> Reply<api::RestoreExpungedResponse> {
+        let (request, caller) = self.open(request).await?;
+        expunged::restore(&self.client, request, &caller).await.map(Response::new)
     }
 
     async fn get_forward(&self, request: Request<api::GetForwardRequest>) -> Reply<api::AccountForward> {
