@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `Write` | queues the bytes; sends the queue before the next waiting step | nothing |
 //! | `Ask` | sends the queue if the answer is not at hand, and asks the rim | [`Session::answer`] exactly once |
-//! | `Read` | sends the queue, waits for bytes, an event, end of input, or the time limit | [`Session::receive`], [`Session::answer`] (an event), [`Session::end_of_input`] or [`Session::timed_out`] |
+//! | `Read` | sends the queue, waits for bytes, an event, end of input, or the time limit (shorter where places are scarce: [`Session::scarce_seconds_max`]) | [`Session::receive`], [`Session::answer`] (an event), [`Session::end_of_input`] or [`Session::timed_out`] |
 //! | `StartTls` | sends the queue, does the handshake: as server, for [`crate::smtp::client`] as client | [`Session::tls_started`] |
 //! | `Close` | sends the queue, closes | nothing |
 //!
@@ -93,6 +93,12 @@ pub trait Session {
 
     /// The peer was silent for too long.
     fn timed_out(&mut self);
+
+    /// How long the peer may be silent where places for connections are scarce, seconds; asked with [`Step::Read`]. None: as long as ever,
+    /// such as a user who has logged in.
+    fn scarce_seconds_max(&self, _now: Timestamp) -> Option<u64> {
+        None
+    }
 
     /// The server is shutting down: finish what was accepted, then say goodbye. Never cuts a command in the middle.
     fn drain(&mut self);

@@ -2,10 +2,11 @@
 //!
 //! A name ends in its unit. Relations between bounds are asserted at compile time, at the bottom of each file. What only the
 //! operator or this program itself can reach (sizes of buffers, times between looks) stands where it is used; `consensus` knows
-//! nothing of mail and has a `limits.rs` of its own. Below `limits/`: the DNS and what mail proves with it (`proof.rs`), what is
-//! found in messages (`content.rs`), what senders wish (`handling.rs`), reports (`reports.rs`), what accounts send (`sending.rs`),
+//! nothing of mail and has a `limits.rs` of its own. Below `limits/`: places of connections and how long one is kept
+//! (`connections.rs`), the DNS and what mail proves with it (`proof.rs`), what is found in messages (`content.rs`), what senders wish (`handling.rs`), reports (`reports.rs`), what accounts send (`sending.rs`),
 //! the mail log (`mail_log.rs`), what waits for other servers (`queue.rs`), what queue workers share (`sharing.rs`); all are named alike.
 
+mod connections;
 mod content;
 mod handling;
 mod mail_log;
@@ -15,6 +16,7 @@ mod reports;
 mod sending;
 mod sharing;
 
+pub use connections::*;
 pub use content::*;
 pub use handling::*;
 pub use mail_log::*;
@@ -149,10 +151,6 @@ pub const KEEPALIVE_AFTER_SECONDS: u64 = 120;
 pub const KEEPALIVE_INTERVAL_SECONDS: u64 = 60;
 /// So many without an answer end the connection: a phone may be without a network for ten minutes.
 pub const KEEPALIVE_PROBES_MAX: u32 = 10;
-/// Silence allowed before login, seconds.
-pub const PREAUTH_IDLE_SECONDS_MAX: u64 = 60;
-/// Time from connecting to being logged in, seconds: silence alone doesn't stop a peer that sends an octet a minute.
-pub const PREAUTH_SECONDS_MAX: u64 = 180;
 /// Protocol errors of one IMAP session before it is closed with BYE.
 pub const IMAP_ERRORS_MAX: u32 = 50;
 /// Failed logins of one connection before it is closed.
@@ -308,10 +306,6 @@ pub const LOGIN_ENTRIES_MAX: usize = 100_000;
 pub const WRONG_PASSWORDS_REMEMBERED: usize = 4;
 /// How long a network is welcome after a login of an account, seconds.
 pub const LOGIN_WELCOME_SECONDS: u64 = 30 * 86_400;
-/// Concurrent connections of one front end; below the file descriptor limit of a plain machine.
-pub const CONNECTIONS_MAX: usize = 18_000;
-/// Networks whose connections a front end remembers, about 300 bytes each; more than it has connections, which are never forgotten.
-pub const NETWORKS_REMEMBERED_MAX: usize = 65_536;
 /// Longest wait before failed commands of a group are answered, seconds: well below the five minutes that clients wait for a reply
 /// (RFC 5321 §4.5.3.2).
 pub const TARPIT_SECONDS_MAX: u64 = 60;
@@ -364,7 +358,6 @@ const _: () = {
     assert!(2 * AUTH_RESULTS_BYTES_MAX <= MESSAGE_PREFIX_BYTES_MAX);
     assert!(TARPIT_SECONDS_MAX < SMTP_IDLE_SECONDS_MAX);
     assert!(GREYLIST_STEP_SECONDS <= GREYLIST_RENEW_SECONDS);
-    assert!(CONNECTIONS_MAX < NETWORKS_REMEMBERED_MAX);
     assert!(MIME_BOUNDARY_BYTES_MAX >= 70);
     assert!(HEADER_FIELD_BYTES_MAX <= STRUCTURE_BYTES_MAX);
     // The recipients of one transaction, all of one destination, fit in one command.

@@ -354,6 +354,10 @@ impl Session for ImapSession {
         self.was_silent();
     }
 
+    fn scarce_seconds_max(&self, _now: Timestamp) -> Option<u64> {
+        self.state.user.is_none().then_some(limits::SCARCE_IDLE_SECONDS_MAX)
+    }
+
     fn drain(&mut self) {
         self.ending.get_or_insert(Ending::Drain);
     }

@@ -5,7 +5,7 @@
 //! pipelined commands (RFC 2449 §6.6) are answered in one write.
 //!
 //! Bounds: one command line of input, `OUTPUT_BYTES_MAX` of replies and one piece of a message on their way out; wrong commands and
-//! failed logins are counted.
+//! failed logins are counted. Before the login, silence and all of the time are bounded.
 
 use std::fmt::Write as _;
 
@@ -40,6 +40,8 @@ pub struct Pop3Session {
     fate: Fate,
     /// Since when the session has waited for the current command.
     waiting_since: Option<Timestamp>,
+    /// Since when the session has waited at all.
+    opened: Option<Timestamp>,
 }
 
 /// What the session is in the middle of.
@@ -102,6 +104,7 @@ impl Pop3Session {
             login_failures: 0,
             fate: Fate::Open,
             waiting_since: None,
+            opened: None,
         }
     }
 
@@ -150,12 +153,15 @@ impl Pop3Session {
 
     /// Waits for the peer, if there is anything to wait for.
     pub(super) fn wait(&mut self, now: Timestamp) -> Option<Step<Ask>> {
-        let seconds_max = match self.phase {
-            Phase::Transaction(_) => limits::POP3_IDLE_SECONDS_MAX,
-            _ => limits::PREAUTH_IDLE_SECONDS_MAX,
-        };
         let since = *self.waiting_since.get_or_insert(now);
-        let left_ms = since.plus_seconds(seconds_max).millis_since(now);
+        let opened = *self.opened.get_or_insert(now);
+        let last_moment = if self.is_logged_in() {
+            since.plus_seconds(limits::POP3_IDLE_SECONDS_MAX)
+        } else {
+            let of_command = since.plus_seconds(limits::PREAUTH_IDLE_SECONDS_MAX);
+            of_command.min(opened.plus_seconds(limits::PREAUTH_SECONDS_MAX))
+        };
+        let left_ms = last_moment.millis_since(now);
         match std::mem::replace(&mut self.fate, Fate::Open) {
             Fate::Open if left_ms > 0 => return Some(Step::Read { seconds_max: left_ms.div_ceil(1_000) }),
             // RFC 1939 §3: no deletion and no response.
@@ -167,6 +173,10 @@ impl Pop3Session {
             }
         }
         None
+    }
+
+    const fn is_logged_in(&self) -> bool {
+        matches!(self.phase, Phase::Transaction(_))
     }
 
     /// Goes on by itself as far as it can.
@@ -330,6 +340,11 @@ impl Session for Pop3Session {
 
     fn timed_out(&mut self) {
         self.fate = Fate::PeerSilent;
+    }
+
+    fn scarce_seconds_max(&self, now: Timestamp) -> Option<u64> {
+        let silent = now.millis_since(self.waiting_since.unwrap_or(now)) / 1_000;
+        (!self.is_logged_in()).then(|| limits::SCARCE_IDLE_SECONDS_MAX.saturating_sub(silent))
     }
 
     fn drain(&mut self) {

@@ -197,6 +197,8 @@ impl SmtpSession {
         self.blame.settle();
         self.tally.errors = 0;
         self.tally.idle_commands = 0;
+        self.tally.forgiven = 0;
+        self.bore_fruit();
     }
 
     /// A refusal that ends the transaction.

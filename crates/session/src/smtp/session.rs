@@ -5,13 +5,16 @@
 //! Commands are in [`super::commands`], greetings in [`super::greeting`], answers in [`super::answers`], message data in [`super::receive`].
 //!
 //! Bounds: one command line or one piece of a message of input, `OUTPUT_BYTES_MAX` of replies; errors, refused recipients, idle
-//! commands and transactions are counted (`limits`). A peer that is silent, or slower than it may be, gets `421 4.4.2`.
+//! commands and transactions are counted (`limits`). A peer that is silent, or slower than it may be, gets `421 4.4.2` ([`patience`]).
+
+mod patience;
 
 use std::fmt::Write as _;
 
 use bytes::BytesMut;
 use yubin_types::{SmtpReply, Timestamp, limits};
 
+use self::patience::Patience;
 use super::blame::Blame;
 use super::command::Chunk;
 use super::contract::{Answer, Ask, Config, Mail, Recipient};
@@ -41,8 +44,7 @@ pub struct SmtpSession {
     pub(super) output: BytesMut,
     peer: Peer,
     running: Running,
-    /// Since when the session has waited for the current command.
-    waiting_since: Option<Timestamp>,
+    patience: Patience,
 }
 
 /// What is known of the client; forgotten when TLS starts (RFC 3207 §4.2).
@@ -151,6 +153,8 @@ pub(super) struct Tally {
     pub(super) unreported: u32,
     pub(super) refused_recipients: u32,
     pub(super) idle_commands: u32,
+    /// Commands that failed by no fault of the peer.
+    pub(super) forgiven: u32,
     pub(super) login_failures: u32,
     pub(super) transactions: u32,
 }
@@ -189,7 +193,7 @@ impl SmtpSession {
             output: BytesMut::new(),
             peer: Peer::Present,
             running: Running::Normally,
-            waiting_since: None,
+            patience: Patience::default(),
         }
     }
 
@@ -205,7 +209,7 @@ impl SmtpSession {
         self.blame.violated(violation);
         match violation.then() {
             Then::Count => self.count_error(),
-            Then::Forgive => {}
+            Then::Forgive => self.count_forgiven(),
             Then::Close => {
                 self.tally.unreported += 1;
                 self.phase = Phase::Closed;
@@ -221,6 +225,13 @@ impl SmtpSession {
         }
     }
 
+    fn count_forgiven(&mut self) {
+        self.tally.forgiven += 1;
+        if self.tally.forgiven > limits::SMTP_FORGIVEN_COMMANDS_MAX {
+            self.count_error();
+        }
+    }
+
     /// Says goodbye.
     pub(super) fn close(&mut self, line: &str) {
         self.say(line);
@@ -233,12 +244,6 @@ impl SmtpSession {
         self.close(line);
     }
 
-    /// The peer is too slow. Between transactions that is its right.
-    fn lose_patience(&mut self) {
-        let line = "421 4.4.2 Timeout; closing connection";
-        if self.tally.transactions > 0 && self.between_transactions() { self.close(line) } else { self.dismiss(line) }
-    }
-
     /// The rim said no. Call it last: a 421 closes the session.
     pub(super) fn refused(&mut self, reply: &SmtpReply) {
         let _ = write!(self.output, "{reply}\r\n");
@@ -246,35 +251,6 @@ impl SmtpSession {
             self.blame.settle();
             self.phase = Phase::Closed;
         }
-    }
-
-    /// A command or an answer arrived: waiting starts anew.
-    pub(super) fn heard(&mut self) {
-        self.waiting_since = None;
-    }
-
-    /// Waits for the peer, if there is anything to wait for. `silence` is how long in all.
-    pub(super) fn wait(&mut self, now: Timestamp, deadline: Option<Timestamp>) -> Option<Step<Ask>> {
-        let since = *self.waiting_since.get_or_insert(now);
-        let deadline = deadline.unwrap_or_else(|| since.plus_seconds(limits::SMTP_IDLE_SECONDS_MAX));
-        let left_ms = deadline.millis_since(now);
-        match self.peer {
-            Peer::Gone => self.phase = Phase::Closed,
-            Peer::Silent => self.lose_patience(),
-            Peer::Present if left_ms == 0 => self.lose_patience(),
-            Peer::Present if self.running == Running::Draining && self.between_transactions() => {
-                self.close("421 4.3.2 Service is restarting; try again");
-            }
-            Peer::Present => {
-                let seconds_max = left_ms.div_ceil(1_000).min(limits::SMTP_IDLE_SECONDS_MAX);
-                return Some(Step::Read { seconds_max });
-            }
-        }
-        None
-    }
-
-    fn between_transactions(&self) -> bool {
-        matches!(self.phase, Phase::Command(Envelope::None) | Phase::Sasl(_))
     }
 
     /// Goes on by itself as far as it can.
@@ -382,6 +358,10 @@ impl Session for SmtpSession {
 
     fn timed_out(&mut self) {
         self.peer = Peer::Silent;
+    }
+
+    fn scarce_seconds_max(&self, now: Timestamp) -> Option<u64> {
+        self.scarce_seconds(now)
     }
 
     fn drain(&mut self) {

@@ -77,7 +77,7 @@ pub(crate) enum Violation {
 pub(crate) enum Then {
     /// Yes, but not for ever: it is counted.
     Count,
-    /// Yes: the peer could not know.
+    /// Yes: the peer could not know. Only what no peer has use for is counted.
     Forgive,
     /// No: it is unknown, or too well known, what the next octets are.
     Close,

@@ -208,6 +208,14 @@ fn a_stranger_has_limited_time() {
 }
 
 #[test]
+fn where_places_are_scarce_a_stranger_has_ten_seconds_and_a_user_half_an_hour() {
+    let client = Client::connect(config());
+    assert_eq!(client.session.scarce_seconds_max(client.now), Some(10));
+    let client = Client::selected(&[""]);
+    assert_eq!(client.session.scarce_seconds_max(client.now), None);
+}
+
+#[test]
 fn a_revoked_login_ends_the_session() {
     let mut client = Client::selected(&[""]);
     client.event(Answer::LoginRevoked);

@@ -144,6 +144,26 @@ fn a_command_that_drips_in_runs_out_of_time() {
     assert_eq!(connection.run(), (vec![], Waits::Closed));
 }
 
+#[test]
+fn a_stranger_has_limited_time_whatever_it_asks_and_a_user_has_not() {
+    let mut connection = connect(Security::Clear, &[]);
+    connection.run();
+    for _ in 0..3 {
+        connection.now = connection.now.plus_seconds(50);
+        assert!(connection.say("CAPA\r\n").starts_with("+OK"));
+        assert_eq!(connection.session.scarce_seconds_max(connection.now), Some(10));
+    }
+    connection.now = connection.now.plus_seconds(50);
+    assert_eq!(connection.send(b"CAPA\r\n", usize::MAX).1, Waits::Closed);
+
+    let mut connection = logged_in(&[b"a"]);
+    assert_eq!(connection.session.scarce_seconds_max(connection.now), None);
+    for _ in 0..10 {
+        connection.now = connection.now.plus_seconds(500);
+        assert!(connection.say("NOOP\r\n").starts_with("+OK"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 

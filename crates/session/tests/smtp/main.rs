@@ -18,6 +18,7 @@ mod fuzz;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod malformed;
+mod patience;
 mod rim;
 #[path = "../harness/scram.rs"]
 mod scram;
