@@ -41,8 +41,8 @@ pub struct FrontendConfig {
     pub spool_memory_bytes_max: usize,
     /// Room in that directory for incoming messages, bytes, all connections together; what exceeds it is put off.
     pub spool_file_bytes_max: u64,
-    /// Connections at a time; more wait in the system's queue. At most [`yubin_types::limits::CONNECTIONS_MAX`].
-    pub connections_max: usize,
+    /// Connections at a time.
+    pub connections: ConnectionsConfig,
     /// Largest message taken, bytes; plans lower it. At most [`yubin_types::limits::MESSAGE_BYTES_MAX`].
     pub message_bytes_max: u64,
     /// Proxies and load balancers: each of their connections begins with a PROXY header that names the client. Nobody else's does.
@@ -91,6 +91,22 @@ pub struct CountriesConfig {
     pub exempt: Vec<Network>,
     /// What becomes of addresses that the database doesn't know.
     pub unknown: UnknownCountry,
+}
+
+/// Connections at a time, of everybody together; each service has its own, and further ones are turned away. All together are at most
+/// [`yubin_types::limits::CONNECTIONS_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionsConfig {
+    /// SMTP from other servers.
+    pub smtp: usize,
+    /// SMTP from users, on both kinds of port.
+    pub submission: usize,
+    /// LMTP.
+    pub lmtp: usize,
+    /// POP3, on both kinds of port.
+    pub pop3: usize,
+    /// IMAP, on both kinds of port.
+    pub imap: usize,
 }
 
 /// How much one network may have of a front end.

@@ -25,11 +25,12 @@ use yubin_types::{Address, TraceId};
 use crate::auth::Authenticator;
 use crate::config::{FrontendConfig, ListenerConfig, ListenerTls, Protocol, contains};
 use crate::countries::Countries;
-use crate::driver::{Ended, Rim, drive, is_end};
+use crate::driver::{Ended, Rim, Terms, drive, is_end};
 use crate::imap::ImapRim;
-use crate::listener::Accepted;
+use crate::listener::{Accepted, Place};
 use crate::metrics::{Metrics, SessionResult};
 use crate::networks::{Admitted, Networks};
+use crate::places::Places;
 use crate::pop3::Pop3Rim;
 use crate::proxy::{self, Forwarded, HeaderError};
 use crate::refusals::{Client, RefusalLog};
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
 pub(crate) struct Service {
     pub(crate) listener: ListenerConfig,
     pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) places: Places,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -108,10 +110,15 @@ impl Connection {
 }
 
 impl Service {
-    /// Runs a connection to its end.
+    /// Runs a connection to its end, or turns it away.
     pub(crate) async fn serve(self: Arc<Self>, accepted: Accepted) {
+        let Accepted { stream, peer: connected, place } = accepted;
+        let _place = match place {
+            Place::Served(permit) => permit,
+            Place::TurnedAway(permit) => return Box::pin(self.turn_away(stream, connected, Some(permit))).await,
+            Place::Nowhere => return Box::pin(self.turn_away(stream, connected, None)).await,
+        };
         let trace = TraceId(rand::random());
-        let (stream, connected, _place) = accepted.into_parts();
         let span = tracing::info_span!(
             "session",
             listener = self.listener.name,
@@ -197,7 +204,11 @@ impl Service {
     }
 
     /// The client, if a proxy passes on its connection.
-    async fn peer(&self, stream: &mut TcpStream, connected: SocketAddr) -> Result<SocketAddr, SessionResult> {
+    pub(crate) async fn peer(
+        &self,
+        stream: &mut TcpStream,
+        connected: SocketAddr,
+    ) -> Result<SocketAddr, SessionResult> {
         if !contains(&self.shared.config.proxies, connected.ip()) {
             return Ok(connected);
         }
@@ -232,10 +243,12 @@ impl Service {
         let Entered { stream, peer, admitted } = entered;
         let mut transport = Transport::Clear(stream);
         let security = match (self.listener.tls, &self.tls) {
-            (ListenerTls::Implicit, Some(acceptor)) => match transport.start_tls(acceptor).await {
-                Ok(facts) => Security::Encrypted(facts),
-                Err(error) => return Ended::Handshake(error),
-            },
+            (ListenerTls::Implicit, Some(acceptor)) => {
+                match transport.start_tls(acceptor, self.places.handshake_time_max()).await {
+                    Ok(facts) => Security::Encrypted(facts),
+                    Err(error) => return Ended::Handshake(error),
+                }
+            }
             (ListenerTls::Upgrade, Some(_)) => Security::Upgradable,
             _ => Security::Clear,
         };
@@ -302,7 +315,8 @@ impl Service {
         S::Ask: Send,
     {
         let mut rim = Timed { rim, asks: self.shared.metrics.asks(self.listener.protocol.name()) };
-        let ended = drive(&mut session, &mut rim, &mut transport, self.tls.as_ref(), &self.shared.drain).await;
+        let terms = Terms { tls: self.tls.as_ref(), drain: &self.shared.drain, places: &self.places };
+        let ended = drive(&mut session, &mut rim, &mut transport, terms).await;
         // A handshake that failed is told by itself.
         let fault = if matches!(ended, Ended::Handshake(_)) { None } else { session.fault() };
         Rim::<S>::close(&mut rim, fault).await;

@@ -3,7 +3,7 @@
 //! Follows the table in [`yubin_session::step`]. Bytes are read only when the session asks for them, into a buffer on the stack that
 //! exists while the socket is being read, so an idle connection holds none. Output is gathered and sent before the session waits; an
 //! answer counts as at hand if it comes within [`AT_HAND`], so that a pipelined SMTP transaction is answered with one packet.
-//! When the server drains, the session is told once and ends itself.
+//! When the server drains, the session is told once and ends itself. Where places are scarce, silence ends sooner.
 //!
 //! What it doesn't do: protocol, policy, storage, closing reasons. Callers: `connection`.
 
@@ -18,9 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use yubin_session::{Session, Step};
-use yubin_types::Timestamp;
+use yubin_types::{Timestamp, limits};
 
 use crate::outgoing::Outgoing;
+use crate::places::Places;
 use crate::transport::Transport;
 
 /// An answer that takes longer lets the peer have what was written before it.
@@ -53,26 +54,36 @@ pub(crate) enum Ended {
     Handshake(io::Error),
 }
 
+/// What a session has of its listener and of the process.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// Takes handshakes.
+    pub(crate) tls: Option<&'a TlsAcceptor>,
+    /// The server drains.
+    pub(crate) drain: &'a CancellationToken,
+    /// Those of the session's service.
+    pub(crate) places: &'a Places,
+}
+
 /// Runs a session to its end.
 pub(crate) async fn drive<S, R, T>(
     session: &mut S,
     rim: &mut R,
     transport: &mut Transport<T>,
-    tls: Option<&TlsAcceptor>,
-    drain: &CancellationToken,
+    terms: Terms<'_>,
 ) -> Ended
 where
     S: Session,
     R: Rim<S>,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut peer = Peer { transport, outgoing: Outgoing::default(), drain, standing: Standing::Serving };
+    let mut peer = Peer { transport, outgoing: Outgoing::default(), terms, standing: Standing::Serving };
     loop {
         let outcome = match session.next(now()) {
             Step::Write(bytes) => peer.write(bytes).await,
             Step::Ask(ask) => peer.asking(rim.ask(ask)).await.map(|answer| session.answer(answer)),
             Step::Read { seconds_max } => peer.read(session, rim, Duration::from_secs(seconds_max)).await,
-            Step::StartTls => match peer.start_tls(tls).await {
+            Step::StartTls => match peer.start_tls().await {
                 Ok(Ok(facts)) => {
                     session.tls_started(facts);
                     Ok(())
@@ -105,7 +116,7 @@ enum Standing {
 struct Peer<'a, T> {
     transport: &'a mut Transport<T>,
     outgoing: Outgoing,
-    drain: &'a CancellationToken,
+    terms: Terms<'a>,
     standing: Standing,
 }
 
@@ -140,18 +151,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<'_, T> {
 
     async fn read<S: Session>(&mut self, session: &mut S, rim: &mut impl Rim<S>, silence: Duration) -> io::Result<()> {
         self.outgoing.send(self.transport).await?;
-        if self.standing == Standing::Serving && self.drain.is_cancelled() {
+        let terms = self.terms;
+        if self.standing == Standing::Serving && terms.drain.is_cancelled() {
             self.standing = Standing::Draining;
             session.drain();
             return Ok(());
         }
         let draining = self.standing == Standing::Draining;
+        let scarce = session.scarce_seconds_max(now()).map(Duration::from_secs);
         let woken = tokio::select! {
             biased;
             received = receive(self.transport, session) => received?,
             answer = rim.event() => Woken::Event(answer),
-            () = self.drain.cancelled(), if !draining => Woken::Drain,
-            () = tokio::time::sleep(silence) => Woken::Silence,
+            () = terms.drain.cancelled(), if !draining => Woken::Drain,
+            () = patience(terms.places, silence, scarce) => Woken::Silence,
         };
         match woken {
             Woken::Received => {}
@@ -167,10 +180,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<'_, T> {
     }
 
     /// The outer result is of sending, the inner one of the handshake.
-    async fn start_tls(&mut self, tls: Option<&TlsAcceptor>) -> io::Result<io::Result<yubin_session::TlsFacts>> {
+    async fn start_tls(&mut self) -> io::Result<io::Result<yubin_session::TlsFacts>> {
         self.outgoing.send(self.transport).await?;
-        match tls {
-            Some(acceptor) => Ok(self.transport.start_tls(acceptor).await),
+        match self.terms.tls {
+            Some(acceptor) => Ok(self.transport.start_tls(acceptor, self.terms.places.handshake_time_max()).await),
             None => Ok(Err(io::Error::other("the listener has no certificate"))),
         }
     }
@@ -182,6 +195,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<'_, T> {
         // Failing to say goodbye harms nobody.
         let _ = tokio::time::timeout(CLOSE_TIME_MAX, self.transport.shutdown()).await;
         Ended::Closed
+    }
+}
+
+/// Waits until the peer was silent for too long: for `longest`, or for `scarce` while places are scarce, which is looked at again and again.
+async fn patience(places: &Places, longest: Duration, scarce: Option<Duration>) {
+    let Some(scarce) = scarce.filter(|scarce| *scarce < longest) else { return tokio::time::sleep(longest).await };
+    let started = tokio::time::Instant::now();
+    let (mut look, end) = (started + scarce, started + longest);
+    loop {
+        tokio::time::sleep_until(look.min(end)).await;
+        if look >= end || places.are_scarce() {
+            return;
+        }
+        look += Duration::from_secs(limits::SCARCE_IDLE_SECONDS_MAX);
     }
 }
 

@@ -26,6 +26,7 @@ mod logins;
 mod metrics;
 mod networks;
 mod outgoing;
+mod places;
 mod pop3;
 mod proxy;
 mod refusals;
@@ -36,12 +37,13 @@ mod smtp;
 mod spool;
 pub mod tls;
 mod transport;
+mod turn_away;
 
 pub use auth::issuers::{IssuerConfig, IssuersConfig, KeySource};
 pub use config::{
-    AuthorsConfig, ContentConfig, CountriesConfig, DomainRules, FrontendConfig, GreylistHandling, GreylistingConfig,
-    InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol, ScannerAddress, ScannerConfig, SpfWelcome,
-    SubmissionScan, Tarpit,
+    AuthorsConfig, ConnectionsConfig, ContentConfig, CountriesConfig, DomainRules, FrontendConfig, GreylistHandling,
+    GreylistingConfig, InboundConfig, ListenerConfig, ListenerTls, NetworksConfig, Protocol, ScannerAddress,
+    ScannerConfig, SpfWelcome, SubmissionScan, Tarpit,
 };
 pub use countries::CountriesError;
 pub use server::{Frontend, RunningFrontend, StartError};

@@ -1,7 +1,7 @@
-//! Accept loops: one per listener, all under one bound on connections.
+//! Accept loops: one per listener, each under its service's bound on connections.
 //!
-//! A place is taken before a connection is accepted, so that what exceeds the bound waits in the system's queue. When the process is
-//! out of file descriptors or memory, accepting pauses and says so, and never spins. Draining closes the socket at once, so that a
+//! Every connection is accepted, and then takes a place of its service if one is free; if none is, it is turned away rather than left to
+//! wait unanswered in the system's queue. What is turned away is bounded as well: see [`Place`]. When the process is out of file descriptors or memory, accepting pauses and says so, and never spins. Draining closes the socket at once, so that a
 //! load balancer sees it; connections end themselves (see `driver`). Quiet connections are kept alive (TCP keepalive), so that routers
 //! on the way don't forget them and peers that are gone without a word are noticed.
 
@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use yubin_types::limits;
+
+use crate::places::Places;
 
 /// Connections that the system may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
@@ -40,8 +42,8 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// What accept loops share.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptance {
-    /// Places for connections.
-    pub(crate) places: Arc<Semaphore>,
+    /// Connections that may be kept until they have read why they are turned away.
+    pub(crate) turned_away: Arc<Semaphore>,
     /// Running connections.
     pub(crate) connections: TaskTracker,
     /// Stop accepting; sessions end when they can.
@@ -50,32 +52,56 @@ pub(crate) struct Acceptance {
     pub(crate) abort: CancellationToken,
 }
 
+/// Where a connection may stay. The place is free for another one when the permit is dropped.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// Among those that are served.
+    Served(OwnedSemaphorePermit),
+    /// All places were taken: among those that are turned away.
+    TurnedAway(OwnedSemaphorePermit),
+    /// Not even there: it is to be closed without waiting for anything.
+    Nowhere,
+}
+
 /// An accepted connection and its place.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: OwnedSemaphorePermit,
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) place: Place,
 }
 
-impl Accepted {
-    /// The place is free for another connection when its permit is dropped.
-    pub(crate) fn into_parts(self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-        (self.stream, self.peer, self.place)
-    }
+/// What a listener's connections have of the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Entrance {
+    /// The listener.
+    pub(crate) name: String,
+    /// Its service's places.
+    pub(crate) places: Places,
 }
 
-/// Accepts until the server drains; `serve` runs one connection to its end.
-pub(crate) async fn accept<F>(listener: TcpListener, name: &str, shared: Acceptance, serve: impl Fn(Accepted) -> F)
-where
+/// Accepts until the server drains; `serve` runs one connection to its end, or turns it away.
+pub(crate) async fn accept<F>(
+    listener: TcpListener,
+    entrance: Entrance,
+    shared: Acceptance,
+    serve: impl Fn(Accepted) -> F,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut pause = PAUSE_MIN;
-    while let Some(next) = shared.drain.run_until_cancelled(next(&listener, &shared.places)).await {
+    while let Some(next) = shared.drain.run_until_cancelled(next(&listener)).await {
         match next {
-            Ok(accepted) => {
+            Ok((stream, peer)) => {
                 pause = PAUSE_MIN;
+                let accepted = Accepted { stream, peer, place: place(&entrance.places, &shared.turned_away) };
+                // Whoever has no place waits for nothing, and is gone before the next one comes.
+                let is_over = matches!(accepted.place, Place::Nowhere);
                 let (abort, serving) = (shared.abort.clone(), serve(accepted));
+                if is_over {
+                    serving.await;
+                    continue;
+                }
                 shared.connections.spawn(async move {
                     abort.run_until_cancelled(serving).await;
                 });
@@ -83,7 +109,7 @@ where
             // The peer was gone before we came; nothing is wrong here.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(listener = name, %error, "accepting connections pauses");
+                tracing::warn!(listener = entrance.name, %error, "accepting connections pauses");
                 shared.drain.run_until_cancelled(tokio::time::sleep(pause)).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
@@ -91,13 +117,19 @@ where
     }
 }
 
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+fn place(places: &Places, turned_away: &Arc<Semaphore>) -> Place {
+    match places.take() {
+        Some(permit) => Place::Served(permit),
+        None => Arc::clone(turned_away).try_acquire_owned().map_or(Place::Nowhere, Place::TurnedAway),
+    }
+}
+
+async fn next(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     // Answers are gathered before they are sent; waiting for more would only delay them.
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
-    Ok(Accepted { stream, peer, place })
+    Ok((stream, peer))
 }
 
 const fn keepalive() -> TcpKeepalive {
@@ -119,43 +151,62 @@ mod tests {
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
 
-    use super::{Acceptance, accept, bind, next};
+    use super::{Acceptance, Accepted, Entrance, Place, accept, bind, next};
+    use crate::places::Places;
 
-    fn shared(places: usize) -> Acceptance {
+    fn entrance(places: usize) -> Entrance {
+        Entrance { name: "test".into(), places: Places::new(places) }
+    }
+
+    fn shared(turned_away: usize) -> Acceptance {
         Acceptance {
-            places: Arc::new(Semaphore::new(places)),
+            turned_away: Arc::new(Semaphore::new(turned_away)),
             connections: TaskTracker::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
         }
     }
 
-    /// Greets, then waits for the end of input.
-    async fn greet(mut accepted: super::Accepted) {
-        accepted.stream.write_all(b"hello").await.unwrap();
-        let _ = accepted.stream.read(&mut [0; 1]).await;
+    /// Says where the connection is; then waits for the end of input, if it may.
+    async fn greet(mut accepted: Accepted) {
+        let (greeting, waits) = match &accepted.place {
+            Place::Served(_) => (b"hello", true),
+            Place::TurnedAway(_) => (b"later", true),
+            Place::Nowhere => (b"never", false),
+        };
+        accepted.stream.write_all(greeting).await.unwrap();
+        if waits {
+            let _ = accepted.stream.read(&mut [0; 1]).await;
+        }
     }
 
-    async fn greeted(stream: &mut TcpStream) {
+    async fn greeted(stream: &mut TcpStream, expected: &[u8]) {
         let mut greeting = [0; 5];
         stream.read_exact(&mut greeting).await.unwrap();
-        assert_eq!(&greeting, b"hello");
+        assert_eq!(greeting, expected);
     }
 
     #[tokio::test]
-    async fn a_connection_over_the_bound_waits_for_a_place() {
-        let shared = shared(1);
+    async fn connections_over_the_bound_are_turned_away_and_so_are_those_beyond_that() {
+        let (entrance, shared) = (entrance(1), shared(1));
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let accepting = tokio::spawn(accept(listener, "test", shared.clone(), greet));
-        let mut first = TcpStream::connect(address).await.unwrap();
-        greeted(&mut first).await;
-        let mut second = TcpStream::connect(address).await.unwrap();
-        assert_eq!(shared.places.available_permits(), 0);
-        assert_eq!(shared.connections.len(), 1);
-        drop(first);
-        greeted(&mut second).await;
-        drop(second);
+        let accepting = tokio::spawn(accept(listener, entrance.clone(), shared.clone(), greet));
+        let mut open = Vec::new();
+        for greeting in [b"hello", b"later", b"never", b"never"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            greeted(&mut stream, greeting).await;
+            open.push(stream);
+        }
+        // Those that have no place at all are nobody's any more.
+        assert_eq!(shared.connections.len(), 2);
+        drop(open);
+        while entrance.places.take().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let mut next = TcpStream::connect(address).await.unwrap();
+        greeted(&mut next, b"hello").await;
+        drop(next);
         shared.drain.cancel();
         accepting.await.unwrap();
     }
@@ -164,7 +215,7 @@ mod tests {
     async fn quiet_connections_are_kept_alive() {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, ..) = next(&listener, &shared(1).places).await.unwrap().into_parts();
+        let (stream, _) = next(&listener).await.unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().unwrap());
         // NAT of homes and mobile networks forgets connections after five minutes of silence.
@@ -173,12 +224,12 @@ mod tests {
 
     #[tokio::test]
     async fn draining_closes_the_socket_and_abort_ends_what_is_left() {
-        let shared = shared(10);
+        let shared = shared(1);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let accepting = tokio::spawn(accept(listener, "test", shared.clone(), greet));
+        let accepting = tokio::spawn(accept(listener, entrance(10), shared.clone(), greet));
         let mut open = TcpStream::connect(address).await.unwrap();
-        greeted(&mut open).await;
+        greeted(&mut open, b"hello").await;
         shared.drain.cancel();
         accepting.await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());

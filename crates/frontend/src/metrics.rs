@@ -50,6 +50,8 @@ pub(crate) enum SessionResult {
     Proxy,
     /// The peer's network has its share.
     Refused,
+    /// The service had no place left.
+    Full,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -176,6 +178,7 @@ impl SessionResult {
             SessionResult::Handshake => "handshake",
             SessionResult::Proxy => "proxy",
             SessionResult::Refused => "refused",
+            SessionResult::Full => "full",
         }
     }
 }

@@ -16,9 +16,10 @@ use crate::auth::Authenticator;
 use crate::config::{FrontendConfig, ListenerConfig, ListenerTls};
 use crate::connection::{Service, Shared};
 use crate::countries::{Countries, CountriesError};
-use crate::listener::{Acceptance, accept, bind};
+use crate::listener::{Acceptance, Entrance, accept, bind};
 use crate::metrics::Metrics;
 use crate::networks::Networks;
+use crate::places::{Places, ServicePlaces};
 use crate::refusals::RefusalLog;
 use crate::scan::Scanners;
 use crate::signing::Signers;
@@ -88,12 +89,12 @@ impl Frontend {
         prepare_spool(&config).map_err(StartError::Spool)?;
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let acceptance = Acceptance {
-            places: Arc::new(Semaphore::new(config.connections_max.min(limits::CONNECTIONS_MAX))),
+            turned_away: Arc::new(Semaphore::new(limits::CONNECTIONS_TURNED_AWAY_MAX)),
             connections: TaskTracker::new(),
             drain: CancellationToken::new(),
             abort: CancellationToken::new(),
         };
-        let listeners = config.listeners.clone();
+        let (listeners, places) = (config.listeners.clone(), ServicePlaces::new(config.connections));
         let refusals = Arc::new(RefusalLog::new(Arc::clone(&store), config.hostname.clone(), config.networks.width));
         let shared = Arc::new(Shared {
             authenticator: Authenticator::new(Arc::clone(&store), cluster_secret, &config),
@@ -117,7 +118,8 @@ impl Frontend {
         });
         let mut bound = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            let service = service(listener, tls.as_ref().map(|(tls, _)| tls), &shared)?;
+            let places = places.of(listener.protocol).clone();
+            let service = service(listener, places, tls.as_ref().map(|(tls, _)| tls), &shared)?;
             bound.push((listen(&service.listener)?, service));
         }
         let background = TaskTracker::new();
@@ -126,9 +128,9 @@ impl Frontend {
             let name = service.listener.name.clone();
             tracing::info!(listener = name, %address, protocol = service.listener.protocol.name(), "listening");
             addresses.push((name.clone(), address));
-            let acceptance = acceptance.clone();
+            let (acceptance, entrance) = (acceptance.clone(), Entrance { name, places: service.places.clone() });
             background.spawn(async move {
-                accept(socket, &name, acceptance, |accepted| Arc::clone(&service).serve(accepted)).await;
+                accept(socket, entrance, acceptance, |accepted| Arc::clone(&service).serve(accepted)).await;
             });
         }
         if let Some((tls, stamp)) = tls {
@@ -172,13 +174,18 @@ fn prepare_spool(config: &FrontendConfig) -> std::io::Result<()> {
     tempfile::tempfile_in(&config.spool_directory).map(drop)
 }
 
-fn service(listener: ListenerConfig, tls: Option<&Tls>, shared: &Arc<Shared>) -> Result<Arc<Service>, StartError> {
+fn service(
+    listener: ListenerConfig,
+    places: Places,
+    tls: Option<&Tls>,
+    shared: &Arc<Shared>,
+) -> Result<Arc<Service>, StartError> {
     let acceptor = match (listener.tls, tls) {
         (ListenerTls::Off, _) => None,
         (_, Some(tls)) => Some(tls.acceptor(listener.protocol)?),
         (_, None) => return Err(StartError::NoCertificate { name: listener.name }),
     };
-    Ok(Arc::new(Service { listener, tls: acceptor, shared: Arc::clone(shared) }))
+    Ok(Arc::new(Service { listener, tls: acceptor, places, shared: Arc::clone(shared) }))
 }
 
 fn listen(listener: &ListenerConfig) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {

@@ -26,15 +26,15 @@ pub(crate) enum Transport<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Transport<T> {
-    /// Takes the handshake as server.
+    /// Takes the handshake as server; the peer has `time_max` for it.
     ///
     /// # Errors
     /// The peer went away, was too slow, or the two sides did not agree. The connection is of no use afterwards.
-    pub(crate) async fn start_tls(&mut self, acceptor: &TlsAcceptor) -> io::Result<TlsFacts> {
+    pub(crate) async fn start_tls(&mut self, acceptor: &TlsAcceptor, time_max: Duration) -> io::Result<TlsFacts> {
         let Transport::Clear(stream) = std::mem::replace(self, Transport::Broken) else {
             return Err(io::Error::other("TLS was asked for twice"));
         };
-        let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream));
+        let handshake = tokio::time::timeout(time_max, acceptor.accept(stream));
         let stream = handshake.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         let facts = facts(&stream);
         *self = Transport::Tls(Box::new(stream));

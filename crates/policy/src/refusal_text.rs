@@ -25,7 +25,7 @@ use crate::srs::SrsError;
 pub use authors::author;
 pub use content::content;
 pub use countries::country;
-pub use networks::{imap_network, not_our_own, pop3_network, smtp_network};
+pub use networks::{imap_full, imap_network, not_our_own, pop3_full, pop3_network, smtp_full, smtp_network};
 pub use strangers::{greylisted, header_too_long, inbound, peer};
 
 /// When in a transaction a refusal is told.

@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Proxies and load balancers in front of this process.
     pub(crate) proxy: edge::Proxy,
+    /// How many connections each service has.
+    pub(crate) connections: edge::Connections,
     /// How much one network may have of the front ends.
     pub(crate) limits: edge::Limits,
     /// The store role.
@@ -226,6 +228,7 @@ impl Default for Config {
             roles: vec![Role::Store, Role::Frontend, Role::Queue, Role::Admin],
             listen: Listen::default(),
             proxy: edge::Proxy::default(),
+            connections: edge::Connections::default(),
             limits: edge::Limits::default(),
             store: Store::default(),
             queue: queue::Queue::default(),
@@ -313,6 +316,7 @@ impl Config {
             self.queue.check_worker()?;
         }
         self.proxy.networks()?;
+        self.connections.settings()?;
         self.limits.check()?;
         self.smtp.check()?;
         self.logins.check()?;
@@ -401,6 +405,8 @@ mod tests {
             ("[dns]\nautoconfig_host = 'web 1'", "dns.autoconfig_host"),
             ("[dns]\ndmarc_reports = 'host.example'", "dns.dmarc_reports"),
             ("[dns]\ntls_reports = 'a,b@host.example'", "dns.tls_reports"),
+            ("[connections]\nimap = 0", "connections.imap"),
+            ("[connections]\nimap = 60000", "connections"),
             ("[store]\nnode = 0", "store.node"),
             ("[store]\ncluster_id = 'xyz'", "store.cluster_id"),
             ("[store]\nmemory_mib = 31", "store.memory_mib"),

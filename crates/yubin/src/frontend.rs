@@ -57,7 +57,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         spool_directory: config.data_dir.join("spool"),
         spool_memory_bytes_max: SPOOL_MEMORY_BYTES_MAX,
         spool_file_bytes_max: u64::from(config.smtp.spool_mib) << 20,
-        connections_max: limits::CONNECTIONS_MAX,
+        connections: config.connections.settings()?,
         message_bytes_max: limits::MESSAGE_BYTES_MAX,
         lmtp: config.smtp.lmtp()?,
         xclient: config.smtp.xclient()?,

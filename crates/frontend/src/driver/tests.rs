@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use yubin_session::{Session, Step, TlsFacts};
 use yubin_types::Timestamp;
 
-use super::{Ended, Rim, drive};
+use super::{Ended, Rim, Terms, drive};
+use crate::places::Places;
 use crate::transport::Transport;
 
 /// What happened to a session, in order.
@@ -113,7 +114,8 @@ fn run(mut session: Script, mut rim: Echo, drain: CancellationToken) -> (DuplexS
     let (near, far) = tokio::io::duplex(1024 * 1024);
     let driven = tokio::spawn(async move {
         let mut transport = Transport::Clear(near);
-        drive(&mut session, &mut rim, &mut transport, None, &drain).await
+        let terms = Terms { tls: None, drain: &drain, places: &Places::new(1) };
+        drive(&mut session, &mut rim, &mut transport, terms).await
     });
     (far, driven)
 }
@@ -221,7 +223,9 @@ async fn what_was_sent_in_clear_before_the_handshake_is_no_part_of_it() {
     far.write_all(b"STARTTLS\r\n").await.unwrap();
     let driven = tokio::spawn(async move {
         let mut transport = Transport::Clear(near);
-        drive(&mut session, &mut Echo::default(), &mut transport, Some(&acceptor), &CancellationToken::new()).await
+        let drain = CancellationToken::new();
+        let terms = Terms { tls: Some(&acceptor), drain: &drain, places: &Places::new(1) };
+        drive(&mut session, &mut Echo::default(), &mut transport, terms).await
     });
     let mut go = [0; 8];
     far.read_exact(&mut go).await.unwrap();

@@ -38,7 +38,7 @@ async fn connect(
     let acceptor = tls.acceptor(Protocol::Imap).unwrap();
     let server = tokio::spawn(async move {
         let mut transport = Transport::Clear(far);
-        transport.start_tls(&acceptor).await
+        transport.start_tls(&acceptor, crate::transport::HANDSHAKE_TIME_MAX).await
     });
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let client = TlsConnector::from(Arc::new(config)).connect(name, near).await.map_err(|error| error.to_string())?;

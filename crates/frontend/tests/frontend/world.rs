@@ -10,8 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use yubin_frontend::{
-    AuthorsConfig, ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig, IssuersConfig, ListenerConfig,
-    ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig, PlaintextLogin, Protocol, RunningFrontend, TlsSource,
+    AuthorsConfig, ConnectionsConfig, ContentConfig, Frontend, FrontendConfig, GuessingRule, InboundConfig,
+    IssuersConfig, ListenerConfig, ListenerTls, NetworkLimits, NetworkWidth, NetworksConfig, PlaintextLogin, Protocol,
+    RunningFrontend, TlsSource,
 };
 use yubin_memory_store::{MemoryNode, create_domain};
 use yubin_password::{Salts, derive};
@@ -116,7 +117,7 @@ impl World {
             spool_directory: directory.path().join("spool"),
             spool_memory_bytes_max: 1 << 20,
             spool_file_bytes_max: 1 << 30,
-            connections_max: 100,
+            connections: ConnectionsConfig { smtp: 20, submission: 20, lmtp: 20, pop3: 20, imap: 20 },
             message_bytes_max: 20 << 20,
             proxies: Vec::new(),
             lmtp: vec!["127.0.0.0/8".parse().unwrap()],

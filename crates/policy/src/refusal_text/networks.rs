@@ -1,10 +1,13 @@
-//! What a network is told that asks for more than its share: temporary in every protocol, and said before or in place of anything else.
+//! What a network is told that asks for more than its share, and anybody for whom no place is left: temporary in every protocol, and said
+//! before or in place of anything else.
 
 use std::net::IpAddr;
 
 use yubin_types::{ResponseText, SmtpReply};
 
 use crate::networks::{NetworkDenial, NetworkId};
+
+const FULL: &str = "Too many connections at the moment; try again later";
 
 /// An SMTP greeting, or the end of a session.
 #[must_use]
@@ -22,6 +25,24 @@ pub fn imap_network(denial: NetworkDenial, network: NetworkId) -> ResponseText {
 #[must_use]
 pub fn pop3_network(denial: NetworkDenial, network: NetworkId) -> ResponseText {
     ResponseText::new(Some("SYS/TEMP"), &text(denial, network))
+}
+
+/// An SMTP greeting where no place is left (RFC 5321 §3.8, RFC 3463 §3.4).
+#[must_use]
+pub fn smtp_full() -> SmtpReply {
+    SmtpReply::new(421, (4, 3, 2), FULL)
+}
+
+/// An IMAP greeting where no place is left: what goes after `* BYE `.
+#[must_use]
+pub fn imap_full() -> ResponseText {
+    ResponseText::new(Some("UNAVAILABLE"), FULL)
+}
+
+/// A POP3 greeting where no place is left: what goes after `-ERR `.
+#[must_use]
+pub fn pop3_full() -> ResponseText {
+    ResponseText::new(Some("SYS/TEMP"), FULL)
 }
 
 /// An LMTP greeting for a stranger.

@@ -1,9 +1,10 @@
-//! `[proxy]` and `[limits]`: whose word about addresses is taken, and how much one network may have of a front end.
+//! `[proxy]`, `[connections]` and `[limits]`: whose word about addresses is taken, and how much everybody together and one network may have
+//! of a front end.
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use yubin_frontend::{NetworkLimits, NetworkWidth, NetworksConfig, ServiceLimits};
-use yubin_types::{Limit, Network};
+use yubin_frontend::{ConnectionsConfig, NetworkLimits, NetworkWidth, NetworksConfig, ServiceLimits};
+use yubin_types::{Limit, Network, limits};
 
 /// Proxies and load balancers.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -11,6 +12,22 @@ use yubin_types::{Limit, Network};
 pub(crate) struct Proxy {
     /// Where they are: every connection from there begins with a PROXY header, and no other does.
     pub(crate) networks: Vec<String>,
+}
+
+/// Connections at a time of each service, of everybody together.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Connections {
+    /// SMTP from other servers.
+    pub(crate) smtp: usize,
+    /// Submission, on both kinds of port.
+    pub(crate) submission: usize,
+    /// LMTP.
+    pub(crate) lmtp: usize,
+    /// POP3, on both kinds of port.
+    pub(crate) pop3: usize,
+    /// IMAP, on both kinds of port.
+    pub(crate) imap: usize,
 }
 
 /// How much one network may have of this process.
@@ -55,6 +72,13 @@ pub(crate) struct Smtp {
     pub(crate) failures_per_hour: u64,
 }
 
+impl Default for Connections {
+    /// 18,000 together: fewer than the file descriptors of a plain machine.
+    fn default() -> Self {
+        Connections { smtp: 5_000, submission: 3_000, lmtp: 500, pop3: 2_500, imap: 7_000 }
+    }
+}
+
 impl Default for Smtp {
     fn default() -> Self {
         Smtp { connections: 50, connections_per_minute: 600, failures_per_hour: 1_000 }
@@ -86,6 +110,24 @@ impl Proxy {
     /// Where proxies are.
     pub(crate) fn networks(&self) -> anyhow::Result<Vec<Network>> {
         networks(&self.networks, "proxy.networks")
+    }
+}
+
+impl Connections {
+    /// As a front end is told; refuses what can't work.
+    pub(crate) fn settings(self) -> anyhow::Result<ConnectionsConfig> {
+        let Connections { smtp, submission, lmtp, pop3, imap } = self;
+        let keys = [("smtp", smtp), ("submission", submission), ("lmtp", lmtp), ("pop3", pop3), ("imap", imap)];
+        for (key, connections) in keys {
+            ensure!(
+                connections > 0,
+                "connections.{key}: at least 1; a service is turned off by an empty list in listen"
+            );
+        }
+        let (all, most) =
+            (keys.iter().fold(0_usize, |sum, (_, each)| sum.saturating_add(*each)), limits::CONNECTIONS_MAX);
+        ensure!(all <= most, "connections: together at most {most}, not {all}");
+        Ok(ConnectionsConfig { smtp, submission, lmtp, pop3, imap })
     }
 }
 
