@@ -92,6 +92,7 @@ pub fn round(target: &mut dyn Target, seed: u64, seconds: u64) -> Result<Round> 
         protocol: Protocol::Smtp,
         login: None,
         connections: 16,
+        networks: 0,
         size_bytes: SIZE_BYTES,
         letters: Vec::new(),
         recipients: accounts(),

@@ -128,6 +128,7 @@ pub fn round(folder: &Path, filler: Filler, seed: u64) -> Result<Round> {
         protocol: Protocol::Smtp,
         login: None,
         connections: 8,
+        networks: 0,
         size_bytes: SIZE_BYTES,
         letters: Vec::new(),
         recipients: crash::accounts(),

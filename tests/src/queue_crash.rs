@@ -116,6 +116,7 @@ pub fn rage(folder: &Path, storm: &Storm) -> Result<Figures> {
         protocol: Protocol::Smtp,
         login: Some(Login { user: SENDER.to_owned(), password: PASSWORD.to_owned() }),
         connections: 16,
+        networks: 0,
         size_bytes: 1_024,
         letters: Vec::new(),
         recipients: (0..DESTINATIONS).map(|index| format!("someone@d{index}.example")).collect(),

@@ -100,6 +100,7 @@ fn sessions_and_deliveries_end_by_one_deadline() {
         protocol: Protocol::Smtp,
         login: Some(user),
         connections: 1,
+        networks: 0,
         size_bytes: 512,
         letters: Vec::new(),
         recipients: vec!["someone@elsewhere.example".to_owned()],

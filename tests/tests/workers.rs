@@ -43,6 +43,7 @@ fn a_receiver_is_one_to_all_workers_and_survives_one_of_them() {
         protocol: Protocol::Smtp,
         login: Some(Login { user: SENDER.to_owned(), password: PASSWORD.to_owned() }),
         connections: 8,
+        networks: 0,
         size_bytes: 512,
         letters: Vec::new(),
         recipients: vec!["someone@large.example".to_owned()],

@@ -61,6 +61,10 @@ pub trait Subject {
     fn letters(&self, _size_bytes: usize) -> Option<PathBuf> {
         None
     }
+    /// From how many networks the load comes; 0: from one address.
+    fn networks(&self) -> usize {
+        0
+    }
     /// Messages that have arrived.
     ///
     /// # Errors
@@ -201,7 +205,7 @@ fn load(subject: &dyn Subject, case: Case) -> Result<Value> {
     }
     command.args(["--domain", subject.domain(), "--accounts", &subject.accounts().to_string()]);
     command.args(["--connections", &case.connections.to_string(), "--size", &case.size_bytes.to_string()]);
-    command.args(["--seconds", &case.seconds.to_string()]);
+    command.args(["--seconds", &case.seconds.to_string(), "--networks", &subject.networks().to_string()]);
     serde_json::from_str(&process::output(&mut command)?).context("the load generator's figures")
 }
 

@@ -1,11 +1,11 @@
 //! Mail from another server, verified on its way in: SPF, DKIM and DMARC against a name server of the rig.
 //!
 //! The messages are signed beforehand with an RSA key of 2048 bits (RFC 6376, rsa-sha256, relaxed), and sent in turn; their domain publishes
-//! an SPF record that names this machine, the key, and a DMARC policy of reject. All of them pass. Both systems ask the same name
+//! an SPF record that names this machine's addresses, the key, and a DMARC policy of reject. All of them pass. Both systems ask the same name
 //! server, which answers from a table in this process; what they remember of it is their own affair. Nothing else differs from
 //! [`super`]'s measurements of mail to a mailbox.
 //!
-//! [`overload`] measures what happens when ten times more connections come than one network may have.
+//! [`overload`] measures what happens when ten times more connections come than one network may have, or than there are places.
 
 use super::{Case, Subject, Yubin, load, number};
 use crate::dns::{self, Record};
@@ -32,7 +32,7 @@ const SELECTOR: &str = "load";
 const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
 /// Different messages of each size.
 const LETTERS: u32 = 200;
-/// Connections that one network may have when it comes with more.
+/// Connections that one network may have when it comes with more, or places that there are.
 const CONNECTIONS_MAX: usize = 50;
 /// The fields that are signed.
 const SIGNED: [&str; 5] = ["From", "To", "Subject", "Date", "Message-ID"];
@@ -77,7 +77,7 @@ impl Letters {
         let key: String = record.split('"').skip(1).step_by(2).collect();
         let text = |text: &str| Record::Txt(text.to_owned());
         let table = vec![
-            ("sender.example", text("v=spf1 ip4:127.0.0.1 -all")),
+            ("sender.example", text("v=spf1 ip4:127.0.0.0/8 -all")),
             ("_dmarc.sender.example", text("v=DMARC1; p=reject")),
             ("load._domainkey.sender.example", Record::Txt(key)),
             ("load.sender.example", Record::A(Ipv4Addr::LOCALHOST)),
@@ -117,6 +117,7 @@ pub struct Verifying<'a, S> {
     name: &'static str,
     system: S,
     letters: &'a Letters,
+    networks: usize,
 }
 
 /// Postfix with opendkim, opendmarc and policyd-spf, in front of Dovecot.
@@ -126,7 +127,7 @@ pub struct Verifying<'a, S> {
 pub fn peer<'a>(folder: &Path, letters: &'a Letters) -> Result<Verifying<'a, Peer>> {
     let filters = Filters::start(&folder.join("filters"), NAME_SERVER, &format!("mx.{}", peer::DOMAIN))?;
     let system = Peer::filtering(folder, Some(filters))?;
-    Ok(Verifying { name: "Postfix+filters+Dovecot", system, letters })
+    Ok(Verifying { name: "Postfix+filters+Dovecot", system, letters, networks: 0 })
 }
 
 /// One process of ours.
@@ -141,7 +142,46 @@ fn ours<'a>(folder: &Path, letters: &'a Letters, more: &str) -> Result<Verifying
     let verified = format!("[smtp.inbound]\nexempt_networks = []\nname_servers = [\"{NAME_SERVER}:53\"]\n{more}");
     let system = System::configured(Transport::Direct, folder, &verified)?;
     let ids = vec![system.running.id()];
-    Ok(Verifying { name: "yubin", system: Yubin::new("yubin", system, ids)?, letters })
+    Ok(Verifying { name: "yubin", system: Yubin::new("yubin", system, ids)?, letters, networks: 0 })
+}
+
+/// Where too many connections come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flood {
+    /// One network, which has more than its share.
+    OneNetwork,
+    /// Each from a network of its own, none of which has too many: together they are more than there are places.
+    ManyNetworks,
+}
+
+impl Flood {
+    /// Both.
+    pub const ALL: [Flood; 2] = [Flood::OneNetwork, Flood::ManyNetworks];
+
+    /// Its name in the table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Flood::OneNetwork => "one network",
+            Flood::ManyNetworks => "500 networks",
+        }
+    }
+
+    fn limits(self) -> String {
+        match self {
+            Flood::OneNetwork => format!(
+                "[limits]\nexempt_networks = []\nsmtp = {{ connections = {CONNECTIONS_MAX}, connections_per_minute = 0 }}\n"
+            ),
+            Flood::ManyNetworks => format!("[connections]\nsmtp = {CONNECTIONS_MAX}\n[limits]\nexempt_networks = []\n"),
+        }
+    }
+
+    const fn networks(self) -> usize {
+        match self {
+            Flood::OneNetwork => 0,
+            Flood::ManyNetworks => 10 * CONNECTIONS_MAX,
+        }
+    }
 }
 
 /// What came of too many connections.
@@ -157,15 +197,12 @@ pub struct Overload {
     pub turned_away_ms_max: f64,
 }
 
-/// Loads ours over as many connections as one network may have, and then over ten times as many, which come again every second.
+/// Loads ours over as many connections as it takes, and then over ten times as many, which come again every second.
 ///
 /// # Errors
 /// When it does not start or the load fails.
-pub fn overload(folder: &Path, letters: &Letters, case: Case) -> Result<Overload> {
-    let limits = format!(
-        "[limits]\nexempt_networks = []\nsmtp = {{ connections = {CONNECTIONS_MAX}, connections_per_minute = 0 }}\n"
-    );
-    let subject = ours(folder, letters, &limits)?;
+pub fn overload(folder: &Path, letters: &Letters, case: Case, flood: Flood) -> Result<Overload> {
+    let subject = Verifying { networks: flood.networks(), ..ours(folder, letters, &flood.limits())? };
     let rate = |connections| load(&subject, Case { connections, ..case });
     // The first one is for warming up.
     rate(CONNECTIONS_MAX)?;
@@ -200,6 +237,9 @@ impl<S: Subject> Subject for Verifying<'_, S> {
     }
     fn letters(&self, size_bytes: usize) -> Option<PathBuf> {
         Some(self.letters.of(size_bytes))
+    }
+    fn networks(&self) -> usize {
+        self.networks
     }
     fn arrived(&self) -> Result<usize> {
         self.system.arrived()

@@ -98,6 +98,7 @@ pub fn yubin_with_backlog(folder: &Path, backlog: Backlog) -> Result<Relay<Syste
             protocol: relay.protocol(),
             login,
             connections: 50,
+            networks: 0,
             size_bytes: 1_024,
             letters: Vec::new(),
             recipients: (0..backlog.destinations).map(|index| format!("someone@dead{index}.example")).collect(),

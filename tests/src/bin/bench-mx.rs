@@ -1,7 +1,8 @@
 //! `bench-mx`: signed mail from another server, verified on its way in, beside Postfix with its filters on the same machine in one run.
 //!
 //! Each round starts the peer and then ours, alone, loads it with every size, and stops it; rounds repeat, so that a slow
-//! minute of the machine falls on both alike. Then ours is loaded over ten times more connections than it takes. The tables are
+//! minute of the machine falls on both alike. Then ours is loaded over ten times more connections than it takes, from
+//! one network and from many. The tables are
 //! printed at the end, each measurement as it is made.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -9,7 +10,7 @@
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
-use yubin_tests::bench::mx::{self, Letters, Overload};
+use yubin_tests::bench::mx::{self, Flood, Letters, Overload};
 use yubin_tests::bench::{self, Case, Figures, Subject};
 use yubin_tests::peer;
 
@@ -62,8 +63,10 @@ fn main() -> Result<()> {
             figures.extend(bench::measure_all(subject.as_ref(), &cases)?);
         }
         if let Some(case) = cases.first().filter(|_| arguments.systems.contains(&Kind::Yubin)) {
-            let folder = bench::folder(arguments.folder.as_deref())?;
-            overloads.push((*case, mx::overload(folder.path(), &letters, *case)?));
+            for flood in Flood::ALL {
+                let folder = bench::folder(arguments.folder.as_deref())?;
+                overloads.push((*case, flood, mx::overload(folder.path(), &letters, *case, flood)?));
+            }
         }
     }
     println!("{}", bench::table(&figures));
@@ -79,15 +82,16 @@ fn start<'a>(kind: Kind, folder: &Path, letters: &'a Letters) -> Result<Box<dyn 
 }
 
 /// A line for each round of overload.
-fn table(overloads: &[(Case, Overload)]) -> String {
+fn table(overloads: &[(Case, Flood, Overload)]) -> String {
     let mut text = String::from(
-        "| message | 50 connections, messages/s | 500 connections, messages/s | share | turned away | slowest 421, ms |\n\
-         |---|---:|---:|---:|---:|---:|\n",
+        "| message | from | 50 connections, messages/s | 500 connections, messages/s | share | turned away | slowest 421, ms |\n\
+         |---|---|---:|---:|---:|---:|---:|\n",
     );
-    for (case, overload) in overloads {
+    for (case, flood, overload) in overloads {
         text += &format!(
-            "| {} bytes | {:.0} | {:.0} | {:.0} % | {} | {:.0} |\n",
+            "| {} bytes | {} | {:.0} | {:.0} | {:.0} % | {} | {:.0} |\n",
             case.size_bytes,
+            flood.name(),
             overload.peak_per_s,
             overload.rate_per_s,
             100.0 * overload.rate_per_s / overload.peak_per_s.max(0.001),

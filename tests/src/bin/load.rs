@@ -30,6 +30,9 @@ struct Arguments {
     /// Connections kept open
     #[arg(long, default_value_t = 50)]
     connections: usize,
+    /// Networks that they come from in turn, each a /24 of 127.0.0.0/8; 0: one address
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=60_000))]
+    networks: u32,
     /// Folder of messages to send in turn, in place of made ones
     #[arg(long)]
     letters: Option<PathBuf>,
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
         protocol: if arguments.lmtp { Protocol::Lmtp } else { Protocol::Smtp },
         login: arguments.user.zip(arguments.password).map(|(user, password)| Login { user, password }),
         connections: arguments.connections,
+        networks: arguments.networks,
         size_bytes: arguments.size,
         letters: arguments.letters.as_deref().map(letters).transpose()?.unwrap_or_default(),
         recipients: (0..arguments.accounts).map(|index| format!("u{index}@{}", arguments.domain)).collect(),

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::pki_types::ServerName;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 /// Longest wait for an answer; RFC 5321 §4.5.3.2 allows minutes, but a stall this long is a finding.
@@ -74,9 +74,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, and speaks up to the answer to EHLO, LHLO or AUTH.
-    pub(super) async fn open(target: SocketAddr, protocol: Protocol, login: Option<&Login>) -> Result<Self> {
-        let stream = TcpStream::connect(target).await.with_context(|| format!("connect to {target}"))?;
+    /// Connects, from this address if one is named, and speaks up to the answer to EHLO, LHLO or AUTH.
+    pub(super) async fn open(
+        source: Option<Ipv4Addr>,
+        target: SocketAddr,
+        protocol: Protocol,
+        login: Option<&Login>,
+    ) -> Result<Self> {
+        let stream = connect(source, target).await.with_context(|| format!("connect to {target}"))?;
         stream.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match login {
             None => Box::new(stream),
@@ -173,4 +178,11 @@ fn expected(reply: &str, code: u16) -> Result<()> {
 async fn encrypt(stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let connector = TlsConnector::from(Arc::new(tls::config()?));
     connector.connect(ServerName::try_from("localhost")?, stream).await.context("TLS")
+}
+
+async fn connect(source: Option<Ipv4Addr>, target: SocketAddr) -> std::io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(target).await };
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    socket.connect(target).await
 }

@@ -17,7 +17,7 @@ pub use report::{Acknowledged, Outcome};
 use anyhow::Result;
 use connection::{Answer, Connection, TurnedAway};
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ pub struct Plan {
     pub login: Option<Login>,
     /// Connections kept open.
     pub connections: usize,
+    /// Networks that they come from in turn, each a /24 of 127.0.0.0/8 and one host in it; 0: wherever the system lets them.
+    pub networks: u32,
     /// Size of each message in bytes, its header included.
     pub size_bytes: usize,
     /// Messages that are sent in turn in place of made ones, if there are any.
@@ -130,7 +132,7 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
         sequence = sequence.wrapping_add(1);
         let mut connection = match open.take() {
             Some(connection) => connection,
-            None => match reopen(plan, index as usize + sequence as usize, &mut outcome).await {
+            None => match reopen(plan, (index, sequence), &mut outcome).await {
                 Some(connection) => connection,
                 None => {
                     if alone_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
@@ -164,7 +166,7 @@ async fn keep_sending(shared: Rc<Shared>, index: u32) -> Outcome {
 }
 
 /// Connects; if that fails, says so and waits.
-async fn reopen(plan: &Plan, turn: usize, outcome: &mut Outcome) -> Option<Connection> {
+async fn reopen(plan: &Plan, turn: (u32, u32), outcome: &mut Outcome) -> Option<Connection> {
     let begun = Instant::now();
     let error = match connect(plan, turn).await {
         Ok(connection) => return Some(connection),
@@ -180,8 +182,15 @@ async fn reopen(plan: &Plan, turn: usize, outcome: &mut Outcome) -> Option<Conne
     None
 }
 
-async fn connect(plan: &Plan, turn: usize) -> Result<Connection> {
-    let target = plan.targets.get(turn % plan.targets.len().max(1));
+/// A connection's number and how often it has been used say where to.
+async fn connect(plan: &Plan, (index, sequence): (u32, u32)) -> Result<Connection> {
+    let target = plan.targets.get((index as usize + sequence as usize) % plan.targets.len().max(1));
     let target = target.ok_or_else(|| anyhow::anyhow!("the plan names no target"))?;
-    Connection::open(*target, plan.protocol, plan.login.as_ref()).await
+    let source = index.checked_rem(plan.networks).map(host);
+    Connection::open(source, *target, plan.protocol, plan.login.as_ref()).await
+}
+
+/// The host in one of the networks, which begin behind that of 127.0.0.1.
+const fn host(network: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + ((network + 1) << 8))
 }
