@@ -232,6 +232,8 @@ impl Header {
             let Matched::Name(matched) = self.matched else { return };
             match RECEIVED.get(matched) {
                 Some(expected) if byte.eq_ignore_ascii_case(expected) => self.matched = Matched::Name(matched + 1),
+                // Obsolete syntax (RFC 5322 §4.5.7): blanks before the colon.
+                Some(b':') if matches!(byte, b' ' | b'\t') => {}
                 Some(_) => self.matched = Matched::Other,
                 None => return,
             }

@@ -89,12 +89,14 @@ fn dots_are_unstuffed_and_nothing_else_is_touched() {
 #[test]
 fn a_message_is_counted_as_it_streams() {
     let header = "Received: a\r\nreceived: b\r\nX-Received: c\r\nReceived-SPF: d\r\nSubject: e\r\n Received: f\r\n";
-    let text = format!("{header}RECEIVED : g\r\n\r\nReceived: h\r\n");
+    // Obsolete syntax allows blanks before the colon, and nothing else.
+    let more = "RECEIVED : g\r\nReceived \t : h\r\nReceived -: i\r\nReceive d: j\r\nReceived \r\n: k\r\n";
+    let text = format!("{header}{more}\r\nReceived: l\r\n");
     for segment in [1, 3, 1_000] {
         let mut connection = in_data();
         connection.send(format!("{text}.\r\n").as_bytes(), segment);
         let facts = connection.rim.stored[0].facts;
-        assert_eq!((facts.bytes, facts.hops), (text.len() as u64, 2));
+        assert_eq!((facts.bytes, facts.hops), (text.len() as u64, 4));
     }
 }
 
