@@ -68,13 +68,11 @@ impl Letters {
     /// # Errors
     /// When signing fails, or port 53 can't be used (it needs root).
     pub fn make(folder: &Path, sizes: &[usize]) -> Result<Letters> {
-        let keys = folder.join("keys");
-        std::fs::create_dir_all(&keys)?;
-        let mut make = Command::new("/usr/sbin/opendkim-genkey");
-        process::output(make.args(["-b", "2048", "-d", SENDER, "-s", SELECTOR, "-D"]).arg(&keys))?;
-        let record = std::fs::read_to_string(keys.join(format!("{SELECTOR}.txt")))?;
-        // The texts in quotes are its pieces.
-        let key: String = record.split('"').skip(1).step_by(2).collect();
+        let private = folder.join("key.pem");
+        process::output(Command::new("openssl").args(["genrsa", "-out"]).arg(&private).arg("2048"))?;
+        let public = process::output(Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(&private))?;
+        let public: String = public.lines().filter(|line| !line.starts_with('-')).collect();
+        let key = format!("v=DKIM1; k=rsa; p={public}");
         let text = |text: &str| Record::Txt(text.to_owned());
         let table = vec![
             ("sender.example", text("v=spf1 ip4:127.0.0.0/8 -all")),
@@ -85,7 +83,7 @@ impl Letters {
         ];
         dns::serve_on(SocketAddr::from((NAME_SERVER, 53)), table)?;
         let letters = Letters { folder: folder.to_path_buf() };
-        let key = PrivateKeyDer::from_pem_file(keys.join(format!("{SELECTOR}.private")))?;
+        let key = PrivateKeyDer::from_pem_file(private)?;
         let key = RsaKey::<Sha256>::from_key_der(key)?;
         let signer = DkimSigner::from_key(key).domain(SENDER).selector(SELECTOR).headers(SIGNED);
         for size in sizes {

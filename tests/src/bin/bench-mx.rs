@@ -45,7 +45,9 @@ enum Kind {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    peer::install_with_filters()?;
+    if arguments.systems.contains(&Kind::Peer) {
+        peer::install_with_filters()?;
+    }
     mx::in_own_network()?;
     let cases = bench::cases(&arguments.sizes, arguments.seconds);
     let mut sizes: Vec<usize> = cases.iter().map(|case| case.size_bytes).collect();
