@@ -53,6 +53,8 @@ pub struct FrontendConfig {
     pub xclient: Vec<Network>,
     /// Whom the messages of users may name as their authors.
     pub authors: AuthorsConfig,
+    /// Who gets mail for the postmaster of our name and of hosted domains that have none; none: nobody.
+    pub postmaster: Option<Address>,
     /// Highest priority that users may give their mail (RFC 6710); more is lowered.
     pub priority_max: Priority,
     /// How much one network may have.

@@ -26,6 +26,7 @@ mod failures;
 mod greylist;
 mod lmtp;
 mod own_fields;
+mod postmaster;
 mod received;
 mod record;
 mod sender;

@@ -421,6 +421,7 @@ mod tests {
             ("[queue]\nwarm_up = []", "queue.warm_up"),
             ("[queue]\nnetworks = ['10.0.0.0/99']", "queue.networks"),
             ("[smtp.inbound]\nexempt_networks = ['10.0.0.0/99']", "smtp.inbound.exempt_networks"),
+            ("[smtp]\npostmaster = 'somebody'", "smtp.postmaster"),
             ("[smtp.inbound]\njunk_score = 0", "smtp.inbound.junk_score"),
             ("[smtp.clamd]\nscans = 0", "smtp.clamd.scans"),
             ("[smtp.rspamd]\naddress = 'scanner'", "smtp.rspamd.address"),

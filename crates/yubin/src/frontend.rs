@@ -62,6 +62,7 @@ pub(crate) fn settings(config: &Config) -> anyhow::Result<FrontendConfig> {
         lmtp: config.smtp.lmtp()?,
         xclient: config.smtp.xclient()?,
         authors: config.smtp.submission.authors()?,
+        postmaster: config.smtp.postmaster()?,
         priority_max: config.smtp.priority_max,
         proxies: config.proxy.networks()?,
         networks: config.limits.settings()?,

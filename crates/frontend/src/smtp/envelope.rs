@@ -60,7 +60,7 @@ impl SmtpRim {
 
     /// A verdict for each recipient, in order. Those of one domain that follow each other are asked about together.
     pub(super) async fn recipients(&mut self, recipients: Vec<Recipient>) -> Result<Vec<Verdict>, SmtpReply> {
-        let named: Vec<Named> = recipients.into_iter().map(|recipient| self.named(recipient)).collect();
+        let named: Vec<Named> = join_all(recipients.into_iter().map(|recipient| self.named(recipient))).await;
         let mut verdicts = Vec::with_capacity(named.len());
         for run in named.chunk_by(|a, b| a.address.domain == b.address.domain) {
             match run.first().map(|first| &first.address.domain) {
@@ -72,11 +72,12 @@ impl SmtpRim {
     }
 
     /// `<postmaster>` is the one of our own name (RFC 5321 §4.5.1).
-    fn named(&self, recipient: Recipient) -> Named {
-        let address = match recipient.path {
+    async fn named(&self, recipient: Recipient) -> Named {
+        let named = match recipient.path {
             ForwardPath::Address(address) => address,
             ForwardPath::Postmaster => self.connection.shared.postmaster.clone(),
         };
+        let address = self.stand_in(&named).await.unwrap_or(named);
         Named { address, notify: recipient.notify, orcpt: recipient.orcpt }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use yubin_state::Reply;
 use yubin_state::command::DomainCommand;
 use yubin_types::{Limit, LocalPart, Quota};
 
@@ -54,6 +55,39 @@ async fn recipients_are_judged_at_rcpt() {
             imap.imap("EXAMINE INBOX").await + &imap.imap("FETCH 1 BODY.PEEK[HEADER.FIELDS (Received)]").await;
         assert!(!fetched.contains(" for <"), "several recipients are not disclosed: {fetched}");
     }
+}
+
+/// RFC 5321 §4.5.1.
+#[tokio::test]
+async fn every_domain_has_a_postmaster_where_one_is_configured() {
+    let names = ["postmaster", "Postmaster@example.org", "postmaster@example.jp", "POSTMASTER@mx.yubin.test"];
+    let world = World::new().await;
+    for name in names {
+        assert!(rcpt(&world, name).await.starts_with("550 5."), "{name}");
+    }
+    let world = World::with_postmaster("bob@example.jp").await;
+    for name in names {
+        let reply = world.deliver(name, MESSAGE.trim_end()).await;
+        assert!(reply.starts_with("250 2.0.0 "), "{name}: {reply}");
+    }
+    assert!(world.imap("bob@example.jp").await.imap("STATUS INBOX (MESSAGES)").await.contains("(MESSAGES 4)"));
+    // Nobody else is stood in for, and nobody relays.
+    for (name, refused) in [("nobody@example.org", "550 5.1.1"), ("postmaster@elsewhere.test", "550 5.7.1")] {
+        assert!(rcpt(&world, name).await.starts_with(refused), "{name}");
+    }
+    // Whoever has one keeps it.
+    let carol = vec![LocalPart::parse("carol").unwrap()];
+    let alias = DomainCommand::PutAlias { local: LocalPart::parse("postmaster").unwrap(), targets: carol };
+    assert_eq!(world.change("example.org", alias).await, Reply::Done);
+    assert!(world.deliver("postmaster@example.org", MESSAGE.trim_end()).await.starts_with("250 2.0.0 "));
+    assert!(world.imap("carol@example.org").await.imap("STATUS INBOX (MESSAGES)").await.contains("(MESSAGES 1)"));
+}
+
+async fn rcpt(world: &World, name: &str) -> String {
+    let mut client = world.connect("mx").await;
+    client.smtp("EHLO client.test").await;
+    client.smtp("MAIL FROM:<>").await;
+    client.smtp(&format!("RCPT TO:<{name}>")).await
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use yubin_proto::{Caller, ClientSettings, Scope, StoreClient};
 use yubin_state::command::{DirectoryCommand, DomainCommand};
 use yubin_state::record::{Plan, Verifiers};
 use yubin_state::{Command, Reply};
-use yubin_types::{DomainId, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
+use yubin_types::{Address, DomainId, GroupNumber, Limit, LocalPart, Priority, Quota, Secret, UtcOffset};
 
 /// The cluster's.
 pub(crate) const SECRET: [u8; 32] = [7; 32];
@@ -44,6 +44,7 @@ struct Rules {
     guessing: Option<GuessingRule>,
     issuers: Option<IssuersConfig>,
     authors: AuthorsConfig,
+    postmaster: Option<Address>,
 }
 
 pub(crate) fn verifiers(password: &str) -> Verifiers {
@@ -78,6 +79,11 @@ impl World {
     /// The same, with the authors of what users send judged so.
     pub(crate) async fn with_authors(authors: AuthorsConfig) -> World {
         World::ruled(Rules { authors, ..Rules::default() }).await
+    }
+
+    /// The same, where this is the postmaster of whoever has none.
+    pub(crate) async fn with_postmaster(postmaster: &str) -> World {
+        World::ruled(Rules { postmaster: Some(Address::parse(postmaster).unwrap()), ..Rules::default() }).await
     }
 
     /// The same, with guessing suffered so.
@@ -123,6 +129,7 @@ impl World {
             lmtp: vec!["127.0.0.0/8".parse().unwrap()],
             xclient: Vec::new(),
             authors: rules.authors,
+            postmaster: rules.postmaster,
             priority_max: Priority::new(4).unwrap(),
             networks: NetworksConfig {
                 width: NetworkWidth { ipv4_bits: 32, ipv6_bits: 64 },

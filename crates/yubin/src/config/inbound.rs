@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use yubin_frontend::{ContentConfig, Tarpit};
-use yubin_types::{DomainName, Network, Priority, limits};
+use yubin_types::{Address, DomainName, Network, Priority, limits};
 
 use super::countries::Countries;
 use super::edge::networks;
@@ -23,6 +23,8 @@ pub(crate) struct Smtp {
     pub(crate) lmtp_networks: Vec<String>,
     /// Own machines that may say by XCLIENT whose client they speak for.
     pub(crate) xclient_networks: Vec<String>,
+    /// Who gets mail for the postmaster of our name and of hosted domains that have none.
+    pub(crate) postmaster: Option<String>,
     /// Highest priority that users may give their mail; -9 to 9.
     pub(crate) priority_max: Priority,
     /// How long each failure of a stranger waits for its reply, seconds; 0: not at all.
@@ -133,6 +135,7 @@ impl Default for Smtp {
         Smtp {
             lmtp_networks: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
             xclient_networks: Vec::new(),
+            postmaster: None,
             priority_max: Priority::new(4).unwrap_or_default(),
             tarpit_seconds: 0,
             tarpit_after: 5,
@@ -159,6 +162,7 @@ impl Smtp {
         ensure!(self.spool_mib >= least, "smtp.spool_mib: at least {least}");
         self.lmtp()?;
         self.xclient()?;
+        self.postmaster()?;
         self.countries.settings()?;
         self.submission.authors()?;
         self.inbound.check()?;
@@ -166,6 +170,11 @@ impl Smtp {
         let verifies = self.inbound.verification == Switch::On;
         ensure!(verifies || !greylists, "smtp.greylisting: needs smtp.inbound.verification");
         self.content().map(drop)
+    }
+
+    /// Who stands in for missing postmasters.
+    pub(crate) fn postmaster(&self) -> anyhow::Result<Option<Address>> {
+        self.postmaster.as_deref().map(Address::parse).transpose().context("smtp.postmaster")
     }
 
     /// How the content of messages is looked at.
