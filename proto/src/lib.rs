@@ -18,6 +18,7 @@ mod clocks;
 pub mod contract;
 pub mod courier;
 pub mod dialogue;
+pub mod events;
 pub mod r#gen;
 pub mod grpc;
 pub mod mail_log;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use yubin_state::queue::Way;
 use yubin_types::report::ReportFact;
 use yubin_types::{QueueId, Timestamp, TraceId, limits};
 
@@ -54,6 +55,23 @@ pub struct MailEvent {
     pub count: u64,
     /// The reply, or where the message is; at most [`limits::MAIL_EVENT_TEXT_BYTES_MAX`] bytes.
     pub text: String,
+    /// Of an attempt to deliver it: how that went.
+    pub attempt: Option<Box<AttemptFacts>>,
+}
+
+/// How an attempt to deliver a message went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptFacts {
+    /// The hosted domain whose mail it is.
+    pub tenant: String,
+    /// Which attempt it was, from 1.
+    pub number: u32,
+    /// How long ago the message was queued, milliseconds.
+    pub delay_ms: u64,
+    /// What the reply means, in a word.
+    pub reason: String,
+    /// Over which connection it went; `None`: there was none.
+    pub way: Option<Way>,
 }
 
 /// What the mail log keeps.
@@ -106,7 +124,7 @@ pub enum Term {
     MessageId(String),
     /// The id in the queue, or the trace.
     Id([u8; 16]),
-    /// The address of a client.
+    /// The address of a client, or ours that an attempt came from.
     Peer(IpAddr),
 }
 
@@ -132,6 +150,8 @@ impl MailEvent {
         terms.extend(self.id.map(|id| Term::Id(id.0)));
         terms.push(Term::Id(self.trace.0));
         terms.extend(self.peer.parse().ok().map(Term::Peer));
+        let way = self.attempt.as_ref().and_then(|attempt| attempt.way.as_ref());
+        terms.extend(way.and_then(|way| way.source).map(Term::Peer));
         terms
     }
 }

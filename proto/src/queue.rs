@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use yubin_state::command::{DirectoryCommand, Login};
 use yubin_state::queue::{
-    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryKey, DeliveryResult, DueClass, DueItem, EventCursor,
-    EventFilter, EventRecord, Leased, NewQueued, Postponed, QueueAnswer, QueueCommand, QueueFilter, QueueQuery,
-    QueueReply, QueueSuspension, QueueTotals, QueuedMessage, SumPlace, SummaryLine, SuspensionScope,
+    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryKey, DeliveryResult, DueClass, DueItem, Leased,
+    NewQueued, Obstacles, Postponed, QueueAnswer, QueueCommand, QueueFilter, QueueQuery, QueueReply, QueueSuspension,
+    QueueTotals, QueuedMessage, SumPlace, SummaryLine, SuspensionScope, Waits,
 };
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply};
-use yubin_types::{DomainId, Epoch, GroupNumber, QueueId, Refusal, RequestId, Timestamp};
+use yubin_types::{DestinationName, DomainId, Epoch, GroupNumber, QueueId, Refusal, RequestId, Timestamp};
 
 use crate::client::{Caller, StoreClient, unexpected};
 use crate::contract::{Body, MessagePiece, MessageSource, Scope, StoreError};
@@ -35,8 +35,23 @@ pub enum QueueError {
 pub struct DeliveryPage {
     /// The sender's domain, the message, the delivery.
     pub deliveries: Vec<(DomainId, QueuedMessage, Delivery)>,
+    /// What keeps them from being tried.
+    pub obstacles: Obstacles,
     /// Where to go on.
     pub next: Option<DeliveryKey>,
+}
+
+/// A message that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The sender's domain.
+    pub domain: DomainId,
+    /// What is sent.
+    pub message: QueuedMessage,
+    /// Where to, still.
+    pub deliveries: Vec<Delivery>,
+    /// What keeps them from being tried.
+    pub obstacles: Obstacles,
 }
 
 /// A group as a whole.
@@ -145,17 +160,17 @@ impl StoreClient {
         stale(self.tell_queue(group, command, DedupeClass::None, caller).await?)
     }
 
-    /// Puts deliveries off; answers the places of those that were left alone.
+    /// Puts deliveries off, with what keeps destinations from getting their mail; answers the places of those that were left alone.
     ///
     /// # Errors
     /// Malformed; the store.
     pub async fn postpone(
         &self,
         group: GroupNumber,
-        items: Vec<Postponed>,
+        (items, why): (Vec<Postponed>, BTreeMap<DestinationName, Waits>),
         caller: &Caller,
     ) -> Result<Vec<u32>, QueueError> {
-        let command = QueueCommand::Postpone { items };
+        let command = QueueCommand::Postpone { items, why };
         stale(self.tell_queue(group, command, DedupeClass::Delivery, caller).await?)
     }
 
@@ -194,13 +209,11 @@ impl StoreClient {
     ///
     /// # Errors
     /// `NotFound`; the store.
-    pub async fn queued_message(
-        &self,
-        scope: Scope,
-        id: QueueId,
-    ) -> Result<(DomainId, QueuedMessage, Vec<Delivery>), QueueError> {
+    pub async fn queued_message(&self, scope: Scope, id: QueueId) -> Result<Waiting, QueueError> {
         match self.ask_queue(scope, QueueQuery::Message(id)).await? {
-            QueueAnswer::Message { domain, message, deliveries } => Ok((domain, message, deliveries)),
+            QueueAnswer::Message { domain, message, deliveries, obstacles } => {
+                Ok(Waiting { domain, message, deliveries, obstacles })
+            }
             other => Err(strange(other)),
         }
     }
@@ -217,7 +230,7 @@ impl StoreClient {
         limit: u32,
     ) -> Result<DeliveryPage, QueueError> {
         match self.ask_queue(scope, QueueQuery::List { filter, after, limit }).await? {
-            QueueAnswer::List { deliveries, next } => Ok(DeliveryPage { deliveries, next }),
+            QueueAnswer::List { deliveries, obstacles, next } => Ok(DeliveryPage { deliveries, obstacles, next }),
             other => Err(strange(other)),
         }
     }
@@ -244,23 +257,6 @@ impl StoreClient {
     pub async fn queue_totals(&self, scope: Scope) -> Result<QueueTotals, QueueError> {
         match self.ask_queue(scope, QueueQuery::Totals).await? {
             QueueAnswer::Totals(totals) => Ok(totals),
-            other => Err(strange(other)),
-        }
-    }
-
-    /// Final outcomes; a page may be short or empty and still have a next.
-    ///
-    /// # Errors
-    /// The store.
-    pub async fn events(
-        &self,
-        scope: Scope,
-        filter: EventFilter,
-        after: Option<EventCursor>,
-        limit: u32,
-    ) -> Result<(Vec<EventRecord>, Option<EventCursor>), QueueError> {
-        match self.ask_queue(scope, QueueQuery::Events { filter, after, limit }).await? {
-            QueueAnswer::Events { events, next } => Ok((events, next)),
             other => Err(strange(other)),
         }
     }
@@ -312,7 +308,7 @@ impl StoreClient {
         done(self.propose_once(Scope::DIRECTORY, &command, caller).await?)
     }
 
-    async fn ask_queue(&self, scope: Scope, query: QueueQuery) -> Result<QueueAnswer, QueueError> {
+    pub(crate) async fn ask_queue(&self, scope: Scope, query: QueueQuery) -> Result<QueueAnswer, QueueError> {
         match self.query(scope, Query::Queue(query)).await? {
             Answer::Queue(answer) => Ok(answer),
             Answer::Refused(refusal) => Err(QueueError::Refused(refusal)),
@@ -357,6 +353,6 @@ fn odd(reply: QueueReply) -> QueueError {
     not_done(Reply::Queue(reply))
 }
 
-fn strange(answer: QueueAnswer) -> QueueError {
+pub(crate) fn strange(answer: QueueAnswer) -> QueueError {
     unexpected(&Answer::Queue(answer)).into()
 }

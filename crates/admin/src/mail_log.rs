@@ -2,11 +2,12 @@
 
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
-use yubin_proto::mail_log::{MailLogSearch, Term};
+use yubin_proto::mail_log::{AttemptFacts, MailLogSearch, Term};
 use yubin_proto::{MailEvent, MailEventKind, StoreClient};
 use yubin_types::{QueueId, Timestamp};
 
 use crate::convert::page_size;
+use crate::queue::convert::way_to;
 
 pub(crate) async fn search(
     client: &StoreClient,
@@ -65,5 +66,11 @@ fn event_to(event: MailEvent) -> api::MailEvent {
         trace: event.trace.to_string(),
         login: event.login,
         count: event.count,
+        attempt: event.attempt.map(|facts| attempt_to(*facts)),
     }
+}
+
+fn attempt_to(facts: AttemptFacts) -> api::Attempt {
+    let AttemptFacts { tenant, number, delay_ms, reason, way } = facts;
+    api::Attempt { domain: tenant, number, delay_ms, reason, way: way.as_ref().map(way_to) }
 }

@@ -4,21 +4,25 @@
 //! number of them ([`selection`]). Taking a selection in hand works page by page too: the caller goes on until there is no next page.
 //! What a server said comes with what it means and what to do (WEBL-10, WEBL-11).
 
-mod convert;
+pub(crate) mod convert;
+pub(crate) mod follow;
 mod selection;
 pub(crate) mod suspensions;
 pub(crate) mod watch;
+mod why;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
-use yubin_proto::queue::QueueError;
+use yubin_proto::queue::{QueueError, Waiting};
 use yubin_proto::{Caller, Scope, StoreClient};
 use yubin_state::queue::{
-    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryStatus, EventFilter, QueueFilter, QueueSource,
-    QueueTotals, QueuedMessage, SummaryLine,
+    ControlAction, ControlItem, ControlOutcome, Delivery, DeliveryStatus, EventFilter, Obstacles, QueueFilter,
+    QueueSource, QueueTotals, QueuedMessage, SummaryLine,
 };
 use yubin_state::{Answer, Query};
 use yubin_types::{AccountId, DestinationName, DomainId, DomainName, QueueId, Refusal, ReversePath, Timestamp, limits};
@@ -29,22 +33,30 @@ use crate::status::{failed, refused, unexpected};
 
 use convert::{delivery_to, event_to, message_to, outcome_from, sum_to};
 use selection::{Selection, page, queue_id, scopes, some};
+use why::Reasons;
 
 pub(crate) async fn list(
     client: &StoreClient,
     request: api::ListQueueRequest,
 ) -> Result<api::ListQueueResponse, Status> {
     let selection = Selection::parse(request.selection.unwrap_or_default())?;
+    let reasons = Reasons::read(client, now()).await;
     let found = select(client, &selection, &request.page_token, page_size(request.page_size)).await?;
-    let now = now();
-    let deliveries = found.deliveries.iter().map(|(_, message, delivery)| delivery_to(message, delivery, now));
+    let deliveries = found.deliveries.iter().map(|Listed { domain, message, delivery, obstacles }| {
+        delivery_to(message, delivery, reasons.of(*domain, (message, delivery), obstacles), now())
+    });
     Ok(api::ListQueueResponse { deliveries: deliveries.collect(), next_page_token: found.next_page_token })
 }
 
 pub(crate) async fn get(client: &StoreClient, id: &str) -> Result<api::QueuedMessage, Status> {
     let id = queue_id(id)?;
     match find(client, &scopes(client, None).await?, id).await? {
-        Some((_, message, deliveries)) => Ok(message_to(&message, &deliveries, now())),
+        Some(Waiting { domain, message, deliveries, obstacles }) => {
+            let reasons = Reasons::read(client, now()).await;
+            let why = |delivery: &Delivery| reasons.of(domain, (&message, delivery), &obstacles);
+            let shown = deliveries.iter().map(|delivery| delivery_to(&message, delivery, why(delivery), now()));
+            Ok(message_to(&message, shown.collect()))
+        }
         None => Err(Status::not_found("no such message waits; `yubin ctl trace` shows what became of it")),
     }
 }
@@ -69,7 +81,7 @@ pub(crate) async fn control(
     let limit = u32::try_from(limits::QUEUE_ITEMS_PER_COMMAND_MAX).unwrap_or(u32::MAX);
     let found = select(client, &selection, &request.page_token, limit).await?;
     let mut domains: BTreeMap<DomainId, (ReversePath, Vec<ControlItem>)> = BTreeMap::new();
-    for (domain, message, delivery) in found.deliveries {
+    for Listed { domain, message, delivery, .. } in found.deliveries {
         let item = ControlItem { id: message.id, destination: delivery.destination };
         domains.entry(domain).or_insert_with(|| (message.sender, Vec::new())).1.push(item);
     }
@@ -132,6 +144,7 @@ pub(crate) async fn events(
         message_id: some(&request.message_id).map(str::to_owned),
         address: some(&request.address).map(str::to_owned),
         outcome: outcome_from(request.outcome()),
+        source: some(&request.source_address).map(ip_address).transpose()?,
     };
     let limit = page_size(request.page_size);
     let scopes = scopes(client, domain.as_ref()).await?;
@@ -143,9 +156,17 @@ pub(crate) async fn events(
     Ok(api::ListEventsResponse { events: found.iter().map(event_to).collect(), next_page_token })
 }
 
-/// Deliveries of one group with their domains.
+/// A delivery with its domain, and what keeps it and its neighbours.
+struct Listed {
+    domain: DomainId,
+    message: QueuedMessage,
+    delivery: Delivery,
+    obstacles: Arc<Obstacles>,
+}
+
+/// Deliveries of one group.
 struct Selected {
-    deliveries: Vec<(DomainId, QueuedMessage, Delivery)>,
+    deliveries: Vec<Listed>,
     next_page_token: String,
 }
 
@@ -153,21 +174,30 @@ async fn select(client: &StoreClient, selection: &Selection, token: &str, limit:
     let scopes = scopes(client, selection.domain.as_ref()).await?;
     if let Some(id) = selection.id {
         let found = find(client, &scopes, id).await?;
-        let Some((domain, message, deliveries)) = found else {
+        let Some(Waiting { domain, message, deliveries, obstacles }) = found else {
             return Err(Status::not_found("no such message waits; `yubin ctl trace` shows what became of it"));
         };
         let to = selection.filter.destination.as_ref();
         let chosen = deliveries.into_iter().filter(|one| to.is_none_or(|to| one.destination == *to));
-        let deliveries = chosen.map(|delivery| (domain, message.clone(), delivery)).collect();
+        let obstacles = Arc::new(obstacles);
+        let deliveries = chosen.map(|delivery| {
+            let (message, obstacles) = (message.clone(), Arc::clone(&obstacles));
+            Listed { domain, message, delivery, obstacles }
+        });
+        let deliveries = deliveries.collect();
         return Ok(Selected { deliveries, next_page_token: String::new() });
     }
     let (found, next_page_token) = page(&scopes, token, |scope, after| {
         let (filter, wanted) = (selection.filter.clone(), selection.message_id.clone());
         async move {
             let found = client.list_queue(scope, filter, after, limit).await?;
-            let mut deliveries = found.deliveries;
-            deliveries.retain(|(_, message, _)| wanted.is_none() || message.message_id == wanted);
-            Ok::<_, QueueError>((deliveries, found.next))
+            let obstacles = Arc::new(found.obstacles);
+            let listed = found.deliveries.into_iter().map(|(domain, message, delivery)| {
+                let obstacles = Arc::clone(&obstacles);
+                Listed { domain, message, delivery, obstacles }
+            });
+            let listed = listed.filter(|one| wanted.is_none() || one.message.message_id == wanted);
+            Ok::<_, QueueError>((listed.collect(), found.next))
         }
     })
     .await?;
@@ -175,11 +205,7 @@ async fn select(client: &StoreClient, selection: &Selection, token: &str, limit:
 }
 
 /// A message in whichever of the scopes it waits.
-async fn find(
-    client: &StoreClient,
-    scopes: &[Scope],
-    id: QueueId,
-) -> Result<Option<(DomainId, QueuedMessage, Vec<Delivery>)>, Status> {
+async fn find(client: &StoreClient, scopes: &[Scope], id: QueueId) -> Result<Option<Waiting>, Status> {
     for scope in scopes {
         match client.queued_message(*scope, id).await {
             Ok(found) => return Ok(Some(found)),
@@ -243,9 +269,10 @@ pub(crate) async fn release_suspended(
     let (mut after, mut counted) = (None, api::ControlQueueResponse::default());
     loop {
         let page = client.list_queue(scope, filter.clone(), after, limit).await.map_err(queue_failed)?;
-        let of_account = page.deliveries.into_iter().filter(|(_, message, delivery)| {
-            message.source == QueueSource::Submission { account } && delivery.next_attempt <= until
-        });
+        let of_account = page
+            .deliveries
+            .into_iter()
+            .filter(|(_, message, delivery)| is_of(&message.source, account) && delivery.next_attempt <= until);
         let items =
             of_account.map(|(_, message, delivery)| ControlItem { id: message.id, destination: delivery.destination });
         control_domain(client, scope, items.collect(), &ControlAction::Retry, caller, &mut counted).await?;
@@ -254,6 +281,11 @@ pub(crate) async fn release_suspended(
         }
         after = page.next;
     }
+}
+
+/// Did an account submit it?
+fn is_of(source: &QueueSource, sender: AccountId) -> bool {
+    matches!(source, QueueSource::Submission { account, .. } if *account == sender)
 }
 
 /// Takes deliveries of a domain in hand, in as many commands as the state machine wants.
@@ -299,6 +331,10 @@ fn add(sums: &mut BTreeMap<(DestinationName, DeliveryStatus), SummaryLine>, line
             sums.insert((line.destination.clone(), line.status), line);
         }
     }
+}
+
+fn ip_address(text: &str) -> Result<IpAddr, Status> {
+    text.parse().map_err(|_| Status::invalid_argument(format!("{text}: an IP address expected")))
 }
 
 fn queue_failed(error: QueueError) -> Status {

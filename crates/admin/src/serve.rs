@@ -40,6 +40,11 @@ async fn serve_until(
     health.set_serving::<AdminServer<AdminService>>().await;
     let reflection =
         tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS).build_v1()?;
+    let closing = service.clone();
+    let stop = async move {
+        stop.await;
+        closing.close();
+    };
     Server::builder()
         .timeout(CALL_TIMEOUT)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))

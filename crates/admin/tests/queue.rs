@@ -8,15 +8,18 @@ mod api;
 use tonic::{Code, Request, Status};
 use yubin_proto::Caller;
 use yubin_proto::r#gen::admin as api_types;
+use yubin_proto::r#gen::admin::admin_client::AdminClient;
 use yubin_proto::r#gen::admin::admin_server::Admin as _;
-use yubin_state::queue::{DelayNotice, DeliveryKey, DeliveryResult, RecipientOutcome, RemoteReply};
+use yubin_state::queue::{
+    DelayNotice, DeliveryKey, DeliveryResult, Postponed, RecipientOutcome, RemoteReply, WaitCause as Cause, Waits,
+};
 use yubin_types::{DestinationName, EnhancedStatus, QueueId, RequestId, Timestamp};
 
 use api::{World, message};
 use api_types::{
-    ControlQueueRequest, ControlQueueResponse, Delivery, DeliveryState, GetQueuedMessageRequest, ListEventsRequest,
-    ListQueueRequest, ListQueueSuspensionsRequest, Outcome, QueueAction, QueueSelection, ResumeQueueRequest,
-    SummarizeQueueRequest, SuspendQueueRequest,
+    ControlQueueRequest, ControlQueueResponse, Delivery, DeliveryState, FollowedEvent, GetQueuedMessageRequest,
+    ListEventsRequest, ListQueueRequest, ListQueueSuspensionsRequest, Outcome, QueueAction, QueueSelection,
+    ResumeQueueRequest, SummarizeQueueRequest, SuspendQueueRequest, WaitCause, WatchEventsRequest,
 };
 
 const A: &str = "a.example";
@@ -208,6 +211,7 @@ async fn what_a_server_said_is_explained_and_ends_can_be_found() {
         text: text.into(),
         host: "gmail-smtp-in.l.google.com[192.0.2.1]".into(),
         at: Timestamp(1),
+        way: None,
     };
     let result = DeliveryResult {
         delivery: key,
@@ -250,6 +254,96 @@ async fn what_a_server_said_is_explained_and_ends_can_be_found() {
     }
     let other = ListEventsRequest { address: "nobody@far.example".into(), ..Default::default() };
     assert!(world.service.list_events(world.ask(other)).await.unwrap().into_inner().events.is_empty());
+}
+
+/// Whoever asks why mail waits is told in words that can be passed on, and the first thing that holds.
+#[tokio::test]
+async fn why_mail_waits_is_told_in_words() {
+    let world = filled().await;
+    let why = async || {
+        let request = world.ask(GetQueuedMessageRequest { id: id(2) });
+        let shown = world.service.get_queued_message(request).await.unwrap().into_inner().deliveries.remove(0);
+        (shown.wait(), shown.why, shown.destination_reply.map(|reply| reply.code))
+    };
+    assert_eq!(why().await.0, WaitCause::Turn, "it is due");
+    let (group, caller) = (world.domains[A].group, Caller::internal("worker"));
+    let to = DestinationName::parse("far.example").unwrap();
+    let delivery = DeliveryKey { domain: world.domains[A].domain, id: QueueId([2; 16]), destination: to.clone() };
+    let heard = RemoteReply {
+        code: 421,
+        enhanced: Some(EnhancedStatus::new(4, 7, 0)),
+        text: "try later".into(),
+        host: "mx.far.example[192.0.2.1]".into(),
+        at: Timestamp(1),
+        way: None,
+    };
+    let waits = std::collections::BTreeMap::from([(to, Waits { cause: Cause::Paused, heard: Some(heard) })]);
+    let items = vec![Postponed { delivery, token: None, until: Timestamp(u64::MAX / 2) }];
+    assert_eq!(world.client.postpone(group, (items, waits), &caller).await.unwrap(), [] as [u32; 0]);
+    let (cause, words, code) = why().await;
+    assert_eq!((cause, code), (WaitCause::Paused, Some(421)));
+    assert!(words.ends_with("; last: mx.far.example[192.0.2.1] said 421 4.7.0 try later"), "{words}");
+
+    let suspend =
+        SuspendQueueRequest { destination: "far.example".into(), reason: "asked by them".into(), ..Default::default() };
+    world.service.suspend_queue(world.ask(suspend)).await.unwrap();
+    let (cause, words, _) = why().await;
+    assert_eq!((cause, words.as_str()), (WaitCause::Suspended, "mail to far.example is suspended: asked by them"));
+    world.control(QueueSelection { id: id(2), ..Default::default() }, QueueAction::Hold).await.unwrap();
+    assert_eq!(why().await.0, WaitCause::Held);
+}
+
+/// What ends is followed over all groups, from any place on, until the service ends.
+#[tokio::test]
+async fn ends_are_followed_until_the_service_ends() {
+    let world = filled().await;
+    let cancel = async |number: u8| {
+        world.control(QueueSelection { id: id(number), ..Default::default() }, QueueAction::Cancel).await.unwrap();
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let over = async { drop(stopped.await) };
+    let serving = tokio::spawn(yubin_admin::serve(listener, world.service.clone(), Box::pin(over)));
+    let mut admin = AdminClient::connect(format!("http://{address}")).await.unwrap();
+    let told_now = async |admin: &mut AdminClient<_>, request: WatchEventsRequest| {
+        let request = WatchEventsRequest { until_now: true, ..request };
+        let mut told = admin.watch_events(world.ask(request)).await.unwrap().into_inner();
+        let mut found = Vec::new();
+        while let Some(FollowedEvent { event, cursor }) = told.message().await.unwrap() {
+            found.extend(event.map(|event| (event.recipient, cursor)));
+        }
+        found
+    };
+    cancel(3).await;
+    cancel(4).await;
+    let all = WatchEventsRequest { from_time_ms: Some(0), ..Default::default() };
+    let found = told_now(&mut admin, all.clone()).await;
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["ann@elsewhere.example", "x@far.example"], "of both groups");
+    let behind = WatchEventsRequest { cursor: found[0].1.clone(), ..Default::default() };
+    assert_eq!(told_now(&mut admin, behind).await[0], found[1]);
+    let of_b = WatchEventsRequest { domain: B.into(), ..all.clone() };
+    assert_eq!(told_now(&mut admin, of_b).await[0].0, "x@far.example");
+    let elsewhere = WatchEventsRequest { destination: "elsewhere.example".into(), ..all };
+    assert_eq!(told_now(&mut admin, elsewhere).await.len(), 1);
+
+    let behind = WatchEventsRequest { cursor: found[1].1.clone(), ..Default::default() };
+    let mut told = admin.watch_events(world.ask(behind)).await.unwrap().into_inner();
+    assert_eq!(told.message().await.unwrap().unwrap().event, None, "where it begins");
+    cancel(2).await;
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        names.push(told.message().await.unwrap().unwrap().event.unwrap().recipient);
+    }
+    assert_eq!(names, ["x@far.example", "z@far.example"]);
+    stop.send(()).unwrap();
+    assert!(told.message().await.unwrap().is_none());
+    drop((told, admin));
+    serving.await.unwrap().unwrap();
+    let wrong = WatchEventsRequest { cursor: "nonsense".into(), ..Default::default() };
+    let refused = world.service.watch_events(world.ask(wrong)).await;
+    assert_eq!(refused.err().map(|status| status.code()), Some(Code::InvalidArgument));
 }
 
 #[tokio::test]

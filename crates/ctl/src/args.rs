@@ -24,7 +24,9 @@ pub(crate) use filtering::{Dmarc, FilteringVerb, Handling, ReverseDns, SetFilter
 pub(crate) use forward::ForwardVerb;
 pub(crate) use mailbox::MailboxVerb;
 pub(crate) use membership::{GroupVerb, MoveArgs, NodeArgs, NodeVerb};
-pub(crate) use queue::{CancelArgs, ControlArgs, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs};
+pub(crate) use queue::{
+    CancelArgs, ControlArgs, EventsArgs, OutcomeArg, QueueVerb, SelectionArgs, StateArg, SuspensionArgs, TraceArgs,
+};
 pub(crate) use retry::PlanRetryArgs;
 pub(crate) use send_as::SendAsVerb;
 pub(crate) use sending::{AccountLimitArgs, PlanSendingArgs};
@@ -82,6 +84,8 @@ pub(crate) enum Noun {
     /// Mail on its way out.
     #[command(subcommand)]
     Queue(QueueVerb),
+    /// What has become of queued mail, a line for each recipient; with --follow as it comes.
+    Events(EventsArgs),
     /// Where is my mail? What waits and what has become of it, for 30 days.
     Trace(TraceArgs),
     /// Reports to other domains, of how mail in their names and TLS with their hosts went.

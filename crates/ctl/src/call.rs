@@ -45,6 +45,7 @@ pub(crate) async fn call(args: CtlArgs) -> anyhow::Result<Printed> {
         Noun::Usage { name, check } => usage(api, name, &check, form).await,
         Noun::Queue(verb) => super::queue::queue(api, verb, form).await,
         Noun::Reports(verb) => super::reports::reports(api, verb, form).await,
+        Noun::Events(args) => super::events::events(api, args, form).await,
         Noun::Trace(args) => super::trace::trace(api, args, form).await,
         Noun::Node(verb) => super::membership::node(api, verb, form).await,
         Noun::Group(verb) => super::membership::group(api, verb, form).await,

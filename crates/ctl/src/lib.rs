@@ -9,6 +9,7 @@ mod auto_reply;
 mod call;
 pub mod connection;
 mod countries;
+mod events;
 mod filtering;
 mod forward;
 mod membership;

@@ -4,6 +4,7 @@ mod auto_reply;
 mod cluster;
 mod countries;
 mod dns;
+mod events;
 mod expunged;
 mod filtering;
 mod forward;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
 
 pub(crate) use dns::status as dns_status;
+pub(crate) use events::event_line;
 pub(crate) use trace::Trace;
 
 use super::output::{human, human_limit, table};

@@ -23,8 +23,10 @@ enum Sought {
     MessageId(String),
     /// Sender or recipient.
     Address(String),
-    /// A client.
+    /// A client, or an address of ours that mail left from.
     Peer(IpAddr),
+    /// Mail of a hosted domain.
+    Domain(String),
 }
 
 /// All that is known of an address, a message or a client.
@@ -35,7 +37,7 @@ pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> a
     let mut log = api::SearchMailLogRequest { from_time_ms, page_size: PAGE_SIZE, ..Default::default() };
     let mut events =
         api::ListEventsRequest { domain: domain.clone(), from_time_ms, page_size: PAGE_SIZE, ..Default::default() };
-    let mut trace = Trace::default();
+    let (mut trace, empty) = (Trace::default(), log.clone());
     match sought {
         Sought::Id(id) => {
             (log.id, events.id) = (id.clone(), id.clone());
@@ -55,13 +57,19 @@ pub(crate) async fn trace(mut api: Connection, args: TraceArgs, form: Form) -> a
             trace.suspended = suspension(&mut api, &address).await?;
             trace.waiting = waiting(&mut api, address, domain).await?;
         }
+        // The log of what happened knows addresses alone.
+        Sought::Domain(name) => {
+            events.domain = name.clone();
+            trace.waiting = list(&mut api, api::QueueSelection { domain: name, ..Default::default() }).await?;
+        }
         Sought::Peer(peer) => {
             log.peer = peer.to_string();
-            trace.log = api.search_mail_log(log).await?.into_inner();
-            return Ok(trace.shown(form));
+            events.source_address = peer.to_string();
         }
     }
-    trace.log = api.search_mail_log(log).await?.into_inner();
+    if log != empty {
+        trace.log = api.search_mail_log(log).await?.into_inner();
+    }
     let ended = pages::all(async |page_token| {
         let request = api::ListEventsRequest { page_token, ..events.clone() };
         let page = api.list_events(request).await?.into_inner();
@@ -81,8 +89,10 @@ fn sought(what: String) -> anyhow::Result<Sought> {
         Ok(Sought::Address(what))
     } else if let Ok(peer) = what.parse() {
         Ok(Sought::Peer(peer))
+    } else if what.contains('.') {
+        Ok(Sought::Domain(what))
     } else {
-        bail!("{what}: an address, an id or a trace, a Message-ID with its angle brackets, or a client's IP address")
+        bail!("{what}: an address, an id or a trace, a Message-ID with its angle brackets, an IP address or a domain")
     }
 }
 

@@ -128,6 +128,7 @@ impl RefusalLog {
             bytes: 0,
             count: 1,
             text: String::new(),
+            attempt: None,
         }
     }
 }

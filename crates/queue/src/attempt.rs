@@ -16,7 +16,7 @@ use yubin_session::smtp::client::{
     ConnectionState, Handover, Outcome, OutgoingMail, OutgoingRecipient, RecipientOutcome, Reply, Speaker, Verdict,
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
-use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Receiver, Smtputf8};
+use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Receiver, RemoteReply, Smtputf8};
 use yubin_types::{ByTrace, DestinationName, ReversePath};
 
 use crate::assignment::Assignment;
@@ -202,7 +202,7 @@ impl Attempt<'_> {
             }
             let usable = outcome.connection == ConnectionState::Usable;
             let unfit = is_unsent(&outcome, is_unfit);
-            let more = self.note(&open, &asked, outcome);
+            let more = self.note(&mut open, &asked, outcome);
             match (usable, more) {
                 // The rest goes over a new one.
                 (true, More::Yes) if worn && !unfit => self.worn.push(open),
@@ -320,7 +320,8 @@ impl Attempt<'_> {
     }
 
     /// Keeps what a transaction said.
-    fn note(&mut self, connection: &Connection, asked: &[usize], outcome: Outcome) -> More {
+    fn note(&mut self, connection: &mut Connection, asked: &[usize], outcome: Outcome) -> More {
+        let way = Box::new(connection.way());
         let host = format!("{}[{}]", connection.host, connection.address.ip());
         let delivered = outcome.recipients.iter().any(|recipient| recipient.verdict == Verdict::Delivered);
         let handing = match outcome.dsn {
@@ -343,7 +344,8 @@ impl Attempt<'_> {
             let RecipientOutcome { verdict, stage, reply } = recipient;
             // Another host of the destination may be fit for it (RFC 8689 §4.2.1).
             let stage = (!is_unfit(&reply)).then_some(stage);
-            let fate = Fate { verdict, reply: recorded(&reply, &host), stage, handing, relay };
+            let reply = RemoteReply { way: Some(way.clone()), ..recorded(&reply, &host) };
+            let fate = Fate { verdict, reply, stage, handing, relay };
             if let Some(place) = self.fates.get_mut(index) {
                 *place = Some(fate);
             }

@@ -42,7 +42,7 @@ mod tests {
     fn fate(verdict: Verdict, code: u16, text: &str, host: &str) -> Fate {
         let (host, text) = (host.to_owned(), text.to_owned());
         let enhanced = Some(EnhancedStatus::new(if code < 500 { 4 } else { 5 }, 7, 1));
-        let reply = RemoteReply { code, enhanced, text, host, at: Timestamp(0) };
+        let reply = RemoteReply { code, enhanced, text, host, at: Timestamp(0), way: None };
         Fate { stage: Some(Stage::Mail), ..Fate::without_server(verdict, reply) }
     }
 

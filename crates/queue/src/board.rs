@@ -29,6 +29,7 @@ use crate::tally::{Stage, Tally};
 
 mod shares;
 mod ways;
+mod words;
 
 pub(crate) use ways::{NoWay, Rerouted};
 
@@ -266,6 +267,9 @@ impl Board {
         path.pace.ended(now, signal);
         let pauses = path.pauses(now).is_some();
         lane.flow.ended(now);
+        if signal == Signal::Fine {
+            lane.heard = None;
+        }
         if let Some(profile) = &lane.site {
             site(&mut self.sites, profile, source, now).ended();
         }

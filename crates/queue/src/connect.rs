@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 use yubin_dns_auth::tls::observed::Observation;
 use yubin_dns_auth::tls_rpt::result_of_handshake;
 use yubin_session::PlaintextLogin;
@@ -20,6 +21,7 @@ use yubin_types::report::TlsResultType;
 use crate::connection::{Connection, Ready, Stream};
 use crate::dialogues::Watch;
 use crate::route::{Hop, Protection};
+use crate::way::Proof;
 
 /// What connecting is told.
 #[derive(Clone, Debug)]
@@ -94,7 +96,9 @@ impl Connector {
         (source, watch): (Origin<'_>, Option<&Watch>),
         clear: InClear,
     ) -> Result<Connection, NoConnection> {
+        let began = Instant::now();
         let stream = self.tcp(address, source.address).await?;
+        let own = stream.local_addr().ok();
         let (stream, start_tls, tls_config) = self.protect(hop, stream, clear).await?;
         let config = smtp::ClientConfig {
             hello: source.hello.to_owned(),
@@ -109,8 +113,13 @@ impl Connector {
         };
         let mut connection = Connection::new(stream, smtp::SmtpClient::new(config), address, hop.name.clone());
         connection.watch = watch.cloned();
+        connection.source = own.map(|own| own.ip().to_canonical());
+        connection.proof = Proof::of(&hop.protection);
         let error = match connection.open(tls_config).await {
-            Ready::Yes => return Ok(connection),
+            Ready::Yes => {
+                connection.taken.connecting = began.elapsed();
+                return Ok(connection);
+            }
             Ready::Handshake(error) => error,
             Ready::Failed(failure) if is_broken_tls(&failure) => io::Error::other(failure.reply.text().to_owned()),
             Ready::Failed(failure) => return Err(refused(failure)),

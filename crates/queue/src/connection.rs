@@ -4,7 +4,7 @@
 //! the server had said before it closed is read first: a refusal in the middle of a message is worth more than a broken pipe.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use yubin_session::smtp::client::{Answer, Ask, ConnectionState, Failure, Outcome, OutgoingMail, SmtpClient};
@@ -21,6 +22,7 @@ use yubin_types::{Timestamp, limits};
 
 use crate::connect::Tls;
 use crate::dialogues::Watch;
+use crate::way::{Proof, Taken};
 
 /// How long a handshake may take.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -57,6 +59,11 @@ pub(crate) struct Connection {
     pub(crate) transactions: u32,
     /// Those who watch what is said.
     pub(crate) watch: Option<Watch>,
+    /// Our address that it comes from.
+    pub(crate) source: Option<IpAddr>,
+    /// Does its certificate prove who the host is?
+    pub(crate) proof: Proof,
+    pub(crate) taken: Taken,
     /// What is wrong with the certificate where a policy is tested, or why it is in clear though TLS was offered.
     pub(crate) tls_flaw: Option<TlsResultType>,
 }
@@ -89,7 +96,9 @@ enum Came {
 impl Connection {
     pub(crate) fn new(stream: Stream, client: SmtpClient, address: SocketAddr, host: String) -> Connection {
         let space = vec![0; READ_BYTES];
-        Connection { stream, client, space, address, host, transactions: 0, watch: None, tls_flaw: None }
+        let (source, proof, taken) = (None, Proof::default(), Taken::default());
+        let (transactions, watch, tls_flaw) = (0, None, None);
+        Connection { stream, client, space, address, host, transactions, watch, source, proof, taken, tls_flaw }
     }
 
     /// Greets, protects, logs in.
@@ -114,7 +123,10 @@ impl Connection {
     pub(crate) async fn send(&mut self, mail: OutgoingMail, message: &mut impl Message) -> Option<Outcome> {
         self.transactions += 1;
         self.client.answer(Answer::Transaction(Box::new(mail)));
-        match self.run(message, None).await {
+        let began = Instant::now();
+        let came = self.run(message, None).await;
+        self.taken.sending = began.elapsed();
+        match came {
             Ok(Came::Outcome(outcome)) => Some(outcome),
             _ => None,
         }

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use yubin_proto::{MailEvent, MailEventKind};
-use yubin_session::smtp::client::{Reply, Verdict};
+use yubin_session::smtp::client::Reply;
 use yubin_state::queue::{Leased, Postponed};
 use yubin_types::{Timestamp, limits};
 
@@ -22,6 +21,7 @@ use crate::pace::Signal;
 use crate::recorder::Note;
 use crate::result::Terms;
 use crate::terms::{profile, schedule};
+use crate::told;
 use crate::ways::Way;
 use crate::worker::Shared;
 
@@ -79,13 +79,13 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     };
     let again = shared.heed(assignment, &mut tried);
     if let Some(watch) = shared.engine.dialogues.of(leased.message.id) {
-        watch.end(outcomes(leased, &tried));
+        watch.end(told::outcomes(leased, &tried));
     }
     let ended = now();
     let took = Duration::from_millis(ended.millis_since(began));
     shared.engine.metrics.tried(&tried, took);
-    log(leased, &tried, took);
-    record(shared, leased, &tried, ended);
+    told::log(leased, &tried, ended);
+    told::record(shared, leased, &tried, ended);
     let config = &shared.engine.config;
     let hostname = config.hostname.as_str();
     let own = leased.terms.as_deref().and_then(schedule);
@@ -104,14 +104,23 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     } else {
         None
     };
-    if let Some(profile) = &tried.receiver {
-        shared.engine.metrics.tried_at(&profile.name);
-        shared.board.lock().met(ended, &leased.delivery.destination, profile);
-    }
+    learn(shared, leased, &tried, ended);
     let settled = terms.settle(leased, &tried, original.as_ref());
     shared.note(group, Note::Settled(Box::new(settled)));
     goodbye(tried.worn).await;
     Ended::With(tried.signal)
+}
+
+/// What an attempt says of its destination beside its signal.
+fn learn(shared: &Shared, leased: &Leased, tried: &Tried, ended: Timestamp) {
+    let destination = &leased.delivery.destination;
+    if let Some(profile) = &tried.receiver {
+        shared.engine.metrics.tried_at(&profile.name);
+        shared.board.lock().met(ended, destination, profile);
+    }
+    if matches!(tried.signal, Signal::Slower | Signal::Unreachable) {
+        shared.board.lock().heard(destination, tried);
+    }
 }
 
 /// Ends when a delivery has to: the worker does, or is believed to, or somebody else has the delivery and this message has not been handed
@@ -170,72 +179,14 @@ fn out_of_time(shared: &Shared, assignment: &Assignment) -> Option<Tried> {
     };
     let reply = Reply::conclusion(451, (4, 4, 7), text);
     let mut tried = Tried::all(delivery.recipients.len(), &reply, Signal::None);
-    // The last word that a server had is a better one.
+    // The last word that was heard is a better one.
+    let board = shared.board.lock();
+    let of_destination = [board.last_word(&delivery.destination), assignment.leased.last_word.as_deref()];
     for (fate, recipient) in tried.fates.iter_mut().zip(&delivery.recipients) {
-        let last = recipient.last_reply.as_ref().or(delivery.last_reply.as_ref());
+        let own = recipient.last_reply.as_ref().or(delivery.last_reply.as_ref());
+        let last = of_destination.into_iter().chain([own]).flatten().max_by_key(|reply| reply.at);
         fate.reply = last.cloned().unwrap_or_else(|| fate.reply.clone());
     }
+    drop(board);
     Some(tried)
-}
-
-/// What a watcher is told of each recipient.
-fn outcomes(leased: &Leased, tried: &Tried) -> Vec<String> {
-    let told = leased.delivery.recipients.iter().zip(&tried.fates).map(|(recipient, fate)| {
-        let verdict = match fate.verdict {
-            Verdict::Delivered => "delivered",
-            Verdict::Refused => "refused",
-            Verdict::Deferred => "put off",
-            Verdict::Unknown => "put off, and perhaps taken",
-        };
-        let (address, reply) = (leased.delivery.address(recipient), &fate.reply);
-        let enhanced = reply.enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
-        format!("{address} {verdict}: {} {enhanced}{}", reply.code, reply.text)
-    });
-    told.collect()
-}
-
-/// What the mail log learns: attempts that settled nothing. Final outcomes are recorded with the delivery.
-fn record(shared: &Shared, leased: &Leased, tried: &Tried, at: Timestamp) {
-    for (recipient, fate) in leased.delivery.recipients.iter().zip(&tried.fates) {
-        if !matches!(fate.verdict, Verdict::Deferred | Verdict::Unknown) {
-            continue;
-        }
-        let (message, reply) = (&leased.message, &fate.reply);
-        let enhanced = reply.enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
-        shared.engine.store.note(MailEvent {
-            at,
-            kind: MailEventKind::TransientFailure,
-            trace: message.trace,
-            host: shared.engine.config.hostname.to_string(),
-            peer: reply.host.clone(),
-            sender: message.sender.bare(),
-            recipient: leased.delivery.address(recipient).to_string(),
-            message_id: message.message_id.clone(),
-            login: String::new(),
-            id: Some(message.id),
-            bytes: message.bytes,
-            count: 1,
-            text: format!("{} {enhanced}{}", reply.code, reply.text),
-        });
-    }
-}
-
-/// One line for each recipient.
-fn log(leased: &Leased, tried: &Tried, took: Duration) {
-    for (recipient, fate) in leased.delivery.recipients.iter().zip(&tried.fates) {
-        tracing::info!(
-            id = %leased.message.id,
-            trace = %leased.message.trace,
-            from = %leased.message.sender,
-            to = %leased.delivery.address(recipient),
-            status = ?fate.verdict,
-            attempt = leased.delivery.attempts + 1,
-            code = fate.reply.code,
-            enhanced = fate.reply.enhanced.map(tracing::field::display),
-            reply = fate.reply.text,
-            relay = fate.reply.host,
-            seconds = took.as_secs_f64(),
-            "delivery"
-        );
-    }
 }

@@ -82,5 +82,6 @@ impl Fate {
 /// A reply as the store keeps it.
 pub(crate) fn recorded(reply: &Reply, host: &str) -> RemoteReply {
     let host = if reply.speaker == Speaker::Peer { host.to_owned() } else { String::new() };
-    RemoteReply { code: reply.code, enhanced: reply.status, text: reply.text().to_owned(), host, at: now() }.bounded()
+    let (code, enhanced, text) = (reply.code, reply.status, reply.text().to_owned());
+    RemoteReply { code, enhanced, text, host, at: now(), way: None }.bounded()
 }

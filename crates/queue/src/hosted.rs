@@ -231,6 +231,7 @@ fn refused(refusal: &Refusal) -> Fate {
         text: told.text().to_owned(),
         host: String::new(),
         at: now(),
+        way: None,
     };
     fate(verdict, &reply.bounded())
 }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use yubin_state::queue::RemoteReply;
 use yubin_types::{DomainId, Timestamp, limits};
 
 use crate::flow::Flow;
@@ -36,6 +37,8 @@ pub(crate) struct Lane {
     pub(crate) site: Option<Arc<Profile>>,
     /// Since when nothing may leave from this worker, because others use all of the receiver's limit.
     pub(crate) shut: Option<Timestamp>,
+    /// The last thing that was heard from there, if it gives trouble.
+    pub(crate) heard: Option<RemoteReply>,
 }
 
 /// Are leases being asked for until there are enough?
@@ -70,6 +73,7 @@ impl Lane {
             usual: BTreeMap::new(),
             site: None,
             shut: None,
+            heard: None,
         }
     }
 

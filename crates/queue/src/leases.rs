@@ -165,6 +165,7 @@ mod tests {
             delivery,
             terms: None,
             tenant,
+            last_word: None,
         }
     }
 

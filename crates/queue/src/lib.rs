@@ -69,7 +69,9 @@ mod suspensions;
 mod tally;
 mod terms;
 pub mod tls_tally;
+mod told;
 pub mod warm_up;
+mod way;
 mod ways;
 pub mod worker;
 

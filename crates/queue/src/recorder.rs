@@ -5,7 +5,7 @@
 //! has the message, and whatever became of the lease meanwhile, a late outcome is better than none. Nothing new is leased of a group that takes no commands, so what
 //! waits is bounded. Of a command that is refused the halves are tried, so that one bad outcome loses no other. Nothing here blocks a delivery.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use yubin_proto::queue::QueueError;
 use yubin_proto::{Body, Caller, StoreClient};
-use yubin_state::queue::{DeliveryKey, DeliveryResult, NewQueued, Postponed};
+use yubin_state::queue::{DeliveryKey, DeliveryResult, DestinationName, NewQueued, Postponed, Waits};
 use yubin_types::{GroupNumber, RequestId, limits};
 
 use crate::metrics::Metrics;
@@ -43,6 +43,9 @@ pub(crate) struct Recorder {
 pub(crate) trait Heard: Send + Sync + 'static {
     /// These are recorded, or will never be.
     fn recorded(&self, leases: &[(DeliveryKey, u64)]);
+
+    /// Why a delivery is put off, if its destination is the reason.
+    fn why(&self, postponed: &Postponed) -> Option<Waits>;
 }
 
 impl Recorder {
@@ -103,10 +106,17 @@ impl Recording {
         let mut items: Vec<Postponed> =
             items.into_iter().rev().filter(|item| seen.insert(item.delivery.clone())).collect();
         items.reverse();
+        let mut why: BTreeMap<DestinationName, Waits> = BTreeMap::new();
+        for item in &items {
+            let destination = &item.delivery.destination;
+            if !why.contains_key(destination) {
+                why.extend(self.heard.why(item).map(|waits| (destination.clone(), waits)));
+            }
+        }
         self.metrics.put_off(items.len());
         self.metrics.command("postpone");
         // What could not be put off is due again and comes back by itself.
-        if let Err(error) = self.store.postpone(self.group, items, &Caller::internal("queue")).await {
+        if let Err(error) = self.store.postpone(self.group, (items, why), &Caller::internal("queue")).await {
             tracing::warn!(%error, group = self.group.0, "deliveries could not be put off");
         }
     }

@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(sent("tim@home.example"), "tim@home.example", "SPF holds as it is");
         assert_eq!(sent(&format!("{}@source.example", "b".repeat(60))), "ann@home.example");
         let submitted = QueuedMessage {
-            source: QueueSource::Submission { account: AccountId(1) },
+            source: QueueSource::Submission { account: AccountId(1), by: address("a@one.example") },
             ..message("bob@source.example")
         };
         assert_eq!(outgoing(&submitted, &key), submitted.sender);

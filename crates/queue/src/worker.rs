@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_policy::retry::RetrySchedule;
 use yubin_proto::{Courier, DialogueLine, StoreClient};
-use yubin_state::queue::{DeliveryKey, DueClass, Postponed};
+use yubin_state::queue::{DeliveryKey, DueClass, Postponed, Waits};
 use yubin_types::{GroupNumber, QueueId, Timestamp};
 
 use crate::assignment::{Assignment, Room};
@@ -359,5 +359,14 @@ impl Shared {
 impl Heard for Shared {
     fn recorded(&self, leases: &[(DeliveryKey, u64)]) {
         leases.iter().for_each(|(key, token)| self.leases.settle(key, *token));
+    }
+
+    fn why(&self, postponed: &Postponed) -> Option<Waits> {
+        let (now, key) = (now(), &postponed.delivery);
+        // What is given back at once doesn't wait, and of suspensions everybody knows.
+        if postponed.until <= now || self.suspensions.lock().until(key, now).is_some() {
+            return None;
+        }
+        Some(self.board.lock().waits(now, key))
     }
 }

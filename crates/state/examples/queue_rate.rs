@@ -116,6 +116,7 @@ fn message(id: QueueId, destination: DestinationName, local: LocalPart) -> NewQu
 
 fn delivered(leased: &Leased) -> DeliveryResult {
     let reply = RemoteReply {
+        way: None,
         code: 250,
         enhanced: None,
         text: "2.0.0 Ok: queued as 0123456789".to_owned(),

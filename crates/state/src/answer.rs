@@ -6,9 +6,11 @@
 pub(crate) mod accounts;
 mod changes;
 mod directory;
+mod ends;
 mod events;
 mod mailboxes;
 mod messages;
+mod obstacles;
 mod queue;
 mod sums;
 pub(crate) mod usage;

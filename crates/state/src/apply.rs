@@ -136,10 +136,12 @@ fn carry_out<T: Txn>(
             });
         }
         Command::Queue(QueueCommand::Record { results }) => {
-            return outcome::record(txn, now, results, bodies, topics);
+            return outcome::record(txn, (position, now), results, bodies, topics);
         }
         Command::Queue(QueueCommand::Control { items, action }) => {
-            return on_domain(txn, envelope, now, bodies, topics, |work| control::control(work, &items, &action));
+            return on_domain(txn, envelope, now, bodies, topics, |work| {
+                control::control(work, position, &items, &action)
+            });
         }
         Command::Queue(command) => leases(txn, position, envelope, command, now, topics)?,
     };
@@ -255,7 +257,7 @@ fn leases<T: Txn>(
             lease::lease(txn, position, now, &wanted, &items, topics)
         }
         QueueCommand::Renew { seconds, items } => lease::renew(txn, now, seconds, &items),
-        QueueCommand::Postpone { items } => lease::postpone(txn, now, &items, topics),
+        QueueCommand::Postpone { items, why } => lease::postpone(txn, (position, now), (&items, &why), topics),
         // These are handled where their domain is opened.
         QueueCommand::Enqueue { .. }
         | QueueCommand::EnqueueLeased { .. }

@@ -5,8 +5,8 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The format that is written, and the only one that is read: 1 to 8 were those of builds before any release.
-pub const FORMAT: u8 = 9;
+/// The format that is written, and the only one that is read: 1 to 9 were those of builds before any release.
+pub const FORMAT: u8 = 10;
 
 /// The bytes are not of a known format or are damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

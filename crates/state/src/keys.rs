@@ -55,6 +55,8 @@ pub enum Table {
     Forget = 0x04,
     /// Expiry, domain, kind, hash: when strangers are forgotten. What stands here for a domain that is gone goes at its time.
     GreylistForget = 0x06,
+    /// Log index: recipients that came to their ends with it, of all domains.
+    Ends = 0x07,
     /// Class, due time, domain, queue id, destination: what of the queue needs a look, and when.
     QueueDue = 0x05,
 

@@ -10,7 +10,7 @@
 //!
 //! Not here: when to try again and what a remote reply means (`policy`), who tries what (`queue`), what a notice says (`message`).
 //!
-//! - [`sums`]: what waits where, in numbers.
+//! - [`sums`]: what waits where, in numbers; [`waits`]: why; [`way`]: over which connections; [`journal`]: in which order ends came.
 //!
 //! Behind them, one file per verb: `enqueue`, `lease`, `outcome`, `control`, `forget` (of events), `suspend`, [`share`] and [`warm_up`] (in the
 //! directory). The
@@ -19,13 +19,16 @@
 pub mod command;
 pub mod dead;
 pub mod due;
+pub mod journal;
 pub mod newcomer;
 pub mod query;
 pub mod record;
 pub mod rows;
 pub mod share;
 pub mod sums;
+pub mod waits;
 pub mod warm_up;
+pub mod way;
 
 pub(crate) mod control;
 pub(crate) mod enqueue;
@@ -40,15 +43,21 @@ pub use command::{
     NewQueued, NewQueuedRecipient, Postponed, QueueCommand, QueueReply, RecipientOutcome, Tenant,
 };
 pub use due::{DueClass, DueMark, Filed, Trial};
+pub use journal::EndPlace;
 pub use newcomer::Lessee;
-pub use query::{DueItem, EventCursor, EventFilter, QueueAnswer, QueueFilter, QueueQuery, SumPlace, SummaryLine};
+pub use query::{
+    DueItem, EndFilter, EndStart, EventCursor, EventFilter, FollowedEvent, QueueAnswer, QueueFilter, QueueQuery,
+    SumPlace, SummaryLine,
+};
 pub use record::{
     AfterLease, BodyKind, ContentFacts, DelayNotice, Delivery, DeliveryState, DeliveryStatus, Event, EventRecord,
-    FinalOutcome, NoticeKind, QueueSource, QueueSuspension, QueueTotals, QueuedMessage, QueuedRecipient, RemoteReply,
-    Smtputf8, SuspensionScope,
+    FinalOutcome, NoticeKind, QueueSource, QueueSuspension, QueueTotals, QueuedMessage, QueuedRecipient, Smtputf8,
+    SuspensionScope,
 };
 pub use share::{Member, Receiver, Roster, Share, ShareReport, ShareWish, SharedLimit, Shares, Stay};
+pub use waits::{Obstacles, WaitCause, Waits};
 pub use warm_up::WarmUpItem;
+pub use way::{RemoteReply, TlsUse, Way};
 pub use yubin_types::{
     DestinationName, DsnEnvelope, DsnReturn, Handling, NotifyOn, NotifySet, QueueId, RecipientAddress, TlsDemand,
 };

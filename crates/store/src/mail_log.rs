@@ -199,6 +199,7 @@ mod tests {
             bytes: 1_000,
             count: 1,
             text: "550 5.1.1 No such mailbox".to_owned(),
+            attempt: None,
         }
     }
 

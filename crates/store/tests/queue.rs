@@ -109,7 +109,14 @@ async fn read(client: &StoreClient, leased: &Leased, piece_bytes: u32) -> Vec<u8
 }
 
 fn ended(leased: &Leased, outcome: impl Fn(RemoteReply) -> RecipientOutcome) -> DeliveryResult {
-    let reply = RemoteReply { code: 250, enhanced: None, text: String::new(), host: "mx".to_owned(), at: Timestamp(1) };
+    let reply = RemoteReply {
+        code: 250,
+        enhanced: None,
+        text: String::new(),
+        host: "mx".to_owned(),
+        at: Timestamp(1),
+        way: None,
+    };
     DeliveryResult {
         delivery: leased.key(),
         token: leased.token,

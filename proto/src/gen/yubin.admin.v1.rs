@@ -1195,6 +1195,28 @@ pub struct RemoteReply {
     pub advice_en: ::prost::alloc::string::String,
     #[prost(string, tag = "10")]
     pub advice_ja: ::prost::alloc::string::String,
+    /// Over which connection it came; absent: there was none.
+    #[prost(message, optional, tag = "11")]
+    pub way: ::core::option::Option<Way>,
+}
+/// A connection to a mail host.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Way {
+    /// Our address that it came from.
+    #[prost(string, tag = "1")]
+    pub source: ::prost::alloc::string::String,
+    /// Such as TLSv1.3; empty: none.
+    #[prost(string, tag = "2")]
+    pub tls_version: ::prost::alloc::string::String,
+    /// The certificate proved the host, as DANE, MTA-STS or the operator demands.
+    #[prost(bool, tag = "3")]
+    pub tls_verified: bool,
+    /// Until the host was ready; 0 over a connection that was open already.
+    #[prost(uint32, tag = "4")]
+    pub connect_ms: u32,
+    /// The transaction.
+    #[prost(uint32, tag = "5")]
+    pub send_ms: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QueuedRecipient {
@@ -1263,6 +1285,14 @@ pub struct Delivery {
     /// It comes back then; else its sender is told, and it is tried further.
     #[prost(bool, tag = "21")]
     pub returns_at_deadline: bool,
+    /// Why it is not tried now, and the same in words.
+    #[prost(enumeration = "WaitCause", tag = "22")]
+    pub wait: i32,
+    #[prost(string, tag = "23")]
+    pub why: ::prost::alloc::string::String,
+    /// Of one whose destination keeps it waiting: what was heard last from there, of whichever mail.
+    #[prost(message, optional, tag = "24")]
+    pub destination_reply: ::core::option::Option<RemoteReply>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListQueueRequest {
@@ -1426,6 +1456,9 @@ pub struct ListEventsRequest {
     pub page_size: u32,
     #[prost(string, tag = "9")]
     pub page_token: ::prost::alloc::string::String,
+    /// What left from this address of ours.
+    #[prost(string, tag = "10")]
+    pub source_address: ::prost::alloc::string::String,
 }
 /// A page may be short or empty and have a next one.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1462,6 +1495,40 @@ pub struct Event {
     pub source: ::prost::alloc::string::String,
     #[prost(string, tag = "12")]
     pub trace: ::prost::alloc::string::String,
+    /// The hosted domain whose mail it is, and the account's address, if it is from one.
+    #[prost(string, tag = "13")]
+    pub domain: ::prost::alloc::string::String,
+    #[prost(string, tag = "14")]
+    pub account: ::prost::alloc::string::String,
+}
+/// Everything that is set must hold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEventsRequest {
+    /// The sender's domain; empty: all.
+    #[prost(string, tag = "1")]
+    pub domain: ::prost::alloc::string::String,
+    /// Where it went.
+    #[prost(string, tag = "2")]
+    pub destination: ::prost::alloc::string::String,
+    #[prost(enumeration = "Outcome", tag = "3")]
+    pub outcome: i32,
+    /// Behind the event that came with this, with the same `domain`. Empty: from `from_time_ms` on, or from now on.
+    #[prost(string, tag = "4")]
+    pub cursor: ::prost::alloc::string::String,
+    #[prost(uint64, optional, tag = "5")]
+    pub from_time_ms: ::core::option::Option<u64>,
+    /// Ends when all that there is now was told, instead of going on.
+    #[prost(bool, tag = "6")]
+    pub until_now: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowedEvent {
+    /// Absent in the first answer, which says where it begins.
+    #[prost(message, optional, tag = "1")]
+    pub event: ::core::option::Option<Event>,
+    /// Where to go on behind it: whoever comes back with this misses nothing.
+    #[prost(string, tag = "2")]
+    pub cursor: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListReceivedReportsRequest {
@@ -1610,6 +1677,28 @@ pub struct MailEvent {
     /// How often it happened: 1, unless logins or connections that were refused were added up.
     #[prost(uint64, tag = "13")]
     pub count: u64,
+    /// Of an attempt to deliver it.
+    #[prost(message, optional, tag = "14")]
+    pub attempt: ::core::option::Option<Attempt>,
+}
+/// How an attempt to deliver a message went.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Attempt {
+    /// The hosted domain whose mail it is.
+    #[prost(string, tag = "1")]
+    pub domain: ::prost::alloc::string::String,
+    /// Which attempt it was, from 1.
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
+    /// How long ago the message was queued.
+    #[prost(uint64, tag = "3")]
+    pub delay_ms: u64,
+    /// What the reply means: a stable word such as `mailbox-full`.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Absent: no host was spoken to.
+    #[prost(message, optional, tag = "5")]
+    pub way: ::core::option::Option<Way>,
 }
 /// Mail that workers leave alone: to a destination, from a domain, or from one of our addresses to a destination that blocks it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2056,6 +2145,67 @@ impl DeliveryState {
             "DELIVERY_STATE_IN_FLIGHT" => Some(Self::InFlight),
             "DELIVERY_STATE_MAYBE_DELIVERED" => Some(Self::MaybeDelivered),
             "DELIVERY_STATE_HELD" => Some(Self::Held),
+            _ => None,
+        }
+    }
+}
+/// Why a delivery waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WaitCause {
+    /// It does not: a worker tries it.
+    Unspecified = 0,
+    /// It is due, and goes when it is its turn.
+    Turn = 1,
+    /// It is tried again after the reply to its last attempt.
+    Retry = 2,
+    /// Its destination is left alone for a while: it can't be reached, or wants less.
+    Paused = 3,
+    /// More is in line for its destination than it takes.
+    Crowded = 4,
+    /// No source address may send to its destination now.
+    NoSource = 5,
+    /// Mail to its destination, or from its domain, is suspended in the queue.
+    Suspended = 6,
+    /// Its domain is suspended, or sending from its account.
+    SenderSuspended = 7,
+    /// Its sender wants it sent later (RFC 4865).
+    HeldBack = 8,
+    /// An operator holds it.
+    Held = 9,
+}
+impl WaitCause {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WAIT_CAUSE_UNSPECIFIED",
+            Self::Turn => "WAIT_CAUSE_TURN",
+            Self::Retry => "WAIT_CAUSE_RETRY",
+            Self::Paused => "WAIT_CAUSE_PAUSED",
+            Self::Crowded => "WAIT_CAUSE_CROWDED",
+            Self::NoSource => "WAIT_CAUSE_NO_SOURCE",
+            Self::Suspended => "WAIT_CAUSE_SUSPENDED",
+            Self::SenderSuspended => "WAIT_CAUSE_SENDER_SUSPENDED",
+            Self::HeldBack => "WAIT_CAUSE_HELD_BACK",
+            Self::Held => "WAIT_CAUSE_HELD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WAIT_CAUSE_UNSPECIFIED" => Some(Self::Unspecified),
+            "WAIT_CAUSE_TURN" => Some(Self::Turn),
+            "WAIT_CAUSE_RETRY" => Some(Self::Retry),
+            "WAIT_CAUSE_PAUSED" => Some(Self::Paused),
+            "WAIT_CAUSE_CROWDED" => Some(Self::Crowded),
+            "WAIT_CAUSE_NO_SOURCE" => Some(Self::NoSource),
+            "WAIT_CAUSE_SUSPENDED" => Some(Self::Suspended),
+            "WAIT_CAUSE_SENDER_SUSPENDED" => Some(Self::SenderSuspended),
+            "WAIT_CAUSE_HELD_BACK" => Some(Self::HeldBack),
+            "WAIT_CAUSE_HELD" => Some(Self::Held),
             _ => None,
         }
     }
@@ -3627,6 +3777,31 @@ pub mod admin_client {
                 .insert(GrpcMethod::new("yubin.admin.v1.Admin", "ListEvents"));
             self.inner.unary(req, path, codec).await
         }
+        /// The same as it comes, from a place or a time on.
+        pub async fn watch_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FollowedEvent>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/yubin.admin.v1.Admin/WatchEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "WatchEvents"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// What happened to mail on its way in and out: taken, stored, refused, put off. The latest events, in the order of time.
         pub async fn search_mail_log(
             &mut self,
@@ -4298,6 +4473,20 @@ pub mod admin_server {
             request: tonic::Request<super::ListEventsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListEventsResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchEvents method.
+        type WatchEventsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::FollowedEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The same as it comes, from a place or a time on.
+        async fn watch_events(
+            &self,
+            request: tonic::Request<super::WatchEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchEventsStream>,
             tonic::Status,
         >;
         /// What happened to mail on its way in and out: taken, stored, refused, put off. The latest events, in the order of time.
@@ -7086,6 +7275,52 @@ pub mod admin_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/yubin.admin.v1.Admin/WatchEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchEventsSvc<T: Admin>(pub Arc<T>);
+                    impl<
+                        T: Admin,
+                    > tonic::server::ServerStreamingService<super::WatchEventsRequest>
+                    for WatchEventsSvc<T> {
+                        type Response = super::FollowedEvent;
+                        type ResponseStream = T::WatchEventsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Admin>::watch_events(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -4,11 +4,13 @@ use yubin_policy::remote_reply::{Reply, classify};
 use yubin_proto::r#gen::admin as api;
 use yubin_state::queue::{
     DelayNotice, Delivery, DeliveryState, DeliveryStatus, EventRecord, FinalOutcome, NoticeKind, QueueSource,
-    QueuedMessage, RemoteReply, SummaryLine, TlsDemand,
+    QueuedMessage, RemoteReply, SummaryLine, TlsDemand, TlsUse, Way,
 };
 use yubin_types::{DsnReturn, Timestamp};
 
-pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, now: Timestamp) -> api::Delivery {
+use super::why::Why;
+
+pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, why: Why, now: Timestamp) -> api::Delivery {
     let (held_reason, worker) = match &delivery.state {
         DeliveryState::Scheduled => (String::new(), String::new()),
         DeliveryState::InFlight { worker, .. } => (String::new(), worker.clone()),
@@ -43,10 +45,13 @@ pub(super) fn delivery_to(message: &QueuedMessage, delivery: &Delivery, now: Tim
         priority: i8::from(handling.priority).into(),
         deadline_time_ms: handling.deadline.map(|deadline| deadline.at.millis()),
         returns_at_deadline: handling.deadline.is_some_and(|deadline| deadline.returns()),
+        wait: why.cause.into(),
+        why: why.words,
+        destination_reply: why.heard.as_ref().map(reply_to),
     }
 }
 
-pub(super) fn message_to(message: &QueuedMessage, deliveries: &[Delivery], now: Timestamp) -> api::QueuedMessage {
+pub(super) fn message_to(message: &QueuedMessage, deliveries: Vec<api::Delivery>) -> api::QueuedMessage {
     let ret = match message.dsn.ret {
         None => "",
         Some(DsnReturn::Full) => "FULL",
@@ -69,7 +74,7 @@ pub(super) fn message_to(message: &QueuedMessage, deliveries: &[Delivery], now: 
             TlsDemand::Waived => "waived",
         }
         .to_owned(),
-        deliveries: deliveries.iter().map(|delivery| delivery_to(message, delivery, now)).collect(),
+        deliveries,
     }
 }
 
@@ -94,6 +99,8 @@ pub(super) fn event_to(record: &EventRecord) -> api::Event {
         bytes: event.bytes,
         source: source_to(&event.source).to_owned(),
         trace: event.trace.to_string(),
+        domain: event.tenant.to_string(),
+        account: event.source.account().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -126,6 +133,7 @@ fn reply_to(reply: &RemoteReply) -> api::RemoteReply {
         text: reply.text.clone(),
         host: reply.host.clone(),
         time_ms: reply.at.millis(),
+        way: reply.way.as_deref().map(way_to),
         ..Default::default()
     };
     if reply.code >= 400 {
@@ -141,6 +149,22 @@ fn reply_to(reply: &RemoteReply) -> api::RemoteReply {
         }
     }
     shown
+}
+
+/// A connection.
+pub(crate) fn way_to(way: &Way) -> api::Way {
+    let (tls_version, tls_verified) = match &way.tls {
+        TlsUse::Clear => (String::new(), false),
+        TlsUse::Unverified(version) => (version.clone(), false),
+        TlsUse::Verified(version) => (version.clone(), true),
+    };
+    api::Way {
+        source: way.source.map(|source| source.to_string()).unwrap_or_default(),
+        tls_version,
+        tls_verified,
+        connect_ms: way.connect_ms,
+        send_ms: way.send_ms,
+    }
 }
 
 fn state_to(status: DeliveryStatus) -> api::DeliveryState {

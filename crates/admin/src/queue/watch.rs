@@ -5,6 +5,7 @@
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tonic::Status;
 use yubin_proto::r#gen::admin as api;
+use yubin_proto::queue::Waiting;
 use yubin_proto::{DialogueKind, DialogueLine, Dialogues, StoreClient};
 use yubin_state::queue::{Delivery, DeliveryState};
 
@@ -23,7 +24,7 @@ pub(crate) async fn watch(client: &StoreClient, dialogues: Option<&dyn Dialogues
     };
     // Before anything is asked, so that nothing is missed.
     let said = dialogues.watch(id).ok_or_else(|| Status::resource_exhausted("too many watch already"))?;
-    let Some((_, _, deliveries)) = find(client, &scopes(client, None).await?, id).await? else {
+    let Some(Waiting { deliveries, .. }) = find(client, &scopes(client, None).await?, id).await? else {
         return Err(Status::not_found("no such message waits; `yubin ctl trace` shows what became of it"));
     };
     let mut notes = Vec::new();

@@ -1,11 +1,13 @@
 //! The calls of the admin API: each checks its token, then goes to the module that knows it.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status};
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::r#gen::admin::admin_server::Admin;
 
 use super::AdminService;
-use crate::queue::watch;
+use crate::queue::{follow, watch};
 use crate::{
     accounts, aliases, auto_reply, cluster, countries, domains, expunged, filtering, forward, mail_log, membership,
     plans, queue, reports, send_as, sending, tokens, usage,
@@ -20,7 +22,18 @@ impl Admin for AdminService {
     async fn watch_queued(&self, request: Request<api::WatchQueuedRequest>) -> Reply<watch::Lines> {
         let (request, _) = self.open(request).await?;
         let dialogues = self.dialogues.as_deref();
-        queue::watch::watch(&self.client, dialogues, &request.id).await.map(Response::new)
+        let lines = queue::watch::watch(&self.client, dialogues, &request.id).await?;
+        Ok(Response::new(self.until_closed(lines)))
+    }
+
+    type WatchEventsStream = follow::Followed;
+
+    async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Reply<follow::Followed> {
+        let (request, _) = self.open(request).await?;
+        let followers = Arc::clone(&self.followers).try_acquire_owned();
+        let place = followers.map_err(|_| Status::resource_exhausted("too many follow events already"))?;
+        let events = follow::follow(&self.client, request, place).await?;
+        Ok(Response::new(self.until_closed(events)))
     }
 
     async fn create_domain(&self, request: Request<api::CreateDomainRequest>) -> Reply<api::Domain> {

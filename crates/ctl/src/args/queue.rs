@@ -133,7 +133,8 @@ pub(crate) struct SuspensionArgs {
 /// What is looked for.
 #[derive(Args)]
 pub(crate) struct TraceArgs {
-    /// An address (sender or recipient), a message's id in the queue, its Message-ID, a trace, or the IP address of a client.
+    /// An address (sender or recipient), a message's id in the queue, its Message-ID, a trace, a hosted domain, or an IP address: a
+    /// client's, or ours that mail left from.
     pub(crate) what: String,
     /// Only mail from this domain: other groups need not be asked.
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -141,4 +142,39 @@ pub(crate) struct TraceArgs {
     /// How far back, such as 2h or 7d; without it, 30 days.
     #[arg(long, value_name = "TIME", value_parser = super::super::output::parse_seconds)]
     pub(crate) since: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct EventsArgs {
+    /// Only mail from this domain.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) domain: String,
+    /// Only mail to this destination.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) destination: String,
+    /// Only such ends.
+    #[arg(long)]
+    pub(crate) outcome: Option<OutcomeArg>,
+    /// From how far back on, such as 2h or 7d; without it a day, or with --follow from now on.
+    #[arg(long, value_name = "TIME", value_parser = super::super::output::parse_seconds, conflicts_with = "after")]
+    pub(crate) since: Option<u64>,
+    /// Behind the event that came with this cursor (--json shows it).
+    #[arg(long, value_name = "CURSOR", default_value = "", hide_default_value = true)]
+    pub(crate) after: String,
+    /// Go on as more comes, until interrupted.
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// How a recipient ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutcomeArg {
+    /// Another server took it.
+    Delivered,
+    /// Refused for good.
+    Bounced,
+    /// Its time was over.
+    Expired,
+    /// An operator gave it up.
+    Cancelled,
 }

@@ -3,12 +3,24 @@
 use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
 
+use super::events::way_json;
 use super::{Row, Shown};
 use crate::output::{ago, date, human, now_ms, table, until};
 
 impl Row for api::Delivery {
-    const HEADS: &'static [&'static str] =
-        &["ID", "FROM", "DESTINATION", "RECIPIENTS", "SIZE", "AGE", "STATE", "NEXT", "ATTEMPTS", "LAST REPLY"];
+    const HEADS: &'static [&'static str] = &[
+        "ID",
+        "FROM",
+        "DESTINATION",
+        "RECIPIENTS",
+        "SIZE",
+        "AGE",
+        "STATE",
+        "NEXT",
+        "ATTEMPTS",
+        "WHY IT WAITS",
+        "LAST REPLY",
+    ];
     const LIST: &'static str = "deliveries";
 
     fn cells(&self) -> Vec<String> {
@@ -23,6 +35,7 @@ impl Row for api::Delivery {
             state(self),
             self.next_attempt_time_ms.map_or_else(|| "-".to_owned(), |next| until(next, now)),
             self.attempts.to_string(),
+            self.why.clone(),
             self.last_reply.as_ref().map(reply).unwrap_or_default(),
         ]
     }
@@ -57,6 +70,9 @@ impl Row for api::Delivery {
             "priority": self.priority,
             "deadline_time_ms": self.deadline_time_ms,
             "returns_at_deadline": self.returns_at_deadline,
+            "wait": wait_word(self.wait),
+            "why": self.why,
+            "destination_reply": reply_json(self.destination_reply.as_ref()),
         })
     }
 }
@@ -86,6 +102,9 @@ impl Shown for api::QueuedMessage {
                 delivery.attempts,
                 date(delivery.expire_time_ms),
             ));
+            if !delivery.why.is_empty() {
+                text.push_str(&format!("  {}\n", delivery.why));
+            }
             text.push_str(&handling(delivery));
             for recipient in &delivery.recipients {
                 text.push_str(&format!("  <{}>\n", recipient.address));
@@ -109,43 +128,6 @@ impl Shown for api::QueuedMessage {
             "tls": self.tls,
             "trace": self.trace,
             "deliveries": self.deliveries.iter().map(Row::object).collect::<Vec<_>>(),
-        })
-    }
-}
-
-impl Row for api::Event {
-    const HEADS: &'static [&'static str] =
-        &["TIME", "ID", "FROM", "TO", "OUTCOME", "DELAY", "ATTEMPTS", "REASON", "REPLY"];
-    const LIST: &'static str = "events";
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            date(self.time_ms),
-            self.id.clone(),
-            path(&self.sender),
-            self.recipient.clone(),
-            outcome(self.outcome).to_owned(),
-            ago(self.queue_time_ms, self.time_ms),
-            self.attempts.to_string(),
-            self.reply.as_ref().map(|reply| reply.reason.clone()).unwrap_or_default(),
-            self.reply.as_ref().map(reply).unwrap_or_default(),
-        ]
-    }
-
-    fn object(&self) -> Value {
-        json!({
-            "time_ms": self.time_ms,
-            "id": self.id,
-            "message_id": self.message_id,
-            "sender": self.sender,
-            "recipient": self.recipient,
-            "outcome": outcome(self.outcome),
-            "reply": reply_json(self.reply.as_ref()),
-            "attempts": self.attempts,
-            "queue_time_ms": self.queue_time_ms,
-            "bytes": self.bytes,
-            "source": self.source,
-            "trace": self.trace,
         })
     }
 }
@@ -286,17 +268,22 @@ fn state_word(state: i32) -> &'static str {
     }
 }
 
-fn outcome(outcome: i32) -> &'static str {
-    match api::Outcome::try_from(outcome) {
-        Ok(api::Outcome::Delivered) => "delivered",
-        Ok(api::Outcome::Bounced) => "bounced",
-        Ok(api::Outcome::Expired) => "expired",
-        Ok(api::Outcome::Cancelled) => "cancelled",
-        _ => "unknown",
+fn wait_word(cause: i32) -> &'static str {
+    match api::WaitCause::try_from(cause) {
+        Ok(api::WaitCause::Turn) => "turn",
+        Ok(api::WaitCause::Retry) => "retry",
+        Ok(api::WaitCause::Paused) => "paused",
+        Ok(api::WaitCause::Crowded) => "crowded",
+        Ok(api::WaitCause::NoSource) => "no-source",
+        Ok(api::WaitCause::Suspended) => "suspended",
+        Ok(api::WaitCause::SenderSuspended) => "sender-suspended",
+        Ok(api::WaitCause::HeldBack) => "held-back",
+        Ok(api::WaitCause::Held) => "held",
+        Ok(api::WaitCause::Unspecified) | Err(_) => "",
     }
 }
 
-fn reply(reply: &api::RemoteReply) -> String {
+pub(super) fn reply(reply: &api::RemoteReply) -> String {
     let words = [reply.host.as_str(), &reply.code.to_string(), &reply.enhanced, &reply.text].map(str::to_owned);
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -314,7 +301,7 @@ fn explained(last: Option<&api::RemoteReply>, indent: &str) -> String {
     text
 }
 
-fn reply_json(reply: Option<&api::RemoteReply>) -> Value {
+pub(super) fn reply_json(reply: Option<&api::RemoteReply>) -> Value {
     let Some(reply) = reply else { return Value::Null };
     json!({
         "code": reply.code,
@@ -327,5 +314,6 @@ fn reply_json(reply: Option<&api::RemoteReply>) -> Value {
         "blocklist_url": reply.blocklist_url,
         "advice_en": reply.advice_en,
         "advice_ja": reply.advice_ja,
+        "way": way_json(reply.way.as_ref()),
     })
 }

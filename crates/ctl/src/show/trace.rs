@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use yubin_proto::r#gen::admin as api;
 
+use super::events::{tls, way_json};
 use super::queue::path;
 use super::{Row, Shown};
 use crate::output::date;
@@ -21,10 +22,12 @@ pub(crate) struct Trace {
 }
 
 impl Row for api::MailEvent {
-    const HEADS: &'static [&'static str] = &["TIME", "WHAT", "CLIENT OR SERVER", "FROM", "TO", "ID", "REPLY OR PLACE"];
+    const HEADS: &'static [&'static str] =
+        &["TIME", "WHAT", "CLIENT OR SERVER", "FROM", "TO", "ID", "LEFT FROM", "TLS", "REPLY OR PLACE"];
     const LIST: &'static str = "log";
 
     fn cells(&self) -> Vec<String> {
+        let way = self.attempt.as_ref().and_then(|attempt| attempt.way.as_ref());
         vec![
             date(self.time_ms),
             kind(self.kind).to_owned(),
@@ -32,6 +35,8 @@ impl Row for api::MailEvent {
             from(self),
             self.recipient.clone(),
             if self.id.is_empty() { self.trace.clone() } else { self.id.clone() },
+            way.map(|way| way.source.clone()).unwrap_or_default(),
+            way.map(tls).unwrap_or_default(),
             self.text.clone(),
         ]
     }
@@ -51,6 +56,13 @@ impl Row for api::MailEvent {
             "trace": self.trace,
             "login": self.login,
             "count": self.count,
+            "attempt": self.attempt.as_ref().map(|attempt| json!({
+                "domain": attempt.domain,
+                "number": attempt.number,
+                "delay_ms": attempt.delay_ms,
+                "reason": attempt.reason,
+                "way": way_json(attempt.way.as_ref()),
+            })),
         })
     }
 }

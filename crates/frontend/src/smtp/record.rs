@@ -84,6 +84,7 @@ impl SmtpRim {
             bytes: 0,
             count: 1,
             text,
+            attempt: None,
         }
     }
 }

@@ -35,7 +35,8 @@ impl SmtpRim {
                 return Err(StoreError::Unavailable("the message can't be signed".to_owned()));
             }
         };
-        let source = QueueSource::Submission { account: identity.login.account };
+        let (account, by) = (identity.login.account, identity.address.clone());
+        let source = QueueSource::Submission { account, by };
         let mut queued = self.queued(transaction, complete, source, prefix);
         // A header may ask for what MAIL did not (RFC 6758 §4.1): nobody but a user is believed.
         if queued.handling.priority == Priority::NORMAL

@@ -82,7 +82,7 @@ async fn queued(world: &World) -> Vec<(QueuedMessage, Delivery)> {
     let home = world.store.resolve(&DomainName::parse("example.jp").unwrap()).await.unwrap().unwrap();
     let query = QueueQuery::List { filter: QueueFilter::default(), after: None, limit: 100 };
     match world.store.query(home.scope(), Query::Queue(query)).await.unwrap() {
-        Answer::Queue(QueueAnswer::List { deliveries, next: None }) => {
+        Answer::Queue(QueueAnswer::List { deliveries, next: None, .. }) => {
             deliveries.into_iter().map(|(_, message, delivery)| (message, delivery)).collect()
         }
         other => panic!("{other:?}"),

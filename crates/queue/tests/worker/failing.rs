@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use yubin_state::queue::{DelayNotice, Delivery, DeliveryState, FinalOutcome};
+use yubin_proto::queue::whole_group;
+use yubin_state::queue::{DelayNotice, Delivery, DeliveryState, FinalOutcome, QueueFilter, WaitCause, Waits};
 use yubin_state::record::{NoticeProfile, RetryTerms};
 use yubin_types::{ReversePath, Timestamp};
 
-use crate::lab::Lab;
+use crate::lab::{GROUP, Lab};
 use crate::sink::{Fate, Sink, Tls};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,6 +104,47 @@ async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
     let notices = lab.inbox("ann").await;
     let count = |action: &str| notices.iter().filter(|notice| notice.contains(action)).count();
     assert_eq!((count("Action: delayed"), count("Action: failed")), (5, 5));
+    lab.stop(worker).await;
+}
+
+/// Three complaints begin a pause: what comes after them is never tried, and waits for the same reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_nobody_tried_is_told_what_its_destination_said_last() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    lab.set_terms(RetryTerms {
+        first_waits_seconds: vec![600],
+        wait_seconds_max: 600,
+        lifetime_seconds: 10,
+        delay_notice_seconds: None,
+        notices: NoticeProfile::Plain,
+    })
+    .await;
+    sink.greet(Some("421 4.3.2 closed for today"));
+    let worker = lab.worker(sink.address.port(), |config| {
+        config.pace.lanes_initial = 1;
+        config.pace.pause_ms_min = 60_000;
+        config.pace.pause_ms_max = 60_000;
+    });
+    for number in 0..6 {
+        lab.send(&[&format!("a{number}@two.example")], |_| {}).await;
+    }
+    let untried = |found: &[Delivery]| {
+        // Put off to after the time at which it is looked at in any case: its end.
+        found.iter().filter(|one| one.attempts == 0 && one.next_attempt == one.expires).count() == 3
+    };
+    lab.queued(untried).await;
+    let page = lab.client.list_queue(whole_group(GROUP), QueueFilter::default(), None, 100).await.unwrap();
+    let waits: Vec<_> = page.obstacles.destinations.into_values().collect();
+    let [Waits { cause: WaitCause::Paused, heard: Some(heard) }] = &waits[..] else { panic!("{waits:?}") };
+    assert_eq!((heard.code, heard.text.as_str()), (421, "closed for today"));
+    // All of them expire; a bounce each.
+    lab.events(12).await;
+    let notices = lab.inbox("ann").await;
+    assert_eq!(
+        notices.iter().filter(|notice| notice.contains("421 4.3.2 closed for today")).count(),
+        6,
+        "{notices:#?}"
+    );
     lab.stop(worker).await;
 }
 

@@ -32,7 +32,7 @@ use yubin_types::{
 
 use crate::sink::{Sink, Tls};
 
-const GROUP: GroupNumber = GroupNumber(1);
+pub const GROUP: GroupNumber = GroupNumber(1);
 
 /// The cluster's secret.
 pub fn cluster_secret() -> Secret {

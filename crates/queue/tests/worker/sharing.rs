@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use yubin_queue::{PaceLimits, Pool, QueueConfig, SourceAddress};
 use yubin_state::queue::QueueSource;
-use yubin_types::{AccountId, DomainName, limits};
+use yubin_types::{AccountId, Address, DomainName, limits};
 
 use crate::lab::Lab;
 use crate::sink::{Received, Sink};
@@ -145,7 +145,7 @@ async fn a_source_address_is_one_worker_s_at_a_time() {
         let domain = format!("d{}.example", number % 10);
         lab.zone.mx(&domain, &[("mx.two.example", "127.0.0.2")]);
         lab.send(&[&format!("user{number}@{domain}")], |new| {
-            new.source = QueueSource::Submission { account: AccountId(1) };
+            new.source = submission();
         })
         .await;
     }
@@ -160,8 +160,12 @@ async fn a_source_address_is_one_worker_s_at_a_time() {
     let place = usize::from(holder.starts_with("out2"));
     workers.remove(place).shutdown(Duration::from_secs(10)).await;
     lab.zone.mx("late.example", &[("mx.two.example", "127.0.0.2")]);
-    lab.send(&["user@late.example"], |new| new.source = QueueSource::Submission { account: AccountId(1) }).await;
+    lab.send(&["user@late.example"], |new| new.source = submission()).await;
     sink.wait_for(41).await;
     assert_ne!(sink.received()[40].hello, holder);
     lab.stop(workers.remove(0)).await;
+}
+
+fn submission() -> QueueSource {
+    QueueSource::Submission { account: AccountId(1), by: Address::parse("ann@one.example").unwrap() }
 }

@@ -79,7 +79,8 @@ async fn forwards_and_replies_are_signed_and_nothing_else_is() {
     }
     // What its sender had held back is signed when it is released.
     lab.send_body(&["a@two.example"], body, |new| {
-        new.source = QueueSource::Submission { account: AccountId(1) };
+        let by = Address::parse("ann@one.example").unwrap();
+        new.source = QueueSource::Submission { account: AccountId(1), by };
         new.handling.release = Some(Release { at: Timestamp(1), held_for_seconds: Some(60) });
     })
     .await;

@@ -25,7 +25,7 @@ fn pool(name: &str, addresses: &[&str]) -> Pool {
 }
 
 fn submission() -> QueueSource {
-    QueueSource::Submission { account: AccountId(1) }
+    QueueSource::Submission { account: AccountId(1), by: Address::parse("ann@one.example").unwrap() }
 }
 
 fn from(received: &[Received], recipient: &str) -> (String, String) {

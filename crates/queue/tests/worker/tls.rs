@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
+use yubin_proto::queue::whole_group;
 use yubin_queue::TlsPolicy;
-use yubin_state::queue::{DeliveryState, FinalOutcome};
+use yubin_state::queue::{DeliveryState, EventFilter, FinalOutcome, TlsUse};
 
-use crate::lab::Lab;
+use crate::lab::{GROUP, Lab};
 use crate::sink::{Sink, Tls, acceptor, certified};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,6 +25,20 @@ async fn tls_is_taken_with_any_certificate_and_done_without_if_it_is_broken() {
     assert!(good.received()[0].over_tls);
     assert!(!broken.received()[0].over_tls);
     assert_eq!(broken.connections(), 2, "one with the broken handshake, one in clear");
+    // What left from where, and under what, is remembered.
+    let tls_to = |to: &str| {
+        let event = &events.iter().find(|record| record.event.recipient.destination.to_string() == to).unwrap().event;
+        assert_eq!(event.tenant.to_string(), "one.example");
+        let way = event.reply.as_ref().unwrap().way.as_ref().unwrap();
+        (way.source.unwrap().to_string(), way.tls.clone())
+    };
+    assert_eq!(tls_to("two.example"), ("127.0.0.1".into(), TlsUse::Unverified("TLSv1.3".into())));
+    assert_eq!(tls_to("three.example"), ("127.0.0.1".into(), TlsUse::Clear));
+    for (source, count) in [("127.0.0.1", 2), ("127.0.0.9", 0)] {
+        let filter = EventFilter { source: source.parse().ok(), ..EventFilter::default() };
+        let (found, _) = lab.client.events(whole_group(GROUP), filter, None, 10).await.unwrap();
+        assert_eq!(found.len(), count, "{source}");
+    }
     lab.stop(worker).await;
 }
 
@@ -83,6 +98,8 @@ async fn a_man_in_the_middle_gets_no_mail() {
     lab.send(&recipients, |_| {}).await;
     honest.wait_for(1).await;
     assert!(honest.received()[0].over_tls);
+    let way = lab.events(1).await.remove(0).event.reply.unwrap().way.unwrap();
+    assert_eq!(way.tls, TlsUse::Verified("TLSv1.3".into()));
     let tried = |found: &[yubin_state::queue::Delivery]| {
         found.len() == 5
             && found.iter().all(|delivery| delivery.attempts == 1 && delivery.state == DeliveryState::Scheduled)

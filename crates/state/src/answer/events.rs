@@ -3,6 +3,8 @@
 //! Events lie in the order of domain and time; what else is asked for is found by reading, at most
 //! [`limits::QUEUE_ROWS_PER_ANSWER_MAX`] rows for each answer, so an answer may be empty and still say where to go on.
 
+use std::net::IpAddr;
+
 use yubin_types::{DomainId, Timestamp, limits};
 
 use super::queue::{is_sender, same_text};
@@ -74,5 +76,11 @@ impl EventFilter {
             && self.outcome.is_none_or(|wanted| wanted == event.outcome)
             && (self.message_id.is_none() || self.message_id == event.message_id)
             && self.address.as_ref().is_none_or(address)
+            && self.source.is_none_or(|wanted| source(event) == Some(wanted))
     }
+}
+
+/// From where the connection came that had the last word.
+fn source(event: &Event) -> Option<IpAddr> {
+    event.reply.as_ref()?.way.as_ref()?.source
 }

@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 
 use yubin_types::{DomainId, QueueId, Refusal, ReversePath, Timestamp, limits};
 
-use super::{events, sums};
+use super::obstacles::Search;
+use super::{ends, events, sums};
 use crate::keys;
 use crate::kv::View;
 use crate::query::Answer;
@@ -36,6 +37,7 @@ pub(super) fn answer<V: View>(view: &V, domain: DomainId, query: &QueueQuery) ->
         QueueQuery::Events { filter, after, limit } => {
             events::events(view, domain, filter, after.as_ref(), page_size(*limit))?
         }
+        QueueQuery::Ends { filter, start, limit } => ends::ends(view, domain, filter, start, *limit)?,
         QueueQuery::NextDue(then) if domain == DomainId(0) => next_due(view, *then)?,
         QueueQuery::Due { .. } | QueueQuery::NextDue(_) | QueueQuery::Body(_) => {
             return Err(Refusal::Unsupported.into());
@@ -88,8 +90,10 @@ fn message<V: View>(view: &V, domain: DomainId, id: QueueId) -> Outcome<QueueAns
     for domain in domains {
         let Some(queued) = view.row(&keys::queued(domain, id))? else { continue };
         let rows = view.first_rows(&keys::deliveries_of(domain, id), limits::SMTP_RECIPIENTS_MAX)?;
-        let deliveries = rows.into_iter().map(|(_, delivery)| delivery).collect();
-        return Ok(QueueAnswer::Message { domain, message: queued.message, deliveries });
+        let deliveries: Vec<_> = rows.into_iter().map(|(_, delivery)| delivery).collect();
+        let mut search = Search::default();
+        deliveries.iter().try_for_each(|delivery| search.look(view, domain, &queued.message, delivery))?;
+        return Ok(QueueAnswer::Message { domain, message: queued.message, deliveries, obstacles: search.found });
     }
     Err(not_queued().into())
 }
@@ -119,7 +123,9 @@ fn list<V: View>(
         }
         go_on_while(deliveries.len() < limit)
     })?;
-    Ok(QueueAnswer::List { deliveries, next })
+    let mut search = Search::default();
+    deliveries.iter().try_for_each(|(domain, message, delivery)| search.look(view, *domain, message, delivery))?;
+    Ok(QueueAnswer::List { deliveries, obstacles: search.found, next })
 }
 
 fn totals<V: View>(view: &V, domain: DomainId) -> Outcome<QueueAnswer, V::Error> {

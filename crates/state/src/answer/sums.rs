@@ -48,7 +48,7 @@ fn lapsed<V: View>(view: &V) -> Outcome<BTreeMap<SumPlace, Sum>, V::Error> {
 }
 
 fn add(lines: &mut Lines, destination: &DestinationName, sums: DestinationSums, lapsed: Sum) {
-    let DestinationSums { scheduled, mut leased, held, ages } = sums;
+    let DestinationSums { scheduled, mut leased, held, ages, waits: _ } = sums;
     leased.take(lapsed);
     let oldest = ages.oldest().unwrap_or(Timestamp(u64::MAX));
     for (status, sum) in [

@@ -149,7 +149,7 @@ pub(crate) fn queue<T: Txn>(
         tray.work.txn.set(&keys::answered(tray.work.id, account), answered);
         tray.insert(new, row.body.clone(), onward.trace);
     }
-    tray.close()
+    tray.close().map(|_| ())
 }
 
 fn queued(id: QueueId, account: AccountId, reply: &Reply, (answerable, tls): (&Answerable, TlsDemand)) -> NewQueued {

@@ -117,7 +117,7 @@ pub(crate) fn queue<T: Txn>(
         tray.work.take_body(message.body_ordinal);
         tray.insert(queued(id, account, forwarded, recipient, message, onward), body.clone(), onward.trace);
     }
-    tray.close()
+    tray.close().map(|_| ())
 }
 
 fn queued(

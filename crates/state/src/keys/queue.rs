@@ -8,6 +8,7 @@ use yubin_types::{DestinationName, DomainId, QueueId, Timestamp};
 
 use super::{Key, Span, Table, b4, b8, between, id_at, key, prefix, u64_at};
 use crate::queue::dead::DeadRecipients;
+use crate::queue::journal::Ends;
 use crate::queue::rows::{QueueCounters, Queued};
 use crate::queue::sums::DestinationSums;
 use crate::queue::{
@@ -169,6 +170,30 @@ pub fn events(domain: DomainId) -> Span<Event> {
 #[must_use]
 pub fn parse_event(key: &[u8]) -> EventCursor {
     EventCursor { domain: DomainId(u64_at(key, 1)), at: Timestamp(u64_at(key, 9)), sequence: u64_at(key, 17) }
+}
+
+/// The events of the command with this log index.
+#[must_use]
+pub fn ends(index: u64) -> Key<Ends> {
+    key(Table::Ends, &[&b8(index)])
+}
+
+/// Those of all commands.
+#[must_use]
+pub fn all_ends() -> Span<Ends> {
+    prefix(Table::Ends, &[])
+}
+
+/// Those of this command and of later ones.
+#[must_use]
+pub fn ends_from(index: u64) -> Span<Ends> {
+    Span { from: ends(index).bytes().to_vec(), ..all_ends() }
+}
+
+/// The log index in a key of [`all_ends`].
+#[must_use]
+pub fn parse_end(key: &[u8]) -> u64 {
+    u64_at(key, 1)
 }
 
 /// A suspension in the directory.

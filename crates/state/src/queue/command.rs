@@ -7,6 +7,8 @@
 //!
 //! [`limits::QUEUE_ITEMS_PER_COMMAND_MAX`]: yubin_types::limits::QUEUE_ITEMS_PER_COMMAND_MAX
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use yubin_types::{
@@ -14,7 +16,9 @@ use yubin_types::{
     Timestamp,
 };
 
-use super::record::{ContentFacts, DelayNotice, Delivery, QueueSource, QueuedMessage, RemoteReply};
+use super::record::{ContentFacts, DelayNotice, Delivery, QueueSource, QueuedMessage};
+use super::waits::Waits;
+use super::way::RemoteReply;
 use crate::command::Login;
 use crate::record::RetryTerms;
 
@@ -53,6 +57,8 @@ pub enum QueueCommand {
     Postpone {
         /// Which, and until when.
         items: Vec<Postponed>,
+        /// Why, once for each destination that keeps its mail waiting.
+        why: BTreeMap<DestinationName, Waits>,
     },
     /// Records what came of leased deliveries. The bodies of notices are the entry's bodies, each of one notice.
     Record {
@@ -288,6 +294,8 @@ pub struct Leased {
     pub terms: Option<Box<RetryTerms>>,
     /// Whose it is.
     pub tenant: Tenant,
+    /// Of one that needs a word to its sender: what was heard last from its destination, by whatever mail of the domain waits for it.
+    pub last_word: Option<Box<RemoteReply>>,
 }
 
 impl Leased {

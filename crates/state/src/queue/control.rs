@@ -7,11 +7,12 @@
 use yubin_types::limits;
 
 use super::command::{ControlAction, ControlItem, ControlOutcome, QueueReply};
+use super::journal::Journal;
 use super::lease::check_count;
 use super::record::{AfterLease, Delivery, DeliveryState};
 use super::tray::Tray;
 use crate::accounts::check_reason;
-use crate::kv::Txn;
+use crate::kv::{Position, Txn};
 use crate::reply::Reply;
 use crate::stop::Outcome;
 use crate::work::Work;
@@ -19,6 +20,7 @@ use crate::work::Work;
 /// Controls deliveries of a domain.
 pub(crate) fn control<T: Txn>(
     work: &mut Work<'_, T>,
+    position: Position,
     items: &[ControlItem],
     action: &ControlAction,
 ) -> Outcome<Reply, T::Error> {
@@ -41,7 +43,9 @@ pub(crate) fn control<T: Txn>(
         };
         outcomes.push(outcome);
     }
-    tray.close()?;
+    let mut journal = Journal::default();
+    journal.add(tray.close()?);
+    journal.write(work.txn, position, work.now);
     Ok(Reply::Queue(QueueReply::Controlled(outcomes)))
 }
 

@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 use yubin_types::{DestinationName, DomainId, EnhancedStatus, LocalPart, Timestamp, limits};
 
-use super::record::{FinalOutcome, RemoteReply};
+use super::record::FinalOutcome;
+use super::way::RemoteReply;
 use crate::keys;
 use crate::kv::{Txn, View};
 use crate::stop::Outcome;

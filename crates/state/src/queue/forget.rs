@@ -5,6 +5,7 @@
 
 use yubin_types::{Timestamp, limits};
 
+use super::journal;
 use crate::keys::{self, DueKind};
 use crate::kv::Txn;
 use crate::reply::{More, Reply};
@@ -28,8 +29,9 @@ pub(crate) fn forget<T: Txn>(txn: &mut T, now: Timestamp, topics: &mut Topics) -
         // A visit counts too, so that many domains with nothing to do stay bounded.
         budget = budget.saturating_sub(went + 1);
     }
+    let journal = journal::forget(txn, now, budget)?;
     let next_due = first_due(txn, DueKind::Events)?.map(|(due, _)| due);
-    let more = if next_due.is_some_and(|due| due <= now) { More::Yes } else { More::No };
+    let more = if next_due.is_some_and(|due| due <= now) || journal == More::Yes { More::Yes } else { More::No };
     Ok(Reply::Progress { more, touched, next_due })
 }
 

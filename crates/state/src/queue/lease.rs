@@ -7,15 +7,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yubin_types::{AccountId, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
+use yubin_types::{AccountId, DestinationName, DomainId, Epoch, Refusal, RequestId, Timestamp, limits};
 
 use super::command::{DeliveryKey, EnqueuedLease, Leased, Postponed, QueueReply, Tenant};
 use super::enqueue::invalid;
+use super::journal::Journal;
 use super::newcomer::Lease;
 use super::record::{AfterLease, Delivery, DeliveryState, QueueSource};
 use super::rows::Queued;
 use super::sums::{Known, Sheet};
 use super::tray::{self, Tray};
+use super::waits::Waits;
+use super::way::RemoteReply;
 use crate::codec::Encode as _;
 use crate::keys;
 use crate::kv::{Position, Txn};
@@ -74,6 +77,7 @@ pub(crate) fn lease<T: Txn>(
         domains: BTreeMap::new(),
         suspended: BTreeMap::new(),
         sheet: Sheet::default(),
+        journal: Journal::default(),
     };
     let (mut granted, mut bytes, mut given_up) = (Vec::new(), 0, 0);
     // An item that is named twice is granted once: its holder is one.
@@ -96,6 +100,7 @@ pub(crate) fn lease<T: Txn>(
         }
     }
     clerk.sheet.write(txn)?;
+    clerk.journal.write(txn, position, now);
     Ok(Reply::Queue(QueueReply::Leased(granted)))
 }
 
@@ -109,6 +114,7 @@ struct Clerk<'a> {
     /// Is the sending of an account suspended? Of those met so far.
     suspended: BTreeMap<(DomainId, AccountId), bool>,
     sheet: Sheet,
+    journal: Journal,
 }
 
 impl Domain {
@@ -145,7 +151,8 @@ impl Clerk<'_> {
         match &delivery.state {
             DeliveryState::InFlight { lease, until, .. } if *lease == self.wanted.request && *until > self.now => {
                 let Some(queued) = txn.row(&keys::queued(item.domain, item.id))? else { return Ok(Served::Nothing) };
-                return Ok(granted(item.domain, domain, queued, delivery));
+                let last_word = self.last_word(txn, item, &delivery)?;
+                return Ok(granted(item.domain, domain, (queued, delivery), last_word));
             }
             DeliveryState::Held { .. } => return Ok(Served::Nothing),
             _ if filed.due > self.now => return Ok(Served::Nothing),
@@ -179,12 +186,27 @@ impl Clerk<'_> {
             after: AfterLease::Schedule,
         };
         tray::write(txn, &mut self.sheet, (item.domain, item.id), known, &delivery);
-        Ok(granted(item.domain, domain, queued, delivery))
+        let last_word = self.last_word(txn, item, &delivery)?;
+        Ok(granted(item.domain, domain, (queued, delivery), last_word))
+    }
+
+    /// What was heard last from a destination, for a delivery whose sender is to be told something.
+    fn last_word<T: Txn>(
+        &self,
+        txn: &T,
+        item: &DeliveryKey,
+        delivery: &Delivery,
+    ) -> Outcome<Option<Box<RemoteReply>>, T::Error> {
+        if delivery.overdue() > self.now {
+            return Ok(None);
+        }
+        let waits = txn.row(&keys::queue_sums(item.domain, &item.destination))?.and_then(|sums| sums.waits);
+        Ok(waits.and_then(|waits| waits.heard).map(Box::new))
     }
 
     /// Is it mail of an account whose sending is suspended?
     fn is_suspended<T: Txn>(&mut self, txn: &T, domain: DomainId, source: &QueueSource) -> Outcome<bool, T::Error> {
-        let &QueueSource::Submission { account } = source else { return Ok(false) };
+        let &QueueSource::Submission { account, .. } = source else { return Ok(false) };
         if let Some(known) = self.suspended.get(&(domain, account)) {
             return Ok(*known);
         }
@@ -194,7 +216,7 @@ impl Clerk<'_> {
     }
 
     fn give_up<T: Txn>(
-        &self,
+        &mut self,
         txn: &mut T,
         item: &DeliveryKey,
         known: Known,
@@ -204,7 +226,7 @@ impl Clerk<'_> {
         let recipients = delivery.recipients.len();
         let mut tray = Tray::open(&mut work)?;
         tray.cancel(item.id, known, delivery)?;
-        tray.close()?;
+        self.journal.add(tray.close()?);
         Ok(Served::GivenUp { recipients, topics: work.finish() })
     }
 
@@ -224,9 +246,15 @@ impl Clerk<'_> {
     }
 }
 
-fn granted(domain: DomainId, in_use: InUse, queued: Queued, delivery: Delivery) -> Served {
+fn granted(
+    domain: DomainId,
+    in_use: InUse,
+    (queued, delivery): (Queued, Delivery),
+    last_word: Option<Box<RemoteReply>>,
+) -> Served {
     let (InUse { epoch, terms, tenant, .. }, token) = (in_use, delivery.token);
-    Served::Granted(Box::new(Leased { domain, epoch, token, message: queued.message, delivery, terms, tenant }))
+    let message = queued.message;
+    Served::Granted(Box::new(Leased { domain, epoch, token, message, delivery, terms, tenant, last_word }))
 }
 
 /// Keeps leases for longer. One that ran out and was not granted anew can still be kept.
@@ -259,12 +287,16 @@ pub(crate) fn renew<T: Txn>(
 /// Puts deliveries off without counting an attempt.
 pub(crate) fn postpone<T: Txn>(
     txn: &mut T,
-    now: Timestamp,
-    items: &[Postponed],
+    (position, now): (Position, Timestamp),
+    (items, why): (&[Postponed], &BTreeMap<DestinationName, Waits>),
     topics: &mut Topics,
 ) -> Outcome<Reply, T::Error> {
     check_count(items.len())?;
+    if why.len() > items.len() {
+        return Err(invalid("more destinations than deliveries").into());
+    }
     let (mut stale, mut given_up, mut sheet) = (Vec::new(), 0, Sheet::default());
+    let mut journal = Journal::default();
     for (place, Postponed { delivery: item, token, until }) in (0u32..).zip(items) {
         let found = txn.row(&keys::delivery(item.domain, item.id, &item.destination))?;
         let Some(mut delivery) = found.filter(|delivery| delivery.may_be_put_off(*token, now)) else {
@@ -282,14 +314,18 @@ pub(crate) fn postpone<T: Txn>(
             let Some(mut work) = Work::open(txn, item.domain, now, &[])? else { continue };
             let mut tray = Tray::open(&mut work)?;
             tray.cancel(item.id, known, delivery)?;
-            tray.close()?;
+            journal.add(tray.close()?);
             work.finish().into_iter().for_each(|topic| push(topics, topic));
             continue;
         }
         tray::write(txn, &mut sheet, (item.domain, item.id), known, &delivery);
+        if let Some(why) = why.get(&item.destination) {
+            sheet.waits(item.domain, &item.destination, why);
+        }
         push(topics, Topic::Queue);
     }
     sheet.write(txn)?;
+    journal.write(txn, position, now);
     Ok(Reply::Queue(QueueReply::Recorded { stale }))
 }
 

@@ -6,7 +6,8 @@
 use yubin_types::{DomainId, Epoch, RequestId, ReversePath, Timestamp, TraceId, limits};
 
 use super::command::{EnqueuedLease, Leased, NewDelivery, NewQueued};
-use super::record::{AfterLease, Delivery, DeliveryState, QueuedMessage, QueuedRecipient, cut};
+use super::record::{AfterLease, Delivery, DeliveryState, QueuedMessage, QueuedRecipient};
+use super::way::cut;
 use crate::record::RetryTerms;
 
 /// The lease under which a message is queued.
@@ -43,7 +44,7 @@ impl NewQueued {
         let deliveries = self.take_deliveries(*queued, terms.as_deref(), Some(&lease)).into_iter();
         let leased = |delivery| {
             let (message, terms, tenant) = (message.clone(), terms.clone(), tenant.clone());
-            Leased { domain, epoch, token: *token, message, delivery, terms, tenant }
+            Leased { domain, epoch, token: *token, message, delivery, terms, tenant, last_word: None }
         };
         deliveries.map(leased).collect()
     }

@@ -10,11 +10,13 @@ use yubin_types::{DomainId, Timestamp, limits};
 
 use super::command::{DeliveryResult, NewQueued, QueueReply, RecipientOutcome};
 use super::enqueue::invalid;
+use super::journal::Journal;
 use super::lease::{check_count, push};
-use super::record::{AfterLease, DelayNotice, Delivery, FinalOutcome, RemoteReply};
+use super::record::{AfterLease, DelayNotice, Delivery, FinalOutcome};
 use super::tray::{End, Tray};
+use super::way::RemoteReply;
 use crate::keys;
-use crate::kv::{BodyRef, Txn};
+use crate::kv::{BodyRef, Position, Txn};
 use crate::opened::too_many;
 use crate::reply::Reply;
 use crate::rows::Phase;
@@ -25,7 +27,7 @@ use crate::work::{Topics, Work};
 /// Records results.
 pub(crate) fn record<T: Txn>(
     txn: &mut T,
-    now: Timestamp,
+    (position, now): (Position, Timestamp),
     results: Vec<DeliveryResult>,
     bodies: &[BodyRef],
     topics: &mut Topics,
@@ -35,7 +37,7 @@ pub(crate) fn record<T: Txn>(
     for (place, result) in (0u32..).zip(results) {
         by_domain.entry(result.delivery.domain).or_default().push((place, result));
     }
-    let mut stale = Vec::new();
+    let (mut stale, mut journal) = (Vec::new(), Journal::default());
     let mut taken = BTreeSet::new();
     for (id, results) in by_domain {
         let work = Work::open(txn, id, now, &[])?.filter(|work| work.domain.phase == Phase::Live);
@@ -49,9 +51,10 @@ pub(crate) fn record<T: Txn>(
                 stale.push(place);
             }
         }
-        tray.close()?;
+        journal.add(tray.close()?);
         work.finish().into_iter().for_each(|topic| push(topics, topic));
     }
+    journal.write(txn, position, now);
     for (ordinal, body) in (0u16..).zip(bodies) {
         if !taken.contains(&ordinal) {
             txn.drop_body(body);
@@ -118,6 +121,9 @@ fn settle<T: Txn>(
         delivery.delay_notice = DelayNotice::Sent;
     }
     let ends = part(&mut delivery, result.recipients, result.reply);
+    if ends.iter().any(|end| end.outcome == FinalOutcome::Delivered) {
+        tray.reached(&delivery.destination);
+    }
     tray.finish(&queued.message, &delivery, ends);
     if delivery.recipients.is_empty() {
         tray.remove(&queued, known, &delivery)?;

@@ -7,13 +7,16 @@
 //! [`limits::QUEUE_ROWS_PER_ANSWER_MAX`]: yubin_types::limits::QUEUE_ROWS_PER_ANSWER_MAX
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{DestinationName, DomainId, QueueId, RecipientAddress, Timestamp};
 
 use super::command::DeliveryKey;
 use super::due::{DueClass, DueMark, Filed};
+use super::journal::EndPlace;
 use super::record::{Delivery, DeliveryStatus, EventRecord, FinalOutcome, QueueTotals, QueuedMessage};
+use super::waits::Obstacles;
 use crate::record::ColdRow;
 
 /// A question.
@@ -55,6 +58,15 @@ pub enum QueueQuery {
         filter: EventFilter,
         /// Go on after this.
         after: Option<EventCursor>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Final outcomes of all domains in the order in which they came to be.
+    Ends {
+        /// Which.
+        filter: EndFilter,
+        /// From where on.
+        start: EndStart,
         /// At most so many.
         limit: u32,
     },
@@ -111,6 +123,35 @@ pub struct EventFilter {
     pub address: Option<String>,
     /// With this end.
     pub outcome: Option<FinalOutcome>,
+    /// Whose last word came over a connection from this address of ours.
+    pub source: Option<IpAddr>,
+}
+
+/// Which final outcomes are followed; all that is `Some` must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndFilter {
+    /// At this destination.
+    pub destination: Option<DestinationName>,
+    /// With this end.
+    pub outcome: Option<FinalOutcome>,
+}
+
+/// From where on final outcomes are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndStart {
+    /// Behind this place.
+    After(EndPlace),
+    /// From this time on.
+    From(Timestamp),
+}
+
+/// A final outcome with its place in its group's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowedEvent {
+    /// Where it stands.
+    pub place: EndPlace,
+    /// What.
+    pub record: EventRecord,
 }
 
 /// A place among events.
@@ -137,6 +178,8 @@ pub enum QueueAnswer {
         message: QueuedMessage,
         /// Where to, still.
         deliveries: Vec<Delivery>,
+        /// What keeps them from being tried.
+        obstacles: Obstacles,
     },
     /// Prefix and body; no facts.
     Body(ColdRow),
@@ -144,6 +187,8 @@ pub enum QueueAnswer {
     List {
         /// In order: the domain, the message, the delivery.
         deliveries: Vec<(DomainId, QueuedMessage, Delivery)>,
+        /// What keeps them from being tried.
+        obstacles: Obstacles,
         /// Where to go on.
         next: Option<DeliveryKey>,
     },
@@ -162,6 +207,15 @@ pub enum QueueAnswer {
         events: Vec<EventRecord>,
         /// Where to go on.
         next: Option<EventCursor>,
+    },
+    /// Final outcomes in their order.
+    Ends {
+        /// Those that were wanted.
+        events: Vec<FollowedEvent>,
+        /// Where to go on.
+        next: EndPlace,
+        /// Is there more already?
+        more: bool,
     },
     /// The next due time; `None`: nothing waits.
     NextDue(Option<Timestamp>),

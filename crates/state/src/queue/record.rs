@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use yubin_types::{
-    AccountId, Address, Deadline, DestinationName, DomainId, DomainName, DsnEnvelope, EnhancedStatus, Handling,
-    LocalPart, NotifySet, QueueId, RecipientAddress, RequestId, ReversePath, Timestamp, TlsDemand, TraceId, limits,
+    AccountId, Address, Deadline, DestinationName, DomainId, DomainName, DsnEnvelope, Handling, LocalPart, NotifySet,
+    QueueId, RecipientAddress, RequestId, ReversePath, Timestamp, TlsDemand, TraceId,
 };
+
+use super::way::RemoteReply;
 
 /// A message on its way out. What changes while it is tried is in its deliveries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,8 @@ pub enum QueueSource {
     Submission {
         /// Which.
         account: AccountId,
+        /// Its address.
+        by: Address,
     },
     /// Mail that came in for an account goes on to somewhere else.
     Forward {
@@ -266,34 +270,17 @@ pub struct QueuedRecipient {
     pub last_reply: Option<RemoteReply>,
 }
 
-/// What a remote server said, or what kept us from asking it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemoteReply {
-    /// The SMTP code; ours, where no server spoke.
-    pub code: u16,
-    /// The enhanced code, if there was one.
-    pub enhanced: Option<EnhancedStatus>,
-    /// The text; at most [`limits::REMOTE_REPLY_BYTES_MAX`] bytes.
-    pub text: String,
-    /// Who said it: a host and its address; empty for ourselves. At most [`limits::DOMAIN_BYTES_MAX`] bytes.
-    pub host: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-impl RemoteReply {
-    /// The same with text and host cut to their bounds.
+impl QueueSource {
+    /// The account that it is from, by its address.
     #[must_use]
-    pub fn bounded(mut self) -> Self {
-        cut(&mut self.text, limits::REMOTE_REPLY_BYTES_MAX);
-        cut(&mut self.host, limits::DOMAIN_BYTES_MAX);
-        self
+    pub fn account(&self) -> Option<&Address> {
+        match self {
+            QueueSource::Submission { by, .. } | QueueSource::Forward { by, .. } => Some(by),
+            QueueSource::Notice(_) | QueueSource::Returned | QueueSource::AutoReply { .. } | QueueSource::Report(_) => {
+                None
+            }
+        }
     }
-}
-
-/// Cuts a text to a number of bytes, between characters.
-pub(crate) fn cut(text: &mut String, bytes_max: usize) {
-    text.truncate(text.floor_char_boundary(bytes_max));
 }
 
 /// A recipient's end.
@@ -307,11 +294,13 @@ pub struct Event {
     pub sender: ReversePath,
     /// Where it came from.
     pub source: QueueSource,
+    /// The hosted domain whose mail it is.
+    pub tenant: DomainName,
     /// Its recipient.
     pub recipient: RecipientAddress,
     /// How it ended.
     pub outcome: FinalOutcome,
-    /// What the remote server said last.
+    /// What the remote server said last, and over which connection.
     pub reply: Option<RemoteReply>,
     /// Attempts, the last one too.
     pub attempts: u32,

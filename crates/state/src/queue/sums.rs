@@ -11,6 +11,7 @@ use yubin_types::{DestinationName, DomainId, Timestamp, limits};
 
 use super::due::{DueClass, Filed};
 use super::record::Delivery;
+use super::waits::Waits;
 use crate::keys;
 use crate::kv::Txn;
 use crate::stop::Outcome;
@@ -27,6 +28,8 @@ pub struct DestinationSums {
     pub held: Sum,
     /// When their messages were queued.
     pub ages: Ages,
+    /// Why those wait that were put off without an attempt; gone when one is delivered.
+    pub waits: Option<Box<Waits>>,
 }
 
 /// A sum over deliveries.
@@ -56,13 +59,17 @@ pub(crate) struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct Sheet(BTreeMap<(DomainId, DestinationName), Vec<Change>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Change {
     /// With when its message was queued.
     Came(Known, Timestamp),
     Became(Known, Known),
     /// With when its message was queued.
     Went(Known, Timestamp),
+    /// That is why.
+    Waits(Box<Waits>),
+    /// A recipient was reached.
+    Reached,
 }
 
 impl Delivery {
@@ -92,6 +99,19 @@ impl Sheet {
         self.add(domain, destination, Change::Went(before, queued));
     }
 
+    /// A domain's mail to a destination is put off without an attempt.
+    pub(crate) fn waits(&mut self, domain: DomainId, destination: &DestinationName, why: &Waits) {
+        let changes = self.0.entry((domain, destination.clone())).or_default();
+        if !changes.iter().any(|change| matches!(change, Change::Waits(_))) {
+            changes.push(Change::Waits(Box::new(why.clone().bounded())));
+        }
+    }
+
+    /// A recipient of a domain's mail to a destination was reached.
+    pub(crate) fn reached(&mut self, domain: DomainId, destination: &DestinationName) {
+        self.add(domain, destination, Change::Reached);
+    }
+
     fn add(&mut self, domain: DomainId, destination: &DestinationName, change: Change) {
         self.0.entry((domain, destination.clone())).or_default().push(change);
     }
@@ -101,10 +121,12 @@ impl Sheet {
         for ((domain, destination), changes) in self.0 {
             let key = keys::queue_sums(domain, &destination);
             let mut sums = txn.row(&key)?.unwrap_or_default();
-            changes.into_iter().for_each(|change| sums.apply(change));
-            if sums == DestinationSums::default() {
+            let news = changes.into_iter().filter(|change| sums.is_news(change)).collect::<Vec<_>>();
+            let is_changed = !news.is_empty();
+            news.into_iter().for_each(|change| sums.apply(change));
+            if sums.is_empty() {
                 txn.unset(&key);
-            } else {
+            } else if is_changed {
                 txn.set(&key, &sums);
             }
         }
@@ -118,8 +140,27 @@ impl DestinationSums {
         self.apply(Change::Came(known, queued));
     }
 
+    /// Does it change anything?
+    fn is_news(&self, change: &Change) -> bool {
+        match change {
+            Change::Waits(why) => {
+                let before = self.waits.as_deref();
+                before != Some(&why.as_ref().clone().after(before))
+            }
+            Change::Reached => self.waits.is_some(),
+            Change::Came(..) | Change::Became(..) | Change::Went(..) => true,
+        }
+    }
+
+    /// Has the domain nothing for the destination any more?
+    fn is_empty(&self) -> bool {
+        [self.scheduled, self.leased, self.held].iter().all(|sum| sum.deliveries == 0)
+    }
+
     fn apply(&mut self, change: Change) {
         match change {
+            Change::Waits(why) => self.waits = Some(Box::new(why.after(self.waits.as_deref()))),
+            Change::Reached => self.waits = None,
             Change::Came(known, queued) => {
                 self.of(known.filed.class).add(known.sum);
                 self.ages.add(queued);

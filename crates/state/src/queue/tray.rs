@@ -11,11 +11,10 @@ use yubin_types::{AccountId, DestinationName, DomainId, QueueId, RecipientAddres
 use super::command::NewQueued;
 use super::dead::{self, Sign};
 use super::newcomer::Lease;
-use super::record::{
-    Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient, RemoteReply,
-};
+use super::record::{Delivery, DeliveryState, Event, FinalOutcome, QueueSource, QueuedMessage, QueuedRecipient};
 use super::rows::{QueueCounters, Queued};
 use super::sums::{Known, Sheet};
+use super::way::RemoteReply;
 use crate::forward::settings;
 use crate::keys::{self, DueKind};
 use crate::kv::{BodyRef, Txn};
@@ -24,6 +23,9 @@ use crate::stop::Outcome;
 use crate::table::{Read as _, Write as _};
 use crate::topic::Topic;
 use crate::work::Work;
+
+/// New events of a domain: the first one's number, and the last one's.
+pub(crate) type Ended = Option<(DomainId, u64, u64)>;
 
 /// A domain's part of the queue under change.
 pub(crate) struct Tray<'w, 't, T: Txn> {
@@ -68,8 +70,10 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         })
     }
 
-    /// Writes counters and sums, and what became of accounts' mail.
-    pub(crate) fn close(mut self) -> Outcome<(), T::Error> {
+    /// Writes counters and sums, and what became of accounts' mail; what to write down of the events that there are now ([`super::journal`]).
+    pub(crate) fn close(mut self) -> Outcome<Ended, T::Error> {
+        let (before, last) = (self.stored.events, self.counters.events);
+        let ended = (last > before).then_some((self.work.id, before + 1, last));
         std::mem::take(&mut self.sheet).write(self.work.txn)?;
         self.counters.dead = dead::note(self.work, self.counters.dead, &self.signs)?;
         if self.counters != self.stored {
@@ -78,7 +82,8 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         for ForwardEnd { account, recipient, outcome, reply } in self.forwarded {
             settings::count_end(self.work, account, &recipient, outcome, reply.as_ref())?;
         }
-        self.ends.into_iter().try_for_each(|(account, ends)| suspend::count_ends(self.work, account, ends))
+        self.ends.into_iter().try_for_each(|(account, ends)| suspend::count_ends(self.work, account, ends))?;
+        Ok(ended)
     }
 
     /// Is there room for so many more deliveries and bytes?
@@ -132,13 +137,18 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
         }
     }
 
+    /// A recipient at a destination was reached.
+    pub(crate) fn reached(&mut self, destination: &DestinationName) {
+        self.sheet.reached(self.work.id, destination);
+    }
+
     /// Ends recipients: each becomes an event.
     pub(crate) fn finish(&mut self, message: &QueuedMessage, delivery: &Delivery, ends: Vec<End>) {
         let now = self.work.now;
         if ends.is_empty() {
             return;
         }
-        if let QueueSource::Submission { account } = message.source {
+        if let QueueSource::Submission { account, .. } = message.source {
             let (reached, refused) = (of(&ends, FinalOutcome::Delivered), of(&ends, FinalOutcome::Bounced));
             if reached + refused > 0 {
                 let (delivered, bounced) = self.ends.entry(account).or_default();
@@ -162,6 +172,7 @@ impl<'w, 't, T: Txn> Tray<'w, 't, T> {
                 message_id: message.message_id.clone(),
                 sender: message.sender.clone(),
                 source: message.source.clone(),
+                tenant: self.work.domain.name.clone(),
                 recipient,
                 outcome,
                 reply,

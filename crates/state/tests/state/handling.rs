@@ -164,7 +164,7 @@ fn mail_that_is_put_off_untried_is_looked_at_when_its_sender_is_to_be_told() {
     assert_eq!((nobody_s.overdue(), nobody_s.is_delayed(late)), (nobody_s.expires, false));
     let until = accepted.plus_seconds(DAY);
     let put_off = |number| Postponed { delivery: key(number, "b.example"), token: None, until };
-    lab.queue(GROUP, QueueCommand::Postpone { items: vec![put_off(1), put_off(2)] });
+    lab.queue(GROUP, QueueCommand::Postpone { items: vec![put_off(1), put_off(2)], why: BTreeMap::new() });
     assert_eq!(lab.delivery(1, "b.example").unwrap().next_attempt, late);
     assert_eq!(lab.delivery(2, "b.example").unwrap().next_attempt, until);
     lab.check();

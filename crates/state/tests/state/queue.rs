@@ -1,5 +1,7 @@
 //! Mail on its way out: taken in whole or not at all, leased to one worker at a time, recorded once.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use yubin_state::command::{DirectoryCommand, DomainCommand, Login, MaintenanceCommand};
 use yubin_state::keys::{self, Table};
@@ -70,7 +72,14 @@ pub(crate) fn notice(number: u8, body_ordinal: u16) -> NewQueued {
 }
 
 pub(crate) fn said(code: u16) -> RemoteReply {
-    RemoteReply { code, enhanced: None, text: "so it is".to_owned(), host: "mx.b.example".to_owned(), at: Timestamp(1) }
+    RemoteReply {
+        code,
+        enhanced: None,
+        text: "so it is".to_owned(),
+        host: "mx.b.example".to_owned(),
+        at: Timestamp(1),
+        way: None,
+    }
 }
 
 /// What came of a lease: outcomes by place, and when to try again.
@@ -330,7 +339,11 @@ fn leases_can_be_kept_and_given_back() {
         until: Timestamp::from_seconds(1_000_000 + 500),
     };
     let items = vec![off(1, None), off(1, Some(token)), off(2, None), off(2, None)];
-    assert_eq!(stale(&lab.queue(GROUP, QueueCommand::Postpone { items })), [0, 3], "leased; not due any more");
+    assert_eq!(
+        stale(&lab.queue(GROUP, QueueCommand::Postpone { items, why: BTreeMap::new() })),
+        [0, 3],
+        "leased; not due any more"
+    );
     assert_eq!(lab.record(vec![delivered(&leased[0])]), [0], "given back");
     assert_eq!(lab.delivery(1, "b.example").unwrap().attempts, 0, "nothing was tried");
     assert_eq!(lab.lease(60, vec![key(1, "b.example"), key(2, "b.example")]), []);

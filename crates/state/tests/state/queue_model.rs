@@ -432,7 +432,7 @@ impl Model {
             }
         }
         let items = vec![Postponed { delivery, token: with_token.then_some(token), until }];
-        let reply = self.lab.queue(GROUP, QueueCommand::Postpone { items });
+        let reply = self.lab.queue(GROUP, QueueCommand::Postpone { items, why: BTreeMap::new() });
         assert_eq!(crate::queue::stale(&reply).is_empty(), done);
     }
 
@@ -543,7 +543,7 @@ impl Model {
 
     fn compare(&self) {
         let query = QueueQuery::List { filter: QueueFilter::default(), after: None, limit: 1_000 };
-        let QueueAnswer::List { deliveries, next: None } = self.lab.ask_queue(GROUP, query) else { panic!() };
+        let QueueAnswer::List { deliveries, next: None, .. } = self.lab.ask_queue(GROUP, query) else { panic!() };
         let real: BTreeMap<_, _> = deliveries
             .iter()
             .map(|(domain, message, delivery)| {

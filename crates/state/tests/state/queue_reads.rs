@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use yubin_state::command::{DomainCommand, MaintenanceCommand};
+use yubin_state::keys::Table;
 use yubin_state::queue::{
-    ControlAction, ControlItem, DeliveryStatus, DueItem, EventFilter, FinalOutcome, QueueAnswer, QueueCommand,
-    QueueFilter, QueueQuery, RecipientOutcome,
+    ControlAction, ControlItem, DeliveryStatus, DueItem, EndFilter, EndPlace, EndStart, EventFilter, FinalOutcome,
+    Postponed, QueueAnswer, QueueCommand, QueueFilter, QueueQuery, QueueSource, RecipientOutcome, RemoteReply,
+    WaitCause, Waits,
 };
-use yubin_state::{Answer, Query, Reply};
+use yubin_state::reply::More;
+use yubin_state::{Answer, Command, Query, Reply};
 use yubin_types::{DomainId, RecipientAddress, Refusal, Timestamp, limits};
 
-use crate::lab::{D1, D2, Lab, plan, refused};
+use crate::lab::{D1, D2, DAY, Lab, plan, refused};
 use crate::queue::{GROUP, delivered, destination, id, key, message, result, said};
 
 impl Lab {
@@ -30,10 +34,20 @@ impl Lab {
 
     fn listed(&self, domain: DomainId, filter: QueueFilter) -> Vec<String> {
         match self.ask_queue(domain, QueueQuery::List { filter, after: None, limit: 100 }) {
-            QueueAnswer::List { deliveries, next: None } => deliveries
+            QueueAnswer::List { deliveries, next: None, .. } => deliveries
                 .into_iter()
                 .map(|(domain, message, delivery)| format!("{domain} {} {}", message.id.0[0], delivery.destination))
                 .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whom a page of events is about, and where the next one begins.
+    fn followed(&self, domain: DomainId, filter: EndFilter, start: EndStart, limit: u32) -> (Vec<String>, EndPlace) {
+        match self.ask_queue(domain, QueueQuery::Ends { filter, start, limit }) {
+            QueueAnswer::Ends { events, next, .. } => {
+                (events.into_iter().map(|one| one.record.event.recipient.to_string()).collect(), next)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -137,13 +151,61 @@ fn sums_tell_leases_that_ran_out() {
     lab.check();
 }
 
+/// Why mail waits that nobody tried is kept once, told of every delivery, and gone when one arrives.
+#[test]
+fn what_keeps_a_destination_is_told_until_mail_reaches_it() {
+    let mut lab = Lab::new();
+    for number in 1..=3 {
+        lab.enqueued(number, &["x@b.example"]);
+    }
+    let waits = |lab: &Lab| {
+        let query = QueueQuery::List { filter: QueueFilter::default(), after: None, limit: 10 };
+        let QueueAnswer::List { obstacles, .. } = lab.ask_queue(GROUP, query) else { panic!() };
+        obstacles.destinations.into_values().next()
+    };
+    let why = |cause, heard| BTreeMap::from([(destination("b.example"), Waits { cause, heard })]);
+    let until = lab.now.plus_seconds(60);
+    let put_off = |number| vec![Postponed { delivery: key(number, "b.example"), token: None, until }];
+    let heard = RemoteReply { text: "t".repeat(2 * limits::REMOTE_REPLY_BYTES_MAX), ..said(421) };
+    lab.queue(GROUP, QueueCommand::Postpone { items: put_off(1), why: why(WaitCause::Paused, Some(heard.clone())) });
+    assert_eq!(waits(&lab), Some(Waits { cause: WaitCause::Paused, heard: Some(heard.bounded()) }));
+    // Another worker, which heard nothing.
+    lab.queue(GROUP, QueueCommand::Postpone { items: put_off(2), why: why(WaitCause::Crowded, None) });
+    let kept = waits(&lab).unwrap();
+    assert_eq!((kept.cause, kept.heard.map(|heard| heard.code)), (WaitCause::Crowded, Some(421)));
+    // Whoever is given up is told.
+    let leased = lab.lease(60, vec![key(3, "b.example")]);
+    assert_eq!(leased[0].last_word, None);
+    lab.wait(limits::QUEUE_LIFETIME_SECONDS_DEFAULT);
+    let expired = lab.lease(60, vec![key(1, "b.example")]);
+    assert_eq!(expired[0].last_word.as_ref().map(|word| word.code), Some(421));
+    lab.record(vec![delivered(&leased[0])]);
+    assert_eq!(waits(&lab), None);
+    lab.check();
+}
+
+#[test]
+fn mail_of_a_suspended_domain_is_told_apart() {
+    let mut lab = busy();
+    let source = QueueSource::Returned;
+    let obstacles = |lab: &Lab| {
+        let query = QueueQuery::List { filter: QueueFilter::default(), after: None, limit: 10 };
+        let QueueAnswer::List { obstacles, .. } = lab.ask_queue(GROUP, query) else { panic!() };
+        obstacles
+    };
+    assert!(!obstacles(&lab).stop(D1, &source));
+    assert_eq!(lab.run(D1, Command::Domain(DomainCommand::Suspend { reason: "unpaid".to_owned() })), Reply::Done);
+    let found = obstacles(&lab);
+    assert!(found.stop(D1, &source) && !found.stop(D2, &source));
+}
+
 #[test]
 fn pages_of_a_list_meet_without_gap() {
     let lab = busy();
     let (mut after, mut seen) = (None, Vec::new());
     loop {
         let query = QueueQuery::List { filter: QueueFilter::default(), after, limit: 1 };
-        let QueueAnswer::List { deliveries, next } = lab.ask_queue(GROUP, query) else { panic!() };
+        let QueueAnswer::List { deliveries, next, .. } = lab.ask_queue(GROUP, query) else { panic!() };
         seen.extend(deliveries.into_iter().map(|(_, message, delivery)| (message.id, delivery.destination)));
         after = next;
         if after.is_none() {
@@ -156,7 +218,8 @@ fn pages_of_a_list_meet_without_gap() {
 #[test]
 fn a_message_is_found_by_its_id_alone() {
     let lab = busy();
-    let QueueAnswer::Message { domain, message, deliveries } = lab.ask_queue(GROUP, QueueQuery::Message(id(3))) else {
+    let QueueAnswer::Message { domain, message, deliveries, .. } = lab.ask_queue(GROUP, QueueQuery::Message(id(3)))
+    else {
         panic!()
     };
     assert_eq!((domain, message.id, deliveries.len()), (D2, id(3), 1));
@@ -190,6 +253,46 @@ fn outcomes_are_found_by_time_message_and_address() {
     let QueueAnswer::Events { events, next: Some(next) } = page(Some(next)) else { panic!() };
     assert_eq!(events[0].domain, D2);
     assert_eq!(page(Some(next)), QueueAnswer::Events { events: vec![], next: None });
+}
+
+/// Followers go on behind what they have seen: nothing comes before it any more, though domains and times say otherwise.
+#[test]
+fn ends_are_followed_in_the_order_in_which_they_came() {
+    let mut lab = busy();
+    let from = |then| EndStart::From(then);
+    let any = EndFilter::default;
+    assert_eq!(lab.followed(GROUP, any(), from(Timestamp(0)), 10).0, [] as [&str; 0]);
+    let (_, begins) = lab.followed(GROUP, any(), from(Timestamp(0)), 10);
+    // In one and the same millisecond: the second domain's before the first one's.
+    let items = vec![ControlItem { id: id(3), destination: destination("b.example") }];
+    lab.queue(D2, QueueCommand::Control { items, action: ControlAction::Cancel });
+    let (seen, after) = lab.followed(GROUP, any(), EndStart::After(begins), 10);
+    assert_eq!(seen, ["z@b.example"]);
+    let leased = lab.lease(60, vec![key(1, "c.example")]);
+    lab.record(vec![delivered(&leased[0])]);
+    assert_eq!(lab.followed(GROUP, any(), EndStart::After(after), 10).0, ["y@c.example"]);
+    assert_eq!(lab.followed(GROUP, any(), EndStart::After(begins), 10).0, ["z@b.example", "y@c.example"]);
+    let (first, after) = lab.followed(GROUP, any(), EndStart::After(begins), 1);
+    assert_eq!(first, ["z@b.example"], "page by page");
+    assert_eq!(lab.followed(GROUP, any(), EndStart::After(after), 1).0, ["y@c.example"]);
+    assert_eq!(lab.followed(D1, any(), EndStart::After(begins), 10).0, ["y@c.example"]);
+    let of_c = EndFilter { destination: Some(destination("c.example")), ..any() };
+    let (found, after_all) = lab.followed(GROUP, of_c, EndStart::After(begins), 10);
+    assert_eq!(found, ["y@c.example"]);
+    let cancelled = EndFilter { outcome: Some(FinalOutcome::Cancelled), ..any() };
+    assert_eq!(lab.followed(GROUP, cancelled, EndStart::After(begins), 10).0, ["z@b.example"]);
+    // By time, and long after.
+    assert_eq!(lab.followed(GROUP, any(), from(lab.now), 10).0.len(), 2);
+    assert_eq!(lab.followed(GROUP, any(), from(lab.now.plus_seconds(1)), 10).0.len(), 0);
+    lab.wait(limits::EVENT_DAYS * DAY + limits::EVENT_STEP_SECONDS);
+    while let Reply::Progress { more: More::Yes, .. } = lab.maintain(MaintenanceCommand::ForgetEvents) {}
+    assert_eq!(
+        lab.state.rows.keys().filter(|key| key.first() == Some(&(Table::Ends as u8))).count(),
+        0,
+        "forgotten with their events"
+    );
+    assert_eq!(lab.followed(GROUP, any(), EndStart::After(after_all), 10), (vec![], after_all));
+    lab.check();
 }
 
 #[test]

@@ -9,8 +9,8 @@ use yubin_state::record::Plan;
 use yubin_state::sending::{Counting, SendingCommand, SendingNotice, SendingReport};
 use yubin_state::{Answer, Command, DedupeClass, Query, Reply, Topic};
 use yubin_types::{
-    AccountSending, EmailId, Limit, QuotaScope, Refusal, ReversePath, SendingLimit, SendingLimits, SendingPeriod,
-    SendingRate, SendingUnit, SuspensionCause, SuspensionRules, Timestamp, limits,
+    AccountSending, Address, EmailId, Limit, QuotaScope, Refusal, ReversePath, SendingLimit, SendingLimits,
+    SendingPeriod, SendingRate, SendingUnit, SuspensionCause, SuspensionRules, Timestamp, limits,
 };
 
 use crate::lab::{D1, D2, Lab, local, message as body, plan, recipient, refused};
@@ -31,7 +31,8 @@ fn hourly(messages: u64) -> SendingLimits {
 }
 
 fn submitted(login: Login, number: u8, to: &[&str]) -> NewQueued {
-    NewQueued { source: QueueSource::Submission { account: login.account }, ..message(number, to) }
+    let by = Address::parse("ann@one.example").unwrap();
+    NewQueued { source: QueueSource::Submission { account: login.account, by }, ..message(number, to) }
 }
 
 impl Lab {

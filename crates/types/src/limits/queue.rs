@@ -48,6 +48,10 @@ pub const QUEUE_TENANTS_REMEMBERED_MAX: usize = 10_000;
 pub const REMOTE_REPLY_BYTES_MAX: usize = 512;
 /// Longest Message-ID that mail on its way out can be found by, bytes; longer ones are cut (RFC 5322 sets no bound but the line's).
 pub const MESSAGE_ID_BYTES_MAX: usize = 255;
+/// Followers of final outcomes that a process serves at once: each asks every group twice a second.
+pub const EVENT_FOLLOWERS_MAX: usize = 16;
+/// Events that a follower reads of a group at once.
+pub const EVENTS_FOLLOWED_AT_ONCE: u32 = 100;
 /// How long final outcomes can be looked up, days.
 pub const EVENT_DAYS: u64 = 30;
 /// Events are forgotten at whole multiples of this, seconds, so that a group isn't woken for each.
