@@ -81,6 +81,9 @@ fn outgoing_mail_is_traced_through_its_attempts(transport: Transport) {
     assert_eq!(told(&events[..2], "what"), ["queued", "put off"]);
     assert!(events[1]["text"].as_str().unwrap().starts_with("45"), "{events:?}");
     assert!(events[1]["peer"].as_str().unwrap().contains("127.0.0.1"), "{events:?}");
+    let attempt = &events[1]["attempt"];
+    assert_eq!((attempt["domain"].as_str(), attempt["number"].as_u64()), (Some(HOME), Some(1)), "{attempt}");
+    assert_eq!(attempt["way"]["source"].as_str(), Some("127.0.0.1"), "{attempt}");
     // Under its id and its trace the way goes on from connection to delivery.
     let (id, trace) = (events[0]["id"].as_str().unwrap(), events[0]["trace"].as_str().unwrap());
     assert_eq!(happened(&world, id, 2)[..2], events[..2]);

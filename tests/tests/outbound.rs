@@ -5,6 +5,8 @@
 
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 use yubin_tests::imap::Imap;
 use yubin_tests::outside::{Outside, PASSWORD};
 use yubin_tests::over_both_transports;
@@ -88,6 +90,25 @@ fn mail_reaches_its_servers_and_a_refusal_comes_back(transport: Transport) {
     for word in ["someone@elsewhere.example", "gone@elsewhere.example", &neighbour, "delivered", "bounced"] {
         assert!(trace.to_lowercase().contains(word), "no {word} in {trace}");
     }
+
+    // The same as a stream that goes on from any place: whose it was, and from where and under what it left.
+    let events = |after: &str| -> Vec<Value> {
+        let told = world.ctl(&format!("events --json{after}")).unwrap();
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let told = events("");
+    let left = told.iter().find(|event| event["recipient"] == "someone@elsewhere.example").unwrap();
+    assert_eq!(
+        (&left["outcome"], &left["domain"], &left["account"]),
+        (&json!("delivered"), &json!(HOME), &json!(sender))
+    );
+    let way = &left["reply"]["way"];
+    assert_eq!((&way["source"], &way["tls_version"]), (&json!("127.0.0.1"), &json!("")), "{left}");
+    let rest = events(&format!(" --after {}", told[0]["cursor"].as_str().unwrap()));
+    let names = |events: &[Value]| events.iter().map(|event| event["recipient"].to_string()).collect::<Vec<_>>();
+    assert_eq!(names(&rest), names(&told[1..]));
+    let from_us = world.ctl("trace 127.0.0.1 --json").unwrap();
+    assert!(from_us.contains("someone@elsewhere.example"), "{from_us}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use yubin_session::smtp::client::Reply;
-use yubin_state::queue::{Leased, Postponed};
+use yubin_state::queue::{Leased, Postponed, RemoteReply};
 use yubin_types::{Timestamp, limits};
 
 use crate::assignment::Assignment;
@@ -185,7 +185,8 @@ fn out_of_time(shared: &Shared, assignment: &Assignment) -> Option<Tried> {
     for (fate, recipient) in tried.fates.iter_mut().zip(&delivery.recipients) {
         let own = recipient.last_reply.as_ref().or(delivery.last_reply.as_ref());
         let last = of_destination.into_iter().chain([own]).flatten().max_by_key(|reply| reply.at);
-        fate.reply = last.cloned().unwrap_or_else(|| fate.reply.clone());
+        // It came over no connection of this attempt.
+        fate.reply = last.map_or_else(|| fate.reply.clone(), |last| RemoteReply { way: None, ..last.clone() });
     }
     drop(board);
     Some(tried)

@@ -40,8 +40,9 @@ impl Board {
     }
 }
 
-/// Words that name an address are about somebody's mail.
+/// Words that name an address are about somebody's mail; so is the connection.
 fn for_everybody(mut reply: RemoteReply) -> RemoteReply {
+    reply.way = None;
     if reply.text.contains('@') {
         reply.text.clear();
     }
