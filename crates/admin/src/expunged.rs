@@ -53,9 +53,9 @@ pub(crate) async fn list(
 /// Brings mail back, in commands of bounded size; refused before the first if there is no room for all of it.
 pub(crate) async fn restore(
     client: &StoreClient,
-    request: api::RestoreExpungedRequest,
+    request: api::RestoreMailRequest,
     caller: &Caller,
-) -> Result<api::RestoreExpungedResponse, Status> {
+) -> Result<api::RestoreMailResponse, Status> {
     RequestKey::new(&request.request_id)?;
     let Address { local, domain } = address(&request.address)?;
     let invalid = || Status::invalid_argument(format!("into: {} is no mailbox's name", request.into));
@@ -79,7 +79,7 @@ pub(crate) async fn restore(
             growth.messages, growth.bytes
         )));
     }
-    let mut restored = api::RestoreExpungedResponse::default();
+    let mut restored = api::RestoreMailResponse::default();
     for portion in found.chunks(limits::MESSAGES_PER_COMMAND_MAX) {
         let places = portion.iter().map(|message| message.place).collect();
         let command = DomainCommand::RestoreExpunged { local: local.clone(), places, into: into.clone() };

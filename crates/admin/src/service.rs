@@ -9,11 +9,13 @@ use futures::stream::BoxStream;
 use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Status};
 use yubin_dns_auth::published::Inspector;
+use yubin_proto::r#gen::admin as api;
 use yubin_proto::{Caller, Dialogues, StoreClient};
 use yubin_types::{Secret, limits};
 
 use crate::auth::authenticate;
 use crate::dns::{Dns, DnsSettings};
+use crate::queue::{self, follow};
 use crate::request::caller;
 
 /// The admin API over a store.
@@ -52,8 +54,22 @@ impl AdminService {
         self.closing.send_replace(true);
     }
 
+    /// One delivery's dialogue.
+    async fn dialogue(&self, request: &api::WatchQueuedRequest) -> Result<queue::watch::Lines, Status> {
+        let lines = queue::watch::watch(&self.client, self.dialogues.as_deref(), &request.id).await?;
+        Ok(self.until_closed(lines))
+    }
+
+    /// Final outcomes as they come, for one more follower.
+    async fn events(&self, request: api::WatchEventsRequest) -> Result<follow::Followed, Status> {
+        let place = Arc::clone(&self.followers).try_acquire_owned();
+        let place = place.map_err(|_| Status::resource_exhausted("too many follow events already"))?;
+        let events = follow::follow(&self.client, request, place).await?;
+        Ok(self.until_closed(events))
+    }
+
     /// Until the service ends.
-    pub(crate) fn until_closed<T: Send + 'static>(&self, all: BoxStream<'static, T>) -> BoxStream<'static, T> {
+    fn until_closed<T: Send + 'static>(&self, all: BoxStream<'static, T>) -> BoxStream<'static, T> {
         let mut closing = self.closing.subscribe();
         let closed = async move {
             // The sender is gone only with the service.

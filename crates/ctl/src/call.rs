@@ -242,16 +242,9 @@ async fn mailbox(mut api: Connection, verb: MailboxVerb, form: Form) -> anyhow::
         MailboxVerb::Restore { address, from_account: account_uid, mailbox, into, time } => {
             let (from_time_ms, to_time_ms) = time.bounds();
             let request_id = request_id();
-            let restore = api::RestoreExpungedRequest {
-                address,
-                account_uid,
-                mailbox,
-                from_time_ms,
-                to_time_ms,
-                into,
-                request_id,
-            };
-            Ok(api.restore_expunged(restore).await?.into_inner().shown(form))
+            let restore =
+                api::RestoreMailRequest { address, account_uid, mailbox, from_time_ms, to_time_ms, into, request_id };
+            Ok(api.restore_mail(restore).await?.into_inner().shown(form))
         }
         MailboxVerb::Clear { address, mailbox, confirm } => {
             confirmed(&address, &confirm)?;

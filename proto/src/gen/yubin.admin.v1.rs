@@ -854,7 +854,7 @@ pub struct ExpungedMail {
     pub last_time_ms: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RestoreExpungedRequest {
+pub struct RestoreMailRequest {
     /// The account that gets it.
     #[prost(string, tag = "1")]
     pub address: ::prost::alloc::string::String,
@@ -877,7 +877,7 @@ pub struct RestoreExpungedRequest {
     pub request_id: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RestoreExpungedResponse {
+pub struct RestoreMailResponse {
     #[prost(uint64, tag = "1")]
     pub messages: u64,
 }
@@ -2989,11 +2989,11 @@ pub mod admin_client {
             self.inner.unary(req, path, codec).await
         }
         /// Brings expunged mail back, without its \Deleted; refused if there is no room for all of it.
-        pub async fn restore_expunged(
+        pub async fn restore_mail(
             &mut self,
-            request: impl tonic::IntoRequest<super::RestoreExpungedRequest>,
+            request: impl tonic::IntoRequest<super::RestoreMailRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::RestoreExpungedResponse>,
+            tonic::Response<super::RestoreMailResponse>,
             tonic::Status,
         > {
             self.inner
@@ -3006,11 +3006,11 @@ pub mod admin_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/yubin.admin.v1.Admin/RestoreExpunged",
+                "/yubin.admin.v1.Admin/RestoreMail",
             );
             let mut req = request.into_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "RestoreExpunged"));
+                .insert(GrpcMethod::new("yubin.admin.v1.Admin", "RestoreMail"));
             self.inner.unary(req, path, codec).await
         }
         /// How much an account may send, and has sent.
@@ -4276,11 +4276,11 @@ pub mod admin_server {
             tonic::Status,
         >;
         /// Brings expunged mail back, without its \Deleted; refused if there is no room for all of it.
-        async fn restore_expunged(
+        async fn restore_mail(
             &self,
-            request: tonic::Request<super::RestoreExpungedRequest>,
+            request: tonic::Request<super::RestoreMailRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::RestoreExpungedResponse>,
+            tonic::Response<super::RestoreMailResponse>,
             tonic::Status,
         >;
         /// How much an account may send, and has sent.
@@ -5733,25 +5733,23 @@ pub mod admin_server {
                     };
                     Box::pin(fut)
                 }
-                "/yubin.admin.v1.Admin/RestoreExpunged" => {
+                "/yubin.admin.v1.Admin/RestoreMail" => {
                     #[allow(non_camel_case_types)]
-                    struct RestoreExpungedSvc<T: Admin>(pub Arc<T>);
-                    impl<
-                        T: Admin,
-                    > tonic::server::UnaryService<super::RestoreExpungedRequest>
-                    for RestoreExpungedSvc<T> {
-                        type Response = super::RestoreExpungedResponse;
+                    struct RestoreMailSvc<T: Admin>(pub Arc<T>);
+                    impl<T: Admin> tonic::server::UnaryService<super::RestoreMailRequest>
+                    for RestoreMailSvc<T> {
+                        type Response = super::RestoreMailResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RestoreExpungedRequest>,
+                            request: tonic::Request<super::RestoreMailRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as Admin>::restore_expunged(&inner, request).await
+                                <T as Admin>::restore_mail(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -5762,7 +5760,7 @@ pub mod admin_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = RestoreExpungedSvc(inner);
+                        let method = RestoreMailSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

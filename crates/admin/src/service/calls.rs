@@ -1,7 +1,5 @@
 //! The calls of the admin API: each checks its token, then goes to the module that knows it.
 
-use std::sync::Arc;
-
 use tonic::{Request, Response, Status};
 use yubin_proto::r#gen::admin as api;
 use yubin_proto::r#gen::admin::admin_server::Admin;
@@ -21,19 +19,14 @@ impl Admin for AdminService {
 
     async fn watch_queued(&self, request: Request<api::WatchQueuedRequest>) -> Reply<watch::Lines> {
         let (request, _) = self.open(request).await?;
-        let dialogues = self.dialogues.as_deref();
-        let lines = queue::watch::watch(&self.client, dialogues, &request.id).await?;
-        Ok(Response::new(self.until_closed(lines)))
+        self.dialogue(&request).await.map(Response::new)
     }
 
     type WatchEventsStream = follow::Followed;
 
     async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Reply<follow::Followed> {
         let (request, _) = self.open(request).await?;
-        let followers = Arc::clone(&self.followers).try_acquire_owned();
-        let place = followers.map_err(|_| Status::resource_exhausted("too many follow events already"))?;
-        let events = follow::follow(&self.client, request, place).await?;
-        Ok(Response::new(self.until_closed(events)))
+        self.events(request).await.map(Response::new)
     }
 
     async fn create_domain(&self, request: Request<api::CreateDomainRequest>) -> Reply<api::Domain> {
@@ -151,10 +144,7 @@ impl Admin for AdminService {
         expunged::list(&self.client, request).await.map(Response::new)
     }
 
-    async fn restore_expunged(
-        &self,
-        request: Request<api::RestoreExpungedRequest>,
-    ) -> Reply<api::RestoreExpungedResponse> {
+    async fn restore_mail(&self, request: Request<api::RestoreMailRequest>) -> Reply<api::RestoreMailResponse> {
         let (request, caller) = self.open(request).await?;
         expunged::restore(&self.client, request, &caller).await.map(Response::new)
     }

@@ -36,7 +36,7 @@ impl Row for api::ExpungedMail {
     }
 }
 
-impl Shown for api::RestoreExpungedResponse {
+impl Shown for api::RestoreMailResponse {
     fn table(&self) -> String {
         format!("{} messages are back\n", self.messages)
     }
