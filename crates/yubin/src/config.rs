@@ -479,6 +479,7 @@ mod tests {
         full.smtp.milters = vec![super::scan::Milter::default()];
         full.smtp.spam.recipients = vec![super::spam::Recipient::default()];
         full.secrets.cluster_secret = Some(path(""));
+        full.smtp.postmaster = Some(String::new());
         full.smtp.countries.database = Some(path(""));
         full.telemetry.otlp_endpoint = Some(String::new());
         let defaults = keys(&Config::default());
