@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use yubin_tests::client::Client;
 use yubin_tests::imap::Imap;
+use yubin_tests::memory;
 use yubin_tests::process::{self, http_get};
 use yubin_tests::system::{System, Transport};
 
@@ -21,6 +22,8 @@ const FREED_WITHIN: Duration = Duration::from_secs(20);
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a lingering connection may be kept: ten seconds, and what a busy machine adds.
 const LINGERS_AT_MOST: Duration = Duration::from_secs(40);
+/// Resident memory of a connection that waits, bytes: about a third of this.
+const HELD_BYTES_MAX: u64 = 64 * 1024;
 /// The services: a greeting, and what is said where no place is left.
 const SERVICES: [(&str, &str, &str); 5] = [
     ("smtp", "220 ", "421 4.3.2 Too many connections at the moment; try again later"),
@@ -148,4 +151,31 @@ fn drip(mut stream: TcpStream) -> (String, Duration) {
             Err(_) => assert!(started.elapsed() < LINGERS_AT_MOST, "still there"),
         }
     }
+}
+
+#[test]
+fn a_connection_that_waits_holds_little_memory() {
+    let world = World::start(500);
+    let strangers = || {
+        let mut client = world.connect("smtp");
+        client.line();
+        client.say("EHLO client.example").unwrap();
+        client.say("MAIL FROM:<a@b.example>").unwrap();
+        // Half a command, as long as one may be.
+        client.send(&[b'x'; 2_000]).unwrap();
+        client
+    };
+    let users = || {
+        let mut imap = Imap::login(world.system.port("imaps").unwrap(), USER, PASSWORD).unwrap();
+        imap.ok("SELECT INBOX").unwrap();
+        imap
+    };
+    // What is made once is made before.
+    drop(((0..50).map(|_| strangers()).collect::<Vec<_>>(), (0..20).map(|_| users()).collect::<Vec<_>>()));
+    let id = world.system.running.id();
+    let before = memory::sample(&[id]).resident_bytes_max;
+    let open = ((0..300).map(|_| strangers()).collect::<Vec<_>>(), (0..150).map(|_| users()).collect::<Vec<_>>());
+    let growth = memory::sample(&[id]).resident_bytes_max.saturating_sub(before);
+    let each = growth / (open.0.len() + open.1.len()) as u64;
+    assert!(each <= HELD_BYTES_MAX, "{each} bytes for each connection");
 }
