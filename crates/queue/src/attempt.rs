@@ -17,7 +17,7 @@ use yubin_session::smtp::client::{
 };
 use yubin_session::smtp::{AddressEncoding, BodyType};
 use yubin_state::queue::{BodyKind, DsnReturn, Leased, QueueSource, Receiver, RemoteReply, Smtputf8};
-use yubin_types::{ByTrace, DestinationName, ReversePath};
+use yubin_types::{ByTrace, ReversePath};
 
 use crate::assignment::Assignment;
 use crate::board::NoWay;
@@ -33,16 +33,14 @@ use crate::metrics::Metrics;
 use crate::outcome::{is_stale, is_too_many, nothing_came, signal, worse};
 use crate::pace::Signal;
 use crate::pools;
-use crate::profile::{Profile, Profiles};
-use crate::route::{Hop, MailHosts, Owner, Routing, within_reach};
+use crate::profile::{Profile, Profiles, TRANSACTIONS_MAX};
+use crate::receiver::receiver_of;
+use crate::route::{Hop, MailHosts, Routing, within_reach};
 use crate::sender;
 use crate::signing::signed;
 use crate::source::Source;
 use crate::sources::Presence;
 use crate::tls_tally::{self, TlsTally};
-
-/// Transactions of one connection before it is ended: servers count too.
-const TRANSACTIONS_MAX: u32 = 100;
 
 /// What every attempt uses.
 pub(crate) struct Engine {
@@ -80,11 +78,17 @@ struct Attempt<'a> {
 }
 
 impl Engine {
-    /// Tries a delivery to a destination that is not hosted here, from the source that it was given.
+    /// Tries a delivery to a destination that is not hosted here, from the source that it was given, if `joins` lets it go on when it hears who
+    /// the receiver is.
     ///
     /// # Errors
-    /// Nothing was tried, because nothing can be from that source.
-    pub(crate) async fn attempt(&self, assignment: &Assignment, handed: &Handed) -> Result<Tried, NoWay> {
+    /// Nothing was tried, because nothing can be from that source, or not now.
+    pub(crate) async fn attempt(
+        &self,
+        assignment: &Assignment,
+        handed: &Handed,
+        joins: impl FnOnce(&Arc<Profile>) -> Result<(), NoWay> + Send,
+    ) -> Result<Tried, NoWay> {
         let leased = &assignment.leased;
         let count = leased.delivery.recipients.len();
         let sender = sender::outgoing(&leased.message, &self.config.srs_key);
@@ -111,9 +115,13 @@ impl Engine {
             Err(reply) => return Ok(Tried::all(count, &reply, Signal::None)),
         };
         let Some(from) = self.pools.source(assignment.source) else { return Err(NoWay::Missing) };
-        let receiver = |hop: &Hop| self.receiver(hop, &leased.delivery.destination);
-        let prefers = |hop: &Hop| receiver(hop).map_or(self.config.prefers, |profile| profile.prefers);
+        let receiver = |hop: &Hop| receiver_of(&self.profiles, &self.config, hop, &leased.delivery.destination);
+        let known = hops.first().and_then(receiver);
+        let prefers = |_: &Hop| known.as_ref().map_or(self.config.prefers, |profile| profile.prefers);
         let mut hops = within_reach(hops, from.address, prefers).map_err(NoWay::Family)?;
+        if let Some(known) = &known {
+            joins(known)?;
+        }
         self.prefer_known(&mut hops, from.address);
         let source = Source::queued(QueuedBody::of(&self.store, assignment, handed));
         let source = match signed(&self.store, &self.config, leased, source).await {
@@ -129,7 +137,7 @@ impl Engine {
             handed,
             fates: vec![None; count],
             signal: Signal::None,
-            receiver: None,
+            receiver: known,
             worn: Vec::new(),
             presence: Presence::Here,
             watch: self.dialogues.of(leased.message.id),
@@ -159,20 +167,11 @@ impl Engine {
             front.rotate_right(1);
         }
     }
-
-    /// Whose host it is.
-    fn receiver(&self, hop: &Hop, destination: &DestinationName) -> Option<Arc<Profile>> {
-        if hop.owner == Owner::Operator {
-            return None;
-        }
-        self.profiles.of_host(&hop.name).or_else(|| self.profiles.of_destination(destination)).cloned()
-    }
 }
 
 impl Attempt<'_> {
     /// Everything that this host has a word for.
     async fn at(&mut self, hop: &Hop) {
-        self.receiver = self.engine.receiver(hop, &self.leased.delivery.destination);
         let place = Place::of(hop, self.origin.address);
         // Who watches sees a connection from its beginning to its end.
         let mut connection = match &self.watch {

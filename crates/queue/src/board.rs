@@ -21,16 +21,18 @@ use crate::lane::{Lane, Outlook};
 use crate::line::Passage;
 use crate::pace::{Leave, Signal};
 use crate::pools::{PoolId, Pools, SourceId};
-use crate::profile::{Profile, Profiles};
+use crate::profile::Profiles;
 use crate::rights::Rights;
 use crate::site::{Site, has_room, site};
 use crate::sources::Sources;
 use crate::tally::{Stage, Tally};
 
+mod receivers;
 mod shares;
 mod ways;
 mod words;
 
+pub(crate) use receivers::Met;
 pub(crate) use ways::{NoWay, Rerouted};
 
 /// Destinations in turn that one call passes over at most before it ends.
@@ -276,31 +278,6 @@ impl Board {
         if pauses { self.clear(now, &key.destination, source) } else { Vec::new() }
     }
 
-    /// The host that takes a destination's mail shows whose profile it falls under.
-    pub(crate) fn met(&mut self, now: Timestamp, destination: &DestinationName, profile: &Arc<Profile>) {
-        let Some(lane) = self.lanes.get_mut(destination).filter(|lane| lane.site.is_none()) else { return };
-        for (source, path) in &lane.paths {
-            site(&mut self.sites, profile, *source, now).join(path.pace.in_flight());
-        }
-        lane.know(profile);
-        self.allot(now, destination);
-    }
-
-    /// A destination's lane, under the profile that its name tells.
-    fn lane(&mut self, now: Timestamp, destination: &DestinationName) -> &mut Lane {
-        let (pace, sources) = (self.limits.pace, self.sources.pools.count());
-        if !self.lanes.contains_key(destination) {
-            self.lanes.insert(destination.clone(), Lane::new(pace, sources));
-            let profiles = Arc::clone(&self.profiles);
-            if let Some(profile) = profiles.of_destination(destination) {
-                self.met(now, destination, profile);
-            } else {
-                self.allot(now, destination);
-            }
-        }
-        self.lanes.entry(destination.clone()).or_insert_with(|| Lane::new(pace, sources))
-    }
-
     /// Gives back what has not begun and is to be put off for a reason from outside; what has expired goes on to its end.
     pub(crate) fn put_off(&mut self, now: Timestamp, until: impl Fn(&DeliveryKey) -> Option<Timestamp>) -> Vec<Back> {
         let out = self.extract(now, |due| due.age != Age::Over && until(&due.key).is_some());
@@ -313,6 +290,7 @@ impl Board {
         self.leave_shut(now);
         let rests_ms = self.limits.rests_ms;
         self.lanes.retain(|_, lane| !lane.is_forgettable(now, rests_ms));
+        self.sweep_sites(now);
         self.sources.sweep(now);
     }
 

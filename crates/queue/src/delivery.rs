@@ -18,6 +18,7 @@ use crate::connection::now;
 use crate::connections::goodbye;
 use crate::fate::Tried;
 use crate::pace::Signal;
+use crate::profile::KnownBy;
 use crate::recorder::Note;
 use crate::result::Terms;
 use crate::terms::{profile, schedule};
@@ -104,7 +105,7 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
     } else {
         None
     };
-    learn(shared, leased, &tried, ended);
+    learn(shared, leased, &tried);
     let settled = terms.settle(leased, &tried, original.as_ref());
     shared.note(group, Note::Settled(Box::new(settled)));
     goodbye(tried.worn).await;
@@ -112,11 +113,10 @@ async fn deliver_one(shared: &Arc<Shared>, assignment: &Assignment) -> Ended {
 }
 
 /// What an attempt says of its destination beside its signal.
-fn learn(shared: &Shared, leased: &Leased, tried: &Tried, ended: Timestamp) {
+fn learn(shared: &Shared, leased: &Leased, tried: &Tried) {
     let destination = &leased.delivery.destination;
-    if let Some(profile) = &tried.receiver {
+    if let Some(profile) = tried.receiver.as_ref().filter(|profile| profile.known_by == KnownBy::Profile) {
         shared.engine.metrics.tried_at(&profile.name);
-        shared.board.lock().met(ended, destination, profile);
     }
     if matches!(tried.signal, Signal::Slower | Signal::Unreachable) {
         shared.board.lock().heard(destination, tried);
@@ -151,7 +151,7 @@ async fn attempt(shared: &Arc<Shared>, assignment: &Assignment, handed: &Handed)
     };
     match hosted {
         Ok(Some(hosted)) => Ok(engine.deliver_hosted(assignment, &hosted, handed).await),
-        Ok(None) => Box::pin(engine.attempt(assignment, handed)).await,
+        Ok(None) => Box::pin(engine.attempt(assignment, handed, |receiver| shared.joins(assignment, receiver))).await,
         Err(error) => Ok(Tried::all(count, &Reply::conclusion(451, (4, 3, 0), &error.to_string()), Signal::None)),
     }
 }

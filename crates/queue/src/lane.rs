@@ -17,7 +17,7 @@ use crate::line::Line;
 use crate::pace::PaceLimits;
 use crate::path::Path;
 use crate::pools::{PoolId, SourceId};
-use crate::profile::Profile;
+use crate::profile::{KnownBy, Profile};
 
 /// A destination.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Lane {
     supply: Supply,
     /// The pool of each tenant's last delivery.
     usual: BTreeMap<DomainId, PoolId>,
-    /// The receiver's profile, if it is known.
+    /// The receiver, if it is known.
     pub(crate) site: Option<Arc<Profile>>,
     /// Since when nothing may leave from this worker, because others use all of the receiver's limit.
     pub(crate) shut: Option<Timestamp>,
@@ -105,11 +105,16 @@ impl Lane {
         self.usual.insert(tenant, pool);
     }
 
-    /// The receiver is known: what was learned stays within its bounds.
-    pub(crate) fn know(&mut self, profile: &Arc<Profile>) {
-        self.limits = profile.pace();
+    /// The receiver is known: what was learned stays within its bounds. Those of a destination of no known receiver are `unknown`.
+    pub(crate) fn know(&mut self, profile: &Arc<Profile>, unknown: PaceLimits) {
+        self.limits = profile.pace(unknown);
         self.paths.values_mut().for_each(|path| path.pace.bound(self.limits));
         self.site = Some(Arc::clone(profile));
+    }
+
+    /// The profile that knows its receiver.
+    pub(crate) fn profile(&self) -> Option<&Profile> {
+        self.site.as_deref().filter(|site| site.known_by == KnownBy::Profile)
     }
 
     /// How many leases there are to be that have not begun. A source that nothing left from yet has the lanes of a beginner.

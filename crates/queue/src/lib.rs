@@ -52,6 +52,7 @@ mod peak;
 pub mod pools;
 mod presence;
 pub mod profile;
+pub mod receiver;
 mod recorder;
 mod result;
 mod rights;
@@ -79,7 +80,7 @@ pub use config::QueueConfig;
 pub use dns::{Dns, Dnssec};
 pub use pace::PaceLimits;
 pub use pools::{MailKind, Pool, SourceAddress};
-pub use profile::{Family, Profile};
+pub use profile::{Family, KnownBy, Profile};
 pub use route::{
     CountedTls, HostTls, Hosts, LookupFailure, MailHosts, SmartHost, SmartHostName, SmartHostTls, TlsPolicy,
 };

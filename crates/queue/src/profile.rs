@@ -4,7 +4,8 @@
 //! A receiver is more than a destination: many domains' mail goes to the same servers. A profile names the domains that are known to be
 //! its, and the MX hosts that others point to; what it bounds, it bounds for all its destinations together, for each source address of this
 //! worker. What a destination's pace learns stays within it. Profiles that are configured go before those that ship (`shipped`), and one
-//! with the name of a shipped one takes its place. Mail that a smart host takes is none of the receiver's business.
+//! with the name of a shipped one takes its place. Where none fits, a receiver is the MX hosts that destinations prefer: domains with the same
+//! ones share the limit of one destination. Mail that a smart host takes is none of the receiver's business.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,6 +16,9 @@ use yubin_types::{DestinationName, DomainName};
 use crate::pace::PaceLimits;
 use crate::route::SmartHost;
 use crate::shipped::SHIPPED;
+
+/// Transactions of one connection before it is ended, where no profile says how many: servers count too.
+pub(crate) const TRANSACTIONS_MAX: u32 = 100;
 
 /// Concurrent deliveries to a destination before it has shown anything.
 const LANES_INITIAL: u32 = 5;
@@ -42,6 +46,17 @@ pub struct Profile {
     pub pause_seconds_max: u64,
     /// Which of its addresses are tried first.
     pub prefers: Family,
+    /// What tells it from other receivers.
+    pub known_by: KnownBy,
+}
+
+/// What tells a receiver from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// A profile that is configured or ships.
+    Profile,
+    /// The MX hosts that its destinations prefer: no profile fits.
+    MxHosts,
 }
 
 /// A family of addresses.
@@ -71,8 +86,16 @@ impl Family {
 }
 
 impl Profile {
-    /// Bounds of the pace of each of its destinations.
-    pub(crate) fn pace(&self) -> PaceLimits {
+    /// Deliveries at a time that each worker may have under way without a share.
+    pub(crate) fn unshared(&self) -> u32 {
+        u32::from(self.known_by == KnownBy::MxHosts)
+    }
+
+    /// Bounds of the pace of each of its destinations, where those of a destination of no known receiver are `unknown`.
+    pub(crate) fn pace(&self, unknown: PaceLimits) -> PaceLimits {
+        if self.known_by == KnownBy::MxHosts {
+            return unknown;
+        }
         PaceLimits {
             lanes_initial: LANES_INITIAL.min(self.deliveries_max),
             lanes_max: self.deliveries_max,

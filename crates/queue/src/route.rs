@@ -160,6 +160,8 @@ pub(crate) struct Hop {
     pub(crate) preference: u16,
     /// Under what its sessions are counted.
     pub(crate) counted: Option<CountedTls>,
+    /// The destination's most preferred MX hosts, which tell who takes its mail; none of a literal, or a smart host.
+    pub(crate) preferred: Arc<[DomainName]>,
 }
 
 /// Whose is a host?
@@ -237,6 +239,7 @@ impl Routing<'_> {
                 owner: Owner::Destination,
                 preference: 0,
                 counted: None,
+                preferred: Arc::default(),
             }]),
             DestinationName::Literal(_) => {
                 Err(Reply::conclusion(550, (5, 7, 1), "mail is not sent to addresses of private networks"))
@@ -258,11 +261,14 @@ impl Routing<'_> {
                 return Err(Reply::conclusion(554, (5, 4, 6), &format!("mail for {domain} loops back to this host")));
             }
         }
+        let best = hosts.iter().map(|(preference, _)| *preference).min();
+        let preferred = hosts.iter().filter(|(preference, _)| Some(*preference) == best);
+        let preferred: Arc<[DomainName]> = preferred.map(|(_, host)| host.clone()).collect();
         let mut plan = Vec::new();
         let mut excuse = None;
         for (preference, host) in hosts.into_iter().take(HOSTS_MAX) {
             match self.hop(domain, host).await {
-                Ok(hop) => plan.push(Hop { preference, ..hop }),
+                Ok(hop) => plan.push(Hop { preference, preferred: Arc::clone(&preferred), ..hop }),
                 // A reason to wait outweighs a reason to give up.
                 Err(reply) if reply.is_transient() => excuse = Some(reply),
                 Err(reply) => excuse = excuse.or(Some(reply)),
@@ -308,7 +314,8 @@ impl Routing<'_> {
             TlsPolicy::Deferred(why) | TlsPolicy::Excluded(why) => return Err(Reply::conclusion(451, (4, 7, 5), &why)),
         };
         let (name, owner) = (host.to_string(), Owner::Destination);
-        Ok(Hop { name, addresses, protection, login: None, owner, preference: 0, counted })
+        let preferred = Arc::default();
+        Ok(Hop { name, addresses, protection, login: None, owner, preference: 0, counted, preferred })
     }
 
     async fn smart_hop(&self, route: &SmartHost) -> Result<Hop, Reply> {
@@ -334,7 +341,8 @@ impl Routing<'_> {
         };
         let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, route.port)).collect();
         let (login, owner) = (route.login.clone(), Owner::Operator);
-        Ok(Hop { name, addresses, protection, login, owner, preference: 0, counted: None })
+        let preferred = Arc::default();
+        Ok(Hop { name, addresses, protection, login, owner, preference: 0, counted: None, preferred })
     }
 }
 
@@ -471,6 +479,7 @@ mod tests {
             owner: super::Owner::Destination,
             preference: 0,
             counted: None,
+            preferred: Default::default(),
         };
         let (four, six) = ("8.8.8.1:25", "[2001:4860:4860::8888]:25");
         let reached = |hops: &[&[&str]], from: Option<&str>, prefers: Family| {

@@ -6,7 +6,7 @@
 
 use yubin_types::DomainName;
 
-use crate::profile::{Family, Profile};
+use crate::profile::{Family, KnownBy, Profile};
 
 /// A profile as data.
 #[derive(Debug)]
@@ -124,6 +124,7 @@ impl From<&Shipped> for Profile {
             pause_seconds: shipped.pause_seconds,
             pause_seconds_max: shipped.pause_seconds_max,
             prefers: Family::V4,
+            known_by: KnownBy::Profile,
         }
     }
 }

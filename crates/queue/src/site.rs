@@ -1,4 +1,4 @@
-//! A receiver whose profile is known: how many deliveries to all its destinations are under way, and how many may begin per minute.
+//! A receiver that is known: how many deliveries to all its destinations are under way, and how many may begin per minute.
 //!
 //! A pure value: a bucket that fills by the minute's rate and holds what a second gives, at least one delivery.
 
@@ -10,7 +10,7 @@ use yubin_types::Timestamp;
 use crate::lane::Lane;
 use crate::peak::Peak;
 use crate::pools::SourceId;
-use crate::profile::Profile;
+use crate::profile::{KnownBy, Profile};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -75,12 +75,33 @@ impl Site {
         self.begun += count;
     }
 
+    /// So many that are under way are another receiver's.
+    pub(crate) fn leave(&mut self, count: u32) {
+        self.begun = self.begun.saturating_sub(count);
+    }
+
+    /// Is anything under way, or at rest?
+    pub(crate) fn is_in_use(&self, now: Timestamp, rests_ms: u64) -> bool {
+        self.begun > 0 || self.peak.within(now, rests_ms) > 0
+    }
+
+    /// Deliveries at a time that this worker may have without a share.
+    pub(crate) fn unshared(&self) -> u32 {
+        self.profile.unshared()
+    }
+
+    /// Does a profile know it?
+    pub(crate) fn is_profiled(&self) -> bool {
+        self.profile.known_by == KnownBy::Profile
+    }
+
     /// One has ended.
     pub(crate) fn ended(&mut self) {
         self.begun = self.begun.saturating_sub(1);
     }
 
-    fn lanes(&self) -> u32 {
+    /// Deliveries at a time from this worker.
+    pub(crate) fn lanes(&self) -> u32 {
         self.profile.deliveries_max.min(self.share)
     }
 

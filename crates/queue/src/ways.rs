@@ -18,10 +18,11 @@ use yubin_types::{Timestamp, limits};
 
 use crate::assignment::Assignment;
 use crate::blocks;
-use crate::board::{Age, Due, NoWay, Rerouted};
+use crate::board::{Age, Due, Met, NoWay, Rerouted};
 use crate::connection::now;
 use crate::fate::Tried;
 use crate::pools::{MailKind, PoolId, SourceId};
+use crate::profile::Profile;
 use crate::result::Again;
 use crate::sources::{MISSING_SECONDS, Presence};
 use crate::worker::Shared;
@@ -142,7 +143,19 @@ impl Shared {
         self.wake();
     }
 
-    /// A delivery that began can't leave from its source.
+    /// An attempt has found out who its destination's receiver is: may it go on?
+    ///
+    /// # Errors
+    /// The receiver is busy with other deliveries.
+    pub(crate) fn joins(&self, assignment: &Assignment, receiver: &Arc<Profile>) -> Result<(), NoWay> {
+        let destination = &assignment.leased.delivery.destination;
+        match self.board.lock().met(now(), destination, assignment.source, receiver) {
+            Met::GoesOn => Ok(()),
+            Met::Waits => Err(NoWay::Busy),
+        }
+    }
+
+    /// A delivery that began can't leave from its source, or not now.
     pub(crate) fn reroute(&self, assignment: &Assignment, why: NoWay) -> Way {
         if why == NoWay::Missing {
             self.present(assignment.source, Presence::Missing);
@@ -159,7 +172,13 @@ impl Shared {
         match rerouted {
             Rerouted::Elsewhere => {
                 if let Some(watch) = watch {
-                    watch.note("it can't be reached from this address; another one is tried".to_owned());
+                    let what = match why {
+                        NoWay::Busy => "it waits until other deliveries to the same servers have ended",
+                        NoWay::Family(_) | NoWay::Missing => {
+                            "it can't be reached from this address; another one is tried"
+                        }
+                    };
+                    watch.note(what.to_owned());
                 }
             }
             Rerouted::Back(back) => {
@@ -173,6 +192,7 @@ impl Shared {
                 let why = match why {
                     NoWay::Family(family) => format!("its hosts have only {family} addresses"),
                     NoWay::Missing => "this machine has none of its addresses".to_owned(),
+                    NoWay::Busy => "its servers are busy".to_owned(),
                 };
                 let text =
                     format!("no address of the pool {name:?} can be used for {}: {why}", leased.delivery.destination);

@@ -71,7 +71,7 @@ impl Board {
             match &wish.receiver {
                 Receiver::Known(name) => {
                     if let Some(site) = self.sites.get_mut(name).and_then(|known| known.get_mut(&SourceId::SYSTEM)) {
-                        site.allot(now, site.share().min(wish.held));
+                        site.allot(now, site.share().min(wish.held.max(site.unshared())));
                     }
                 }
                 Receiver::Destination(destination) => {
@@ -105,7 +105,7 @@ impl Board {
             }
             let limit = lane.site.as_ref().map_or(lane.lanes_max(), |profile| profile.deliveries_max);
             let demand = demands.entry(receiver_of(destination, lane)).or_insert_with(|| Demand::of(limit));
-            demand.limit = limit;
+            (demand.limit, demand.unshared) = (limit, lane.site.as_ref().map_or(0, |profile| profile.unshared()));
             self.add(now, destination, lane, demand);
         }
         let wish = |(receiver, demand)| self.wish(now, receiver, demand);
@@ -126,7 +126,7 @@ impl Board {
     }
 
     fn wish(&self, now: Timestamp, receiver: Receiver, demand: Demand) -> Option<ShareWish> {
-        let Demand { limit, deliveries, mut held, mut pauses } = demand;
+        let Demand { limit, deliveries, mut held, mut pauses, unshared } = demand;
         if let Receiver::Known(name) = &receiver
             && let Some(site) = self.sites.get(name).and_then(|known| known.get(&SourceId::SYSTEM))
         {
@@ -142,7 +142,7 @@ impl Board {
         let owner = self.rights.owner(&receiver)?.to_owned();
         let complaints = self.heard.get(&receiver).map_or(0, |heard| heard.own);
         let wish = ShareWish { receiver, owner, limit, held, wanted, complaints, pauses };
-        (shared || wanted > 0 || held > 0).then_some(wish)
+        (shared || wanted > unshared || held > unshared).then_some(wish)
     }
 
     /// How long this worker leaves a delivery to others, if each waits `takeover_ms` for the one before it.
@@ -186,7 +186,7 @@ impl Board {
         let share = match &lane.site {
             // The receiver's limit bounds each of its destinations.
             Some(profile) => {
-                let share = self.rights.allowance(&receiver, profile.deliveries_max);
+                let share = self.rights.allowance(&receiver, profile.deliveries_max).max(profile.unshared());
                 site(&mut self.sites, profile, SourceId::SYSTEM, now).allot(now, share);
                 lane.path(SourceId::SYSTEM).pace.allot(u32::MAX);
                 share
@@ -280,11 +280,13 @@ struct Demand {
     deliveries: usize,
     held: u32,
     pauses: BTreeMap<DestinationName, Timestamp>,
+    /// What it may use without asking.
+    unshared: u32,
 }
 
 impl Demand {
     fn of(limit: u32) -> Demand {
-        Demand { limit, deliveries: 0, held: 0, pauses: BTreeMap::new() }
+        Demand { limit, deliveries: 0, held: 0, pauses: BTreeMap::new(), unshared: 0 }
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use yubin_state::queue::{DeliveryKey, DestinationName};
 use yubin_types::{DomainId, GroupNumber, Priority, QueueId, Timestamp};
 
-use super::{Age, Back, Board, BoardLimits, Due, Offer};
+use super::{Age, Back, Board, BoardLimits, Due, Met, NoWay, Offer, Rerouted};
 use crate::pace::{PaceLimits, Signal};
 use crate::pools::tests::hostname;
 use crate::pools::{Pool, PoolId, Pools, SourceId};
-use crate::profile::{Family, Profile, Profiles};
+use crate::profile::{Family, KnownBy, Profile, Profiles};
 use crate::rights::Rights;
 use crate::shipped::SHIPPED;
 
@@ -237,13 +237,49 @@ fn what_a_receiver_takes_is_shared_by_all_its_destinations() {
     let begun = take(&mut board, 20, |_| true);
     assert_eq!(begun.len(), 2 + 2, "nobody knows that it is the same");
     let stranger = due(1, 10, "one.example").key.destination;
-    board.met(NOW, &stranger, &Arc::new(profile));
+    assert_eq!(board.met(NOW, &stranger, SourceId::SYSTEM, &Arc::new(profile)), Met::Waits);
     let (of, others): (Vec<_>, Vec<_>) = begun.into_iter().partition(|due| due.key.destination == stranger);
     of.iter().for_each(|due| deliver(&mut board, due));
     assert_eq!(take(&mut board, 20, |_| true).len(), 0, "two are under way");
     assert!(!board.reserve(NOW, &[due(2, 99, "one.example").key]));
     deliver(&mut board, &others[0]);
     assert_eq!(take(&mut board, 20, |_| true).len(), 1);
+}
+
+/// A hundred domains of one provider that nobody has told anything about, until one of them moves to another.
+#[test]
+fn destinations_with_the_same_hosts_share_the_limit_of_one() {
+    let mut board = board(1_000, 200);
+    let receiver = |name: &str| {
+        let profile = Profile::from(&SHIPPED[0]);
+        Arc::new(Profile { name: name.to_owned(), deliveries_max: 4, known_by: KnownBy::MxHosts, ..profile })
+    };
+    let (host, other) = (receiver("mx:mx.host.example"), receiver("mx:mx.other.example"));
+    (0..100).for_each(|number| keep(&mut board, due(u64::from(number), number, &format!("d{number}.example"))));
+    let begun = take(&mut board, 100, |_| true);
+    assert_eq!(begun.len(), 100, "nobody knows yet that it is the same");
+    let mut on = Vec::new();
+    for due in begun {
+        match board.met(NOW, &due.key.destination, SourceId::SYSTEM, &host) {
+            Met::GoesOn => on.push(due),
+            Met::Waits => {
+                let from = (PoolId::SYSTEM, SourceId::SYSTEM);
+                assert_eq!(board.reroute(NOW, due, from, NoWay::Busy), Rerouted::Elsewhere);
+            }
+        }
+    }
+    assert_eq!((on.len(), board.in_flight(), begin(&mut board)), (4, 4, None));
+    deliver(&mut board, &on[0]);
+    let next = begin(&mut board).unwrap();
+    assert_eq!(begin(&mut board), None);
+    // What is under way to a domain that has moved is none of its old receiver's.
+    assert_eq!(board.met(NOW, &next.key.destination, SourceId::SYSTEM, &other), Met::GoesOn);
+    assert!(begin(&mut board).is_some());
+    assert_eq!(begin(&mut board), None);
+    board.close(NOW);
+    on[1..].iter().for_each(|due| deliver(&mut board, due));
+    board.sweep(Timestamp(NOW.millis() + 3_600_000));
+    assert_eq!(board.sites.len(), 2, "something is under way to both");
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) enum NoWay {
     Family(Family),
     /// This machine doesn't have the address.
     Missing,
+    /// All that the destination's receiver takes at a time is under way.
+    Busy,
 }
 
 /// What becomes of a delivery that can't leave from where it began.
@@ -172,12 +174,13 @@ impl Board {
         let fits = |other: &SourceId| match why {
             NoWay::Family(family) => self.sources.is_of(*other, family),
             NoWay::Missing => *other != source,
+            NoWay::Busy => true,
         };
         let Some(lane) = self.lanes.get_mut(&due.key.destination) else { return Rerouted::Nowhere };
         let found = self.sources.candidates(now, &traveller(&self.limits, lane, &due.key, pool));
         let goes_on = match &found {
             Ok(found) => found.iter().any(fits),
-            Err(_) => why == NoWay::Missing && due.age != Age::Over,
+            Err(_) => why == NoWay::Busy || (why == NoWay::Missing && due.age != Age::Over),
         };
         if !goes_on || self.tally.stage(&due.key) != Some(Stage::Begun) {
             return Rerouted::Nowhere;
@@ -275,7 +278,7 @@ fn traveller<'a>(limits: &BoardLimits, lane: &'a Lane, key: &'a DeliveryKey, poo
         pool,
         tenant: key.domain,
         destination: &key.destination,
-        site: lane.site.as_ref().map(|profile| profile.name.as_str()),
+        site: lane.profile().map(|profile| profile.name.as_str()),
         prefers: lane.site.as_ref().map_or(limits.prefers, |profile| profile.prefers),
     }
 }

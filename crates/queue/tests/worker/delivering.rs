@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use yubin_queue::{SmartHost, SmartHostName, SmartHostTls};
+use yubin_queue::{Family, KnownBy, Profile, SmartHost, SmartHostName, SmartHostTls};
 use yubin_state::queue::{BodyKind, FinalOutcome, NotifyOn, NotifySet};
 use yubin_types::ReversePath;
 
@@ -77,7 +77,21 @@ async fn of_hosts_that_are_equally_good_the_one_that_is_connected_goes_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_at_rest_ends_before_another_host_gets_one() {
     let (mut lab, sink) = Lab::with_sink().await;
-    let worker = lab.worker(sink.address.port(), |_| {});
+    // Of one receiver, whatever its hosts are.
+    let receiver = Profile {
+        name: "two".to_owned(),
+        domains: vec!["two.example".parse().unwrap()],
+        mx_hosts: Vec::new(),
+        deliveries_max: 5,
+        per_minute_max: 0,
+        recipients_per_transaction_max: 100,
+        transactions_per_connection_max: 100,
+        pause_seconds: 30,
+        pause_seconds_max: 60,
+        prefers: Family::V4,
+        known_by: KnownBy::Profile,
+    };
+    let worker = lab.worker(sink.address.port(), |config| config.profiles = vec![receiver]);
     for (number, host) in (1..).zip(["a.two.example", "b.two.example", "a.two.example"]) {
         lab.zone.mx("two.example", &[(host, "127.0.0.2")]);
         lab.send(&["a@two.example"], |_| {}).await;

@@ -46,6 +46,28 @@ async fn a_flaky_receiver_gets_every_message_in_the_end() {
     lab.stop(worker).await;
 }
 
+/// A provider that no profile knows and that takes the mail of many domains.
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_with_the_same_mx_hosts_share_the_limits_of_one_receiver() {
+    let mut lab = Lab::new().await;
+    let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
+    sink.take_time(Duration::from_millis(20));
+    for number in 0..100 {
+        let domain = format!("d{number}.example");
+        lab.zone.equals(&domain, &["mx1.host.example", "mx2.host.example"], "127.0.0.2");
+        lab.send(&[&format!("one@{domain}")], |_| {}).await;
+        lab.send(&[&format!("two@{domain}")], |_| {}).await;
+    }
+    let worker = lab.worker(sink.address.port(), |config| {
+        (config.pace.lanes_initial, config.pace.lanes_max) = (2, 3);
+    });
+    sink.wait_for(200).await;
+    assert!(sink.most_open() <= 3, "{} connections at a time", sink.most_open());
+    lab.events(200).await;
+    assert_eq!(sink.received().len(), 200, "each once");
+    lab.stop(worker).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_destination_does_not_delay_others() {
     let mut lab = Lab::new().await;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use yubin_queue::warm_up::SCHEDULE_DEFAULT;
-use yubin_queue::{Profile, RetrySchedule};
+use yubin_queue::{KnownBy, Profile, RetrySchedule};
 use yubin_types::{DomainName, Network, limits};
 
 use super::pools::{AddressFamily, Pool, pools};
@@ -198,6 +198,8 @@ impl Receiver {
             !self.name.is_empty() && names.count() > 0,
             "queue.receivers: each has a name, and domains or MX hosts"
         );
+        let named_after_hosts = self.name.starts_with(yubin_queue::receiver::MX_PREFIX);
+        ensure!(!named_after_hosts, "queue.receivers: names that begin with mx: are those of MX hosts");
         ensure!((1..=1_000).contains(&self.deliveries), "queue.receivers: deliveries: 1 to 1000");
         let recipients = self.recipients_per_transaction;
         ensure!((1..=100).contains(&recipients), "queue.receivers: recipients_per_transaction: 1 to 100");
@@ -224,6 +226,7 @@ impl Receiver {
             pause_seconds: self.pause_seconds,
             pause_seconds_max: self.pause_seconds_max,
             prefers: self.address_family.into(),
+            known_by: KnownBy::Profile,
         })
     }
 }
@@ -247,7 +250,10 @@ mod tests {
             )
         };
         queue(&receiver(600, "['docomo.ne.jp']")).check().unwrap();
-        for text in [receiver(601, "['docomo.ne.jp']"), receiver(0, "['docomo.ne.jp']"), receiver(60, "[]")] {
+        let named_after_hosts = receiver(60, "['docomo.ne.jp']").replace("'docomo'", "'mx:mx.a.example'");
+        for text in
+            [receiver(601, "['docomo.ne.jp']"), receiver(0, "['docomo.ne.jp']"), receiver(60, "[]"), named_after_hosts]
+        {
             assert!(queue(&text).check().is_err(), "{text}");
         }
         for text in [
