@@ -4,23 +4,22 @@
 //! host is left alone for now: a downgrade is what an attacker would want. IPv4 addresses are tried before IPv6 ones, because receivers
 //! judge IPv6 senders more severely.
 
+use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use yubin_dns_auth::dane::{Decision, Target, decide};
 use yubin_dns_auth::mta_sts::{FetchConfig, Mode, MtaSts, Policy, StsLookup};
 use yubin_dns_auth::tls::observed::Authorities;
 use yubin_dns_auth::tls::{PeerCheck, client_config};
 use yubin_dns_auth::tls_rpt::result_of_fetch;
-use yubin_dns_auth::{AddressScope, LookupError, Resolver, Route, Security, Validation};
+use yubin_dns_auth::{LookupError, Resolver, Route, Security, Validation};
 use yubin_types::report::{AppliedPolicy, TlsPolicyType, TlsResultType};
 use yubin_types::{DomainName, limits};
 
 use crate::route::{CountedTls, HostTls, Hosts, LookupFailure, MailHosts, TlsPolicy};
-
-/// Where MTA-STS policies are fetched (RFC 8461 §3.3).
-const HTTPS_PORT: u16 = 443;
 
 /// Are answers validated?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +42,12 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Asks this resolver; `roots` vouch for hosts of MTA-STS policies and for those that serve the policies.
+    /// Asks this resolver, and fetches MTA-STS policies as configured; the same authorities vouch for the hosts that policies name.
     ///
     /// # Errors
     /// When the TLS library refuses its configuration.
-    pub fn new(resolver: Resolver, dnssec: Dnssec, roots: Arc<RootCertStore>) -> Result<Dns, rustls::Error> {
-        let fetch = FetchConfig { roots: Arc::clone(&roots), port: HTTPS_PORT, scope: AddressScope::Public };
+    pub fn new(resolver: Resolver, dnssec: Dnssec, fetch: FetchConfig) -> Result<Dns, rustls::Error> {
+        let roots = Arc::clone(&fetch.roots);
         Ok(Dns {
             mta_sts: MtaSts::new(resolver.clone(), fetch)?,
             tested: Authorities::new(Arc::clone(&roots)),
@@ -56,6 +55,15 @@ impl Dns {
             resolver,
             dnssec,
         })
+    }
+
+    /// Keeps MTA-STS policies in this folder, so that a restart forgets none.
+    ///
+    /// # Errors
+    /// When the folder can't be made or read.
+    pub fn keeping_policies_in(mut self, folder: PathBuf) -> io::Result<Dns> {
+        self.mta_sts = self.mta_sts.kept_in(folder)?;
+        Ok(self)
     }
 
     const fn validation(&self) -> Validation {
@@ -191,8 +199,8 @@ mod tests {
     use std::sync::Arc;
 
     use rustls::RootCertStore;
-    use yubin_dns_auth::mta_sts::Policy;
-    use yubin_dns_auth::{Resolver, ResolverConfig};
+    use yubin_dns_auth::mta_sts::{FetchConfig, Policy};
+    use yubin_dns_auth::{AddressScope, Resolver, ResolverConfig};
     use yubin_types::DomainName;
     use yubin_types::report::TlsResultType;
 
@@ -205,7 +213,8 @@ mod tests {
         roots.add(certificate).unwrap();
         let dns = |roots: RootCertStore| {
             let resolver = Resolver::new(&ResolverConfig::default()).unwrap();
-            Dns::new(resolver, Dnssec::Ignore, Arc::new(roots)).unwrap()
+            let fetch = FetchConfig { roots: Arc::new(roots), port: 443, scope: AddressScope::Public };
+            Dns::new(resolver, Dnssec::Ignore, fetch).unwrap()
         };
         let policy = Policy::parse("version: STSv1\nmode: testing\nmx: mx.a.example\nmax_age: 86400\n").unwrap();
         let name = |text: &str| DomainName::parse(text).unwrap();

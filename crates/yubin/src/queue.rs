@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use yubin_dns_auth::https::HttpsClient;
+use yubin_dns_auth::mta_sts::FetchConfig;
 use yubin_dns_auth::tls::{PeerCheck, client_config, system_roots};
 use yubin_dns_auth::verify::Verifier;
 use yubin_dns_auth::{AddressScope, Resolver, ResolverConfig};
@@ -82,7 +83,11 @@ pub(crate) fn mail_hosts(config: &Config, resolver: Resolver) -> anyhow::Result<
         told::Switch::On => Dnssec::Validate,
         told::Switch::Off => Dnssec::Ignore,
     };
-    Ok(Arc::new(Dns::new(resolver, dnssec, Arc::new(system_roots()))?))
+    let fetch = FetchConfig { roots: Arc::new(system_roots()), port: 443, scope: AddressScope::Public };
+    let dns = Dns::new(resolver, dnssec, fetch)?;
+    let folder = config.data_dir.join("mta-sts");
+    let dns = dns.keeping_policies_in(folder.clone()).with_context(|| format!("reading {}", folder.display()))?;
+    Ok(Arc::new(dns))
 }
 
 /// Where this process takes mail for hosted domains, as far as its addresses tell.

@@ -5,12 +5,16 @@
 //! remembered policy holds on while it lasts, and without one the domain is as if it had none. A fetch that failed is not repeated
 //! for [`limits::MTA_STS_RETRY_SECONDS`]. DANE goes first where both apply (§2).
 //!
-//! Policies are remembered in memory alone, [`limits::MTA_STS_POLICIES_MAX`] of them: a restart forgets them.
+//! Policies are remembered, [`limits::MTA_STS_POLICIES_MAX`] of them, and kept in a folder if there is one for them (`keep`): then a restart forgets
+//! none.
 
 mod fetch;
+mod keep;
 mod policy;
 
 use std::convert::Infallible;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +28,7 @@ pub use fetch::{FetchConfig, FetchError};
 pub use policy::{Mode, MxPattern, Policy, PolicyError};
 
 pub(crate) use fetch::Fetcher;
+use keep::Keep;
 pub(crate) use policy::announced_id;
 
 /// What MTA-STS says about a domain.
@@ -44,6 +49,7 @@ pub struct MtaSts {
     /// Each held by whoever fetches, so that a burst of mail to one domain fetches once.
     known: quick_cache::sync::Cache<DomainName, Arc<Mutex<Known>>>,
     fetches: Semaphore,
+    keep: Option<Arc<Keep>>,
 }
 
 /// What is remembered of a domain.
@@ -56,7 +62,9 @@ struct Known {
 struct Held {
     id: String,
     policy: Arc<Policy>,
-    fetched: Instant,
+    /// From then on another one is fetched if it can be.
+    ages: Instant,
+    ends: Instant,
 }
 
 struct Failed {
@@ -76,7 +84,23 @@ impl MtaSts {
             fetcher: Fetcher::new(config)?,
             known: quick_cache::sync::Cache::new(limits::MTA_STS_POLICIES_MAX),
             fetches: Semaphore::new(limits::MTA_STS_FETCHES_MAX),
+            keep: None,
         })
+    }
+
+    /// Keeps policies in this folder, which is made if it is missing, and remembers those that are there and still hold.
+    ///
+    /// # Errors
+    /// When the folder can't be made or read.
+    pub fn kept_in(mut self, folder: PathBuf) -> io::Result<MtaSts> {
+        let (keep, found) = Keep::open(folder)?;
+        let now = Instant::now();
+        for (domain, kept) in found {
+            let held = Held::of(kept.id, kept.policy, (now, kept.age));
+            self.known.insert(domain, Arc::new(Mutex::new(Known { held: Some(held), failed: None })));
+        }
+        self.keep = Some(Arc::new(keep));
+        Ok(self)
     }
 
     /// What holds for a domain now. Takes as long as a fetch may if the policy is not remembered.
@@ -93,7 +117,8 @@ impl MtaSts {
         {
             match self.fetch(domain).await {
                 Ok(policy) => {
-                    let held = Held { id, policy: Arc::new(policy), fetched: Instant::now() };
+                    self.write_down(domain, &id, &policy).await;
+                    let held = Held::of(id, policy, (Instant::now(), Duration::ZERO));
                     *known = Known { held: Some(held), failed: None };
                 }
                 Err(error) => {
@@ -112,9 +137,27 @@ impl MtaSts {
         announced_id(&texts.value)
     }
 
+    async fn write_down(&self, domain: &DomainName, id: &str, policy: &Policy) {
+        let Some(keep) = self.keep.clone() else { return };
+        let (name, id, policy) = (domain.clone(), id.to_owned(), policy.clone());
+        let written = tokio::task::spawn_blocking(move || keep.put(&name, &id, &policy)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(domain.name = %domain, %error, "an MTA-STS policy can't be kept: a restart forgets it");
+        }
+    }
+
     async fn fetch(&self, domain: &DomainName) -> Result<Policy, FetchError> {
         let _permit = self.fetches.acquire().await.map_err(|_| FetchError::Timeout)?;
         self.fetcher.fetch(&self.resolver, domain).await
+    }
+}
+
+impl Held {
+    /// A policy that was fetched so long before now.
+    fn of(id: String, policy: Policy, (now, age): (Instant, Duration)) -> Held {
+        let day = Duration::from_secs(86_400);
+        let ages = now + (policy.max_age / 2).min(day).saturating_sub(age);
+        Held { id, ages, ends: now + policy.max_age.saturating_sub(age), policy: Arc::new(policy) }
     }
 }
 
@@ -124,12 +167,11 @@ impl Known {
         if self.failed.as_ref().is_some_and(|failed| failed.id == id && now < failed.at + retry) {
             return false;
         }
-        let day = Duration::from_secs(86_400);
-        self.held.as_ref().is_none_or(|held| held.id != id || now >= held.fetched + (held.policy.max_age / 2).min(day))
+        self.held.as_ref().is_none_or(|held| held.id != id || now >= held.ages)
     }
 
     fn verdict(&self, now: Instant) -> StsLookup {
-        let held = self.held.as_ref().filter(|held| now < held.fetched + held.policy.max_age);
+        let held = self.held.as_ref().filter(|held| now < held.ends);
         match (held, &self.failed) {
             (Some(held), _) if held.policy.mode == Mode::None => StsLookup::Nothing,
             (Some(held), _) => StsLookup::Policy(Arc::clone(&held.policy)),
@@ -141,7 +183,6 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::time::Instant;
@@ -150,13 +191,13 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn policy(mode: &str, max_age: Duration) -> Arc<Policy> {
+    fn policy(mode: &str, max_age: Duration) -> Policy {
         let text = format!("version: STSv1\nmode: {mode}\nmx: a.example\nmax_age: {}\n", max_age.as_secs());
-        Arc::new(Policy::parse(&text).unwrap())
+        Policy::parse(&text).unwrap()
     }
 
     fn known(fetched: Instant, max_age: Duration) -> Known {
-        Known { held: Some(Held { id: "1".into(), policy: policy("enforce", max_age), fetched }), failed: None }
+        Known { held: Some(Held::of("1".into(), policy("enforce", max_age), (fetched, Duration::ZERO))), failed: None }
     }
 
     #[tokio::test]

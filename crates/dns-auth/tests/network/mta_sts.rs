@@ -54,6 +54,27 @@ async fn a_policy_is_fetched_once_and_remembered() {
     assert!(requests[0].to_lowercase().contains("\r\nhost: mta-sts.signed.test"), "{}", requests[0]);
 }
 
+/// Who is in the way of the DNS and of the policy host gains nothing by a restart (RFC 8461 §10.2).
+#[tokio::test]
+async fn a_policy_that_was_known_before_a_restart_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut setup = setup(vec![answer("200 OK", "text/plain", POLICY)]).await;
+    setup.sts = setup.sts.kept_in(folder.path().to_owned()).unwrap();
+    let StsLookup::Policy(before) = lookup(&setup).await else { panic!("no policy") };
+    // Neither the record nor the policy is to be had.
+    let blocked = DnsServer::start(&[Zone("signed.test.", Signing::Signed, "")]).await;
+    let nobody = Https::start(&Authority::new().issue("mta-sts.signed.test", 2000..2100), Vec::new()).await;
+    let restarted = || {
+        let config =
+            FetchConfig { roots: Authority::new().roots(), port: nobody.address.port(), scope: AddressScope::Any };
+        MtaSts::new(blocked.resolver(), config).unwrap()
+    };
+    assert_eq!(restarted().lookup(&domain("signed.test")).await, StsLookup::Nothing);
+    let sts = restarted().kept_in(folder.path().to_owned()).unwrap();
+    assert_eq!(sts.lookup(&domain("signed.test")).await, StsLookup::Policy(before));
+    assert_eq!(nobody.requests().len(), 0);
+}
+
 #[tokio::test]
 async fn a_burst_of_lookups_fetches_once() {
     let setup = setup(vec![answer("200 OK", "text/plain", POLICY)]).await;
