@@ -167,11 +167,13 @@ fn out_of_time(shared: &Shared, assignment: &Assignment) -> Option<Tried> {
         if delivery.overdue() > now {
             return None;
         }
-        let suspended = !expired && shared.suspensions.lock().until(&assignment.leased.key(), now).is_some();
+        let suspended = shared.suspensions.lock().until(&assignment.leased.key(), now).is_some();
         if !suspended && !shared.board.lock().pauses(now, &delivery.destination, assignment.source) {
             return None;
         }
-        if expired {
+        if expired && suspended {
+            "it may not be sent now, and the message's time is over"
+        } else if expired {
             "the destination can't be reached, and the message's time is over"
         } else {
             "the destination can't be reached now"

@@ -146,8 +146,7 @@ impl Sources {
     /// The source for what an operator wants tried: one whose share of the day is spent, too, but none that is set aside or missing.
     pub(crate) fn urged(&self, now: Timestamp, traveller: &Traveller<'_>) -> Option<SourceId> {
         let is_there = |source: &SourceId| {
-            let absent = self.missing.contains(source) || self.others.contains(source);
-            !absent
+            !self.is_absent(*source)
                 && self.aside_until(now, traveller.destination, *source).is_none()
                 && self.limit(now, *source) != Some(0)
         };
@@ -181,6 +180,11 @@ impl Sources {
             }
         }
         Err(soonest.unwrap_or_else(|| now.plus_seconds(MISSING_SECONDS)))
+    }
+
+    /// Does this machine not have it, or another worker use it?
+    pub(crate) fn is_absent(&self, source: SourceId) -> bool {
+        self.missing.contains(&source) || self.others.contains(&source)
     }
 
     /// Is it of this family? The system's choice is of both.

@@ -196,11 +196,13 @@ impl Board {
         self.place(now, due, pool).map_or(Rerouted::Elsewhere, Rerouted::Back)
     }
 
-    /// May a delivery leave for the destination from a source now? For what goes whatever its destination does.
+    /// May nothing leave for the destination from a source now, because it pauses or this worker does not have the source? For what goes
+    /// whatever its destination does.
     pub(crate) fn pauses(&self, now: Timestamp, destination: &DestinationName, source: SourceId) -> bool {
         let path = self.lanes.get(destination).and_then(|lane| lane.paths.get(&source));
         path.is_some_and(|path| path.pauses(now).is_some())
             || self.sources.aside_until(now, destination, source).is_some()
+            || self.sources.is_absent(source)
     }
 
     /// What is known of sources.

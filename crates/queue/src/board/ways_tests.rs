@@ -188,11 +188,14 @@ fn mail_is_left_to_the_worker_that_has_its_addresses() {
     let back = board.learn(NOW, shares(&[]));
     assert_eq!(back, [left(due(1, 2, "x.example")), left(due(1, 3, "x.example"))]);
     assert!(board.sources().own().is_empty() && begin_all(&mut board).is_empty());
+    let (one, destination) = (id(&mut board, "192.0.2.1"), to("z.example"));
+    assert!(board.pauses(NOW, &destination, one), "what has expired does not leave from another's address either");
     // It is due there still, and this worker does not put it off.
     assert_eq!(board.offer(NOW, due(1, 3, "x.example"), 0), Offer::Others);
     // Of a stranger it is known when it is leased.
     assert_eq!(send(&mut board, due(2, 4, "x.example"), a), Some(left(due(2, 4, "x.example"))));
     board.learn(NOW, shares(&["192.0.2.1"]));
+    assert!(!board.pauses(NOW, &destination, one));
     assert_eq!(send(&mut board, due(1, 3, "x.example"), a), None);
     assert_eq!(begin_all(&mut board)[0].1, id(&mut board, "192.0.2.1"));
 }

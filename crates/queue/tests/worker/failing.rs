@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use yubin_proto::Caller;
 use yubin_proto::queue::whole_group;
-use yubin_state::queue::{DelayNotice, Delivery, DeliveryState, FinalOutcome, QueueFilter, WaitCause, Waits};
+use yubin_state::queue::{
+    DelayNotice, Delivery, DeliveryState, DestinationName, FinalOutcome, QueueFilter, QueueSuspension, SuspensionScope,
+    WaitCause, Waits,
+};
 use yubin_state::record::{NoticeProfile, RetryTerms};
 use yubin_types::{ReversePath, Timestamp};
 
@@ -105,6 +109,34 @@ async fn a_delay_is_told_once_and_the_end_of_time_is_a_bounce() {
     let count = |action: &str| notices.iter().filter(|notice| notice.contains(action)).count();
     assert_eq!((count("Action: delayed"), count("Action: failed")), (5, 5));
     lab.stop(worker).await;
+}
+
+/// Whoever is suspended sends nothing, not even at the end of a message's time.
+#[tokio::test(flavor = "multi_thread")]
+async fn suspended_mail_ends_without_an_attempt() {
+    let (mut lab, sink) = Lab::with_sink().await;
+    lab.set_terms(RetryTerms {
+        first_waits_seconds: vec![10],
+        wait_seconds_max: 10,
+        lifetime_seconds: 2,
+        delay_notice_seconds: None,
+        notices: NoticeProfile::Plain,
+    })
+    .await;
+    let suspension = QueueSuspension {
+        scope: SuspensionScope::Destination(DestinationName::parse("two.example").unwrap()),
+        reason: "test".to_owned(),
+        since: Timestamp(0),
+        expires: None,
+    };
+    lab.client.suspend_queue(suspension, &Caller::internal("test")).await.unwrap();
+    lab.send(&["a@two.example"], |_| {}).await;
+    let worker = lab.worker(sink.address.port(), |_| {});
+    let events = lab.events(2).await;
+    assert!(events.iter().any(|record| record.event.outcome == FinalOutcome::Expired));
+    assert_eq!(lab.inbox("ann").await.len(), 1, "its sender is told");
+    lab.stop(worker).await;
+    assert_eq!(sink.connections(), 0);
 }
 
 /// Three complaints begin a pause: what comes after them is never tried, and waits for the same reason.
