@@ -17,9 +17,9 @@ use yubin_state::queue::{
 };
 use yubin_state::reply::More;
 use yubin_state::{Command, DedupeClass, Encode as _, Envelope, Reply, apply};
-use yubin_types::{DomainId, RecipientAddress, Refusal, Timestamp, limits};
+use yubin_types::{DomainId, RecipientAddress, Refusal, ReversePath, Timestamp, limits};
 
-use crate::lab::{D1, D2, EPOCH, Lab, plan};
+use crate::lab::{D1, D2, DAY, EPOCH, Lab, plan};
 use crate::queue::{GROUP, destination, enqueued, message, notice, said};
 
 const HOSTS: [&str; 3] = ["b.example", "c.example", "[192.0.2.1]"];
@@ -97,6 +97,7 @@ struct Modelled {
     state: Standing,
     next: Timestamp,
     expires: Timestamp,
+    overdue: Timestamp,
     /// The token whose outcome would be recorded.
     open: u64,
     attempts: u32,
@@ -122,6 +123,7 @@ impl Modelled {
             },
             next: delivery.next_attempt,
             expires: delivery.expires,
+            overdue: delivery.overdue(),
             open: delivery.token,
             attempts: delivery.attempts,
         }
@@ -129,7 +131,7 @@ impl Modelled {
 
     fn give_back(&mut self, next: Timestamp, now: Timestamp) -> AfterLease {
         self.open = 0;
-        self.next = if self.expires > now { next.min(self.expires) } else { next };
+        self.next = [self.overdue, self.expires].into_iter().filter(|at| *at > now).fold(next, Timestamp::min);
         let Standing::Flying { after, .. } = self.state.clone() else { return AfterLease::Schedule };
         match after {
             AfterLease::Schedule => self.state = Standing::Waiting,
@@ -191,14 +193,15 @@ impl Model {
                 self.accepted.insert((new.id, address), domain);
             }
             let (next, expires) = (self.lab.now, self.lab.now.plus_seconds(new.lifetime_seconds));
-            let state = Standing::Waiting;
-            self.queued.insert(key, Modelled { users, state, next, expires, open: 0, attempts: 0 });
+            let patience =
+                if new.sender == ReversePath::Null { DAY * 99 } else { limits::DELAY_NOTICE_SECONDS_DEFAULT };
+            let (state, overdue) = (Standing::Waiting, expires.min(next.plus_seconds(patience)));
+            self.queued.insert(key, Modelled { users, state, next, expires, overdue, open: 0, attempts: 0 });
         }
     }
 
     fn end(&mut self, key: &DeliveryKey, user: &str, outcome: FinalOutcome) {
-        let local = crate::lab::local(user);
-        let address = RecipientAddress { local, destination: key.destination.clone() };
+        let address = RecipientAddress { local: crate::lab::local(user), destination: key.destination.clone() };
         self.ends.entry((key.id, address)).or_default().push(outcome);
     }
 
@@ -557,13 +560,11 @@ impl Model {
             told.entry((record.event.id, record.event.recipient)).or_default().push(record.event.outcome);
         }
         assert_eq!(told, self.ends);
-        for (recipient, domain) in &self.accepted {
-            let (id, address) = recipient;
+        for ((id, address), domain) in &self.accepted {
             let key = DeliveryKey { domain: *domain, id: *id, destination: address.destination.clone() };
-            let waits =
-                real.get(&key).is_some_and(|found| found.users.iter().any(|user| user == address.local.as_str()));
-            let ends = told.get(recipient).map_or(0, Vec::len);
-            assert_eq!(usize::from(waits) + ends, 1, "{recipient:?} is queued or has one end");
+            let waits = real.get(&key).is_some_and(|it| it.users.iter().any(|user| user == address.local.as_str()));
+            let ends = told.get(&(*id, address.clone())).map_or(0, Vec::len);
+            assert_eq!(usize::from(waits) + ends, 1, "{id:?} {address} is queued or has one end");
         }
     }
 }
