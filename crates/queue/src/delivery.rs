@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use yubin_session::smtp::client::Reply;
 use yubin_state::queue::{Leased, Postponed, RemoteReply};
-use yubin_types::{Timestamp, limits};
+use yubin_types::limits;
 
 use crate::assignment::Assignment;
 use crate::board::NoWay;
