@@ -118,17 +118,19 @@ fn a_virus_is_removed_and_the_recipient_told_in_two_languages() {
     let world = World::start("", "virus = \"remove\"");
     assert!(world.send("bill", &world.zip(VIRUS.as_bytes())).starts_with("250"));
     let cured = world.stored("INBOX");
-    for text in [
-        format!("X-Virus-Status: Removed ({VIRUS_NAME})"),
-        "Subject: bill".to_owned(),
-        format!(
-            "[English] The virus [{VIRUS_NAME}] had been detected from [bill.zip]. Executed processing : remove\r\n"
-        ),
-        format!("[Japanese] ウイルス [{VIRUS_NAME}] が[bill.zip] から検出されました。 実行された処理:remove\r\n"),
-    ] {
-        assert!(cured.contains(&text), "{text}: {cured}");
+    let status = format!("X-Virus-Status: Removed ({VIRUS_NAME})");
+    for text in [status.as_str(), "Subject: bill\r\n", "\r\n\r\nsee the file\r\n--b\r\n"] {
+        assert!(cured.contains(text), "{text}: {cured}");
     }
-    assert!(!cured.contains("base64"), "{cured}");
+    let notice = format!(
+        "[English] The virus [{VIRUS_NAME}] had been detected from [bill.zip]. Executed processing : remove\r\n\
+         [Japanese] ウイルス [{VIRUS_NAME}] が[bill.zip] から検出されました。 実行された処理:remove\r\n"
+    );
+    let coded = STANDARD.encode(notice);
+    let lines: Vec<&str> = coded.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let part = format!("Content-Transfer-Encoding: base64\r\n\r\n{}\r\n--", lines.join("\r\n"));
+    assert_eq!(cured.matches(&part).count(), 2, "before the body, and in the place of the file: {cured}");
+    assert!(!cured.contains("application/zip") && !cured.contains("filename"), "{cured}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use futures::TryStreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use yubin_proto::BodyStream;
 use yubin_types::limits;
 
 use super::{ScanError, Scanner};
@@ -33,13 +34,17 @@ impl Scanner {
         if message.bytes > self.config.message_bytes_max {
             return Ok(Clamd::TooLarge);
         }
+        self.clamd_stream(header::pieces(&message.body)).await
+    }
+
+    /// Shows clamd octets, in pieces of which none is empty: an empty one is their end.
+    pub(crate) async fn clamd_stream(&self, mut pieces: BodyStream) -> Result<Clamd, ScanError> {
         self.run(async {
             let (reader, mut writer) = tokio::io::split(self.connect().await?);
             let mut answer = Vec::new();
             let mut answered = reader.take(limits::CLAMD_ANSWER_BYTES_MAX);
             let sending = async {
                 writer.write_all(b"zINSTREAM\0").await?;
-                let mut pieces = header::pieces(&message.body);
                 while let Some(piece) = pieces.try_next().await.map_err(ScanError::Spool)? {
                     let length = u32::try_from(piece.len()).map_err(|_| ScanError::Answer("piece".to_owned()))?;
                     writer.write_all(&length.to_be_bytes()).await?;

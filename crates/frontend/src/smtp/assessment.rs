@@ -8,9 +8,10 @@
 //!
 //! Milters come last: they see the message as it would be stored, and may change its header, refuse or discard it.
 //!
-//! - [`scanned`]: what scanners say; [`filtered`]: what milters say; [`built_in`]: the built-in score; [`header`]: what its header says; [`fields`]: what is written.
+//! - [`scanned`]: what scanners say; [`cured`]: a message without its viruses; [`filtered`]: what milters say; [`built_in`]: the built-in score; [`header`]: what its header says; [`fields`]: what is written.
 
 mod built_in;
+mod cured;
 mod fields;
 mod filtered;
 mod header;
@@ -26,6 +27,7 @@ use yubin_policy::spam::handling::{Forged, Handled, Settled, SpamFinding, SpamSe
 use yubin_session::smtp::Listener;
 use yubin_types::{Address, SmtpReply, SpamHandling, SpamRules};
 
+use self::cured::Virus;
 use self::filtered::Filtered;
 use self::header::Header;
 use self::scanned::Scanned;
@@ -164,14 +166,12 @@ impl SmtpRim {
         };
         let mut edits: Vec<Edit> = header.forged.iter().cloned().map(Edit::cut).collect();
         edits.extend(subject_tag(content, transaction, &assessment).map(|tag| header.tagged(&opened.header, tag)));
-        let mut body = NewBody::Same;
         if let Some((ContentFact::Virus { name, file }, ContentDisposition::Remove)) = &assessment.content {
-            edits.extend(header::plain_text(&opened.header));
-            body = NewBody::Text(notice(&content.virus_notice, name, file.as_deref()));
-        }
-        if !edits.is_empty() {
+            let virus = Virus { name: name.clone(), file: file.clone() };
+            complete.spooled = self.cured(content, &complete.spooled, &opened.header, &edits, &virus).await?;
+        } else if !edits.is_empty() {
             complete.spooled =
-                edit::edited(&complete.spooled, &shared.spooler, &opened.header, &mut edits, body).await?;
+                edit::edited(&complete.spooled, &shared.spooler, &opened.header, &mut edits, NewBody::Same).await?;
         }
         Ok(assessment)
     }
@@ -206,15 +206,6 @@ fn not_certain_spam(scanned: Scanned) -> Result<(), ContentDenial> {
         Some(Suspicion::Certain) => Err(ContentDenial::Spam { words: scanned.words }),
         Some(Suspicion::Clean | Suspicion::Spam) | None => Ok(()),
     }
-}
-
-/// What stands in the place of what was removed (SONET-31).
-fn notice(lines: &[String], virus: &str, file: Option<&str>) -> String {
-    let line = |line: &String| {
-        let line = line.replace("{virus}", virus).replace("{file}", file.unwrap_or("message"));
-        line.replace("{action}", "remove").replace(['\r', '\n'], " ") + "\r\n"
-    };
-    lines.iter().map(line).collect()
 }
 
 /// Its score, and what the message is to each recipient that it is stored for; an error if all of them refuse it.

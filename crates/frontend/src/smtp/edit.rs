@@ -1,8 +1,9 @@
 //! The header of a message that came in, read and changed before the message is stored: what others wrote in our name is cut out, the
 //! subject of spam may get a tag.
 //!
-//! These are the only changes that are ever made to another server's message, and signatures are checked before them. A change writes
-//! the message anew into a spool, in pieces, and scans it again.
+//! Of a body, parts with a virus are replaced where that is configured ([`Patches`]). These are the only changes that are ever made to
+//! another server's message, and signatures are checked before them. A change writes the message anew into a spool, in pieces, and scans it
+//! again.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +41,41 @@ pub(super) enum NewBody {
     Same,
     /// This.
     Text(String),
+    /// What stood there with these changes.
+    Patched(Patches),
+}
+
+/// Changes of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Patches {
+    /// What comes before it.
+    pub(super) before: Vec<u8>,
+    /// What comes in the place of what stands so many octets behind the start of the message: in their order, and none in another.
+    pub(super) inside: Vec<(Range<u64>, Vec<u8>)>,
+    /// What comes behind it.
+    pub(super) after: Vec<u8>,
+}
+
+impl Patches {
+    /// The changed octets of a piece that stands at this place of the message; the pieces come in their order.
+    fn apply(&self, at: u64, piece: &Bytes) -> Vec<Bytes> {
+        let end = at + piece.len() as u64;
+        let slice = |range: Range<u64>| {
+            let place = |offset: u64| usize::try_from(offset.clamp(at, end) - at).unwrap_or(piece.len());
+            piece.slice(place(range.start)..place(range.end.max(range.start)))
+        };
+        let (mut kept, mut from) = (Vec::new(), at);
+        for (range, with) in self.inside.iter().filter(|(range, _)| range.start < end && range.end > at) {
+            kept.push(slice(from..range.start));
+            if range.start >= at {
+                kept.push(Bytes::copy_from_slice(with));
+            }
+            from = range.end;
+        }
+        kept.push(slice(from..end));
+        kept.retain(|piece| !piece.is_empty());
+        kept
+    }
 }
 
 /// Where a field stands in the header that it was read from.
@@ -91,6 +127,18 @@ pub(super) async fn edited(
                     spool.push(piece).await?;
                 }
             }
+            NewBody::Patched(patches) => {
+                spool.push(Bytes::copy_from_slice(&patches.before)).await?;
+                let (mut at, mut next) = (header.len() as u64, Some(Bytes::from(begun)));
+                while let Some(piece) = next {
+                    for kept in patches.apply(at, &piece) {
+                        spool.push(kept).await?;
+                    }
+                    at += piece.len() as u64;
+                    next = rest.try_next().await?;
+                }
+                spool.push(Bytes::from(patches.after)).await?;
+            }
             NewBody::Text(text) => {
                 spool.push(Bytes::from_static(if ended { b"" } else { b"\r\n" })).await?;
                 spool.push(Bytes::from(text)).await?;
@@ -99,4 +147,27 @@ pub(super) async fn edited(
         spool.finish().await
     };
     rewritten.await.map_err(|error| spool_failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::Patches;
+
+    #[test]
+    fn a_body_is_patched_however_it_comes_in_pieces() {
+        let body = b"0123456789abcdef";
+        let inside = vec![(12..14, b"X".to_vec()), (14..18, b"YY".to_vec()), (24..26, Vec::new())];
+        let patches = Patches { inside, ..Patches::default() };
+        for size in 1..=body.len() {
+            let mut patched = Vec::new();
+            for (index, piece) in body.chunks(size).enumerate() {
+                let kept = patches.apply(10 + (index * size) as u64, &Bytes::copy_from_slice(piece));
+                assert!(kept.iter().all(|piece| !piece.is_empty()));
+                patched.extend(kept.concat());
+            }
+            assert_eq!(String::from_utf8(patched).unwrap(), "01XYY89abcd", "pieces of {size}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, UnixListener};
 pub(crate) enum Does {
     /// Takes the message and says this.
     Answers(String),
+    /// clamd: finds `Test.Virus` where one of these words is, and nothing elsewhere.
+    Finds(&'static [&'static str]),
     /// Says this and hangs up, whatever comes.
     Interrupts(&'static str),
     /// Takes a little and hangs up.
@@ -117,11 +119,17 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     match does {
         Does::Interrupts(answer) => return stream.write_all(answer.as_bytes()).await,
         Does::Dies => return stream.read_exact(&mut [0; 16]).await.map(drop),
-        Does::Answers(_) | Does::IsSilent => {}
+        Does::Answers(_) | Does::Finds(_) | Does::IsSilent => {}
     }
     let message = match speaks {
         Speaks::Rspamd => http(stream, seen).await?,
         Speaks::Clamd => chunks(stream).await?,
+    };
+    let has = |word: &&str| memchr::memmem::find(&message, word.as_bytes()).is_some();
+    let does = match does {
+        Does::Finds(words) if words.iter().any(has) => Does::Answers("stream: Test.Virus FOUND".to_owned()),
+        Does::Finds(_) => Does::Answers("stream: OK".to_owned()),
+        does => does,
     };
     seen.lock().unwrap().messages.push(message);
     match (does, speaks) {

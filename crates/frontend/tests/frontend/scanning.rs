@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use prometheus_client::encoding::text::encode;
 use yubin_frontend::{
     AbsentHandling, ContentConfig, EncryptedHandling, GreylistHandling, ScannerAddress, ScannerConfig, SubmissionScan,
@@ -205,6 +207,87 @@ async fn a_virus_is_refused_filed_or_removed() {
         ),
         "{cured}"
     );
+}
+
+/// A message with a letter and three files, the second of them a virus, and a message with another.
+const LETTER: &str = "From: ann@a.test\r\nTo: alice@example.jp\r\nSubject: hi\r\nMIME-Version: 1.0\r\n\
+    Content-Type: multipart/related;\r\n boundary=b\r\n\r\npreamble\r\n--b\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n\
+    \u{1b}$B$\"\u{1b}(B\r\n--b\r\nContent-Type: text/csv; name=a.csv\r\n\r\n1,2\r\n--b\r\n\
+    Content-Type: application/zip\r\nContent-Disposition: attachment; filename=\"bill.zip\"\r\n\
+    Content-Transfer-Encoding: base64\r\n\r\nVklS\r\nVVM=\r\n--b\r\nContent-Type: message/rfc822; name=old.eml\r\n\r\n\
+    Subject: old\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nWORM one\r\n--c\r\n\r\nWORM two\r\n--c--\r\n--b\r\n\
+    Content-Type: image/png\r\n\r\npixels\r\n--b--";
+
+/// SONET-30, SONET-31, SONET-32.
+#[tokio::test]
+async fn only_what_has_a_virus_is_removed() {
+    // clamd decodes what it is shown.
+    let clamd = Scanner::clamd(Does::Finds(&["VIRUS", "VklS\r\nVVM=", "WORM"])).await;
+    let world = world(|content| {
+        content.clamd = tcp(&clamd);
+        content.virus = VirusHandling::Remove;
+    })
+    .await;
+    assert!(sent(&world, LETTER).await.starts_with("250"));
+    let cured = stored(&world, "alice@example.jp", "INBOX").await;
+    assert!(cured.contains("X-Virus-Status: Removed (Test.Virus)\r\n"), "{cured}");
+    let (header, rest) = cured.split_once("Content-Type: multipart/mixed;\r\n boundary=\"").unwrap();
+    let (boundary, body) = rest.split_once('"').unwrap();
+    assert!(header.ends_with("MIME-Version: 1.0\r\n") && header.matches("MIME-Version").count() == 1, "{cured}");
+    let told = |file: &str| {
+        let text = format!("The virus [Test.Virus] had been detected from [{file}].\r\nウイルス remove\r\n");
+        let coded = STANDARD.encode(text);
+        let lines: Vec<&str> = coded.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let fields = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+        format!("{fields}{}", lines.join("\r\n"))
+    };
+    let (came, _) = LETTER.split_once("Content-Type: application/zip").unwrap();
+    let (_, kept) = came.split_once("preamble").unwrap();
+    let expected = format!(
+        "Content-Type: multipart/related;\r\n boundary=b\r\n\r\npreamble{kept}{}\r\n--b\r\n{}\r\n--b\r\n\
+         Content-Type: image/png\r\n\r\npixels\r\n--b--\r\n\r\n--{boundary}--\r\n",
+        told("bill.zip"),
+        told("old.eml")
+    );
+    assert!(body.contains(&format!("\r\n--{boundary}\r\n{expected}")), "{body}\n\n{expected}");
+    let (_, notice) = body.split_once(&format!("\r\n\r\n--{boundary}\r\n")).unwrap();
+    let (notice, _) = notice.split_once(&format!("\r\n--{boundary}\r\n")).unwrap();
+    let (_, coded) = notice.split_once("base64\r\n\r\n").unwrap();
+    let notice = String::from_utf8(STANDARD.decode(coded.replace("\r\n", "")).unwrap()).unwrap();
+    for file in ["bill.zip", "old.eml"] {
+        assert!(notice.contains(&format!("The virus [Test.Virus] had been detected from [{file}].\r\n")), "{notice}");
+    }
+    assert_eq!(notice.lines().count(), 4, "{notice}");
+    // The whole, each of six leaves, and what is left.
+    assert_eq!(clamd.messages().len(), 8);
+    let shown = clamd.messages().iter().filter(|shown| *shown == b"VIRUS").count();
+    assert_eq!(shown, 1, "decoded");
+}
+
+/// What no part alone has, or still is there without those that have it, may be anywhere.
+#[tokio::test]
+async fn a_virus_that_is_in_no_single_part_takes_everything_along() {
+    let many = (0..60).map(|number| format!("--b\r\n\r\nVIRUS {number}\r\n")).collect::<String>();
+    let many =
+        format!("From: ann@a.test\r\nSubject: hi\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{many}--b--");
+    for (words, message, scans) in [
+        (&["preamble"][..], LETTER, 7),
+        (&["preamble", "WORM"][..], LETTER, 8),
+        (&["VIRUS"][..], many.as_str(), 1),
+        (&["VIRUS"][..], "From: ann@a.test\r\nSubject: hi\r\n\r\nVIRUS", 1),
+    ] {
+        let clamd = Scanner::clamd(Does::Finds(words)).await;
+        let world = world(|content| {
+            content.clamd = tcp(&clamd);
+            content.virus = VirusHandling::Remove;
+        })
+        .await;
+        assert!(sent(&world, message).await.starts_with("250"));
+        let cured = stored(&world, "alice@example.jp", "INBOX").await;
+        assert!(cured.contains("Subject: hi\r\n\r\nThe virus [Test.Virus] had been detected"), "{cured}");
+        assert!(!cured.contains("multipart") && !cured.contains("VIRUS\r\n"), "{cured}");
+        assert_eq!(clamd.messages().len(), scans, "{words:?}");
+    }
 }
 
 /// SONET-17, SONET-18.

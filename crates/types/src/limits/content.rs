@@ -12,6 +12,9 @@ pub const SENDER_PATTERNS_MAX: usize = 1_000;
 pub const RSPAMD_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Longest answer of clamd, bytes: one line.
 pub const CLAMD_ANSWER_BYTES_MAX: u64 = 4 * 1024;
+/// Parts of a message with a virus that are looked at one by one, to remove those that have it: each is a scan of its own. Of a message
+/// with more parts everything is removed.
+pub const CLAMD_PARTS_MAX: usize = 50;
 /// Longest name of a virus or a file that is told on, bytes.
 pub const SCANNED_NAME_BYTES_MAX: usize = 200;
 /// How much of the end of a zip archive is held to find its directory, bytes; longer directories, of some three thousand files, say nothing.

@@ -69,12 +69,25 @@ impl Header {
 
 /// Makes a message with this header plain text in UTF-8: what says otherwise goes.
 pub(super) fn plain_text(header: &[u8]) -> Vec<Edit> {
-    let is_mime = |name: &[u8]| name.eq_ignore_ascii_case(b"MIME-Version") || starts_with(name, "Content-");
+    with_content(header, b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
+}
+
+/// Says of a message with this header that its content is what these fields say, and nothing else.
+pub(super) fn with_content(header: &[u8], with: &[u8]) -> Vec<Edit> {
+    let is_mime = |name: &[u8]| name.eq_ignore_ascii_case(b"MIME-Version") || is_of_content(name);
     let fields = HeaderFields::new(header).filter(|field| is_mime(field.name));
     let mut edits: Vec<Edit> = fields.map(|field| Edit::cut(edit::place(header, &field))).collect();
-    let with = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n";
-    edits.push(Edit { range: 0..0, with: with.to_vec() });
+    edits.push(Edit { range: 0..0, with: [b"MIME-Version: 1.0\r\n", with].concat() });
     edits
+}
+
+/// What a header says of the content, for a part that has the same content.
+pub(super) fn content_fields(header: &[u8]) -> Vec<u8> {
+    HeaderFields::new(header).filter(|field| is_of_content(field.name)).flat_map(|field| field.raw).copied().collect()
+}
+
+fn is_of_content(name: &[u8]) -> bool {
+    starts_with(name, "Content-")
 }
 
 fn starts_with(name: &[u8], start: &str) -> bool {

@@ -194,7 +194,7 @@ fn sole_file(tree: &PartTree) -> Option<String> {
     names.next().filter(|_| names.next().is_none()).map(shortened)
 }
 
-fn shortened(mut name: String) -> String {
+pub(super) fn shortened(mut name: String) -> String {
     name.truncate(name.floor_char_boundary(limits::SCANNED_NAME_BYTES_MAX));
     name
 }
