@@ -1,7 +1,8 @@
 //! Signs what nobody signed in the name of a hosted domain: automatic replies, forwarded mail, reports, and what its sender had held back,
 //! right before it leaves (RFC 6376).
 //!
-//! Other submissions were signed when they were accepted, with a key that is published for as long as they may wait; a notice is about
+//! Other submissions were signed when they were accepted, with a key that is published for as long as they may wait; so were held ones by the
+//! domains of authors other than the sender's, because whom an account may send as is known where it submits. A notice is about
 //! somebody's mail and speaks for this host, which may not be hosted here; a bounce that goes back is another server's. A forwarded message
 //! keeps the signatures that it came with, and gets the forwarder's, whose domain its envelope sender is in. Each attempt signs anew: nothing
 //! is stored, and a rotated key is used at once. Mail into hosted domains is not signed.

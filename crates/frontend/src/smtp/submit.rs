@@ -75,13 +75,18 @@ impl SmtpRim {
         let mut seen = BTreeSet::new();
         domains.retain(|domain| seen.insert(*domain));
         let received = self.trace_fields(transaction, complete, now()).received(sole(transaction).as_deref());
-        let mut signatures = Vec::new();
-        for domain in domains {
-            signatures.extend(self.signatures(domain, &received, complete).await?);
-        }
-        // The worker signs when it is released, with a key that is in use then.
         let held = transaction.handling.release.is_some();
-        Ok(if held { received.into() } else { [signatures, received].concat().into() })
+        let mut prefix = Vec::new();
+        for domain in domains {
+            let signatures = self.signatures(domain, &received, complete).await?;
+            // The worker signs for the sender when it is released, with a key that is in use then. For whom else the user may send is
+            // known here alone.
+            if !held || domain != sender {
+                prefix.extend(signatures);
+            }
+        }
+        prefix.extend(received);
+        Ok(prefix.into())
     }
 
     /// A domain's signatures; none where it has no key in use.

@@ -74,8 +74,14 @@ async fn give_domain_keys(world: &World, domain: &str, secret: [u8; 32], number:
 
 /// Submits a message to another domain; the answer.
 async fn submit(world: &World, message: &str) -> String {
+    submit_with(world, "", message).await
+}
+
+/// The same with these parameters of MAIL.
+async fn submit_with(world: &World, parameters: &str, message: &str) -> String {
     let mut client = submitter(world, "alice@example.jp").await;
-    client.smtp("MAIL FROM:<alice@example.jp>").await;
+    let mail = client.smtp(&format!("MAIL FROM:<alice@example.jp>{parameters}")).await;
+    assert!(mail.starts_with("250"), "{mail}");
     assert!(client.smtp("RCPT TO:<someone@elsewhere.test>").await.starts_with("250"));
     client.smtp("DATA").await;
     client.send(&format!("{message}\r\n.")).await;
@@ -129,17 +135,21 @@ async fn the_domains_of_authors_sign_too() {
         holder: NameHolder::Domain,
     };
     world.change("example.jp", DomainCommand::Sending(grant)).await;
-    let signed_by = async |from: &str| {
-        assert!(submit(&world, &format!("From: {from}\r\nSubject: x\r\n\r\nhello\r\n")).await.starts_with("250"));
+    let signed_by = async |from: &str, parameters: &str| {
+        let message = format!("From: {from}\r\nSubject: x\r\n\r\nhello\r\n");
+        assert!(submit_with(&world, parameters, &message).await.starts_with("250"));
         let message = sent(&world).await.pop().unwrap();
         let passing = passing(&message, &published).await;
         let text = String::from_utf8(message).unwrap();
         let by = |domain: &str| text.matches(&format!(" d={domain};")).count();
         (by("example.jp"), by("example.org"), passing)
     };
-    assert_eq!(signed_by("alice@example.jp").await, (2, 0, 2));
-    assert_eq!(signed_by("carol@example.org").await, (2, 2, 4));
-    assert_eq!(signed_by("somebody@elsewhere.test").await, (2, 0, 2));
+    assert_eq!(signed_by("alice@example.jp", "").await, (2, 0, 2));
+    assert_eq!(signed_by("carol@example.org", "").await, (2, 2, 4));
+    assert_eq!(signed_by("somebody@elsewhere.test", "").await, (2, 0, 2));
+    // What is held is signed for its sender when it is released.
+    assert_eq!(signed_by("alice@example.jp", " HOLDFOR=3600").await, (0, 0, 0));
+    assert_eq!(signed_by("carol@example.org", " HOLDFOR=3600").await, (0, 2, 2));
 }
 
 #[tokio::test]
