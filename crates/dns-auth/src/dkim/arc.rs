@@ -2,7 +2,8 @@
 //!
 //! A set is three fields: what we found (ARC-Authentication-Results), a signature over the message as it leaves (ARC-Message-Signature), and one over
 //! all sets so far (ARC-Seal). What we found, the chain that came with it included, stands in our own Authentication-Results field, which was written when
-//! the message came: nothing is verified again. Not sealed is what nobody verified here, a chain that does not hold (§5.1 asks for no more than a set
+//! the message came: nothing is verified again. It stands above the first Received, which is ours too; what a message brings stands below, and is not
+//! believed whatever name it is in, for not all mail is searched for such fields. Not sealed is what nobody verified here, a chain that does not hold (§5.1 asks for no more than a set
 //! that says so, of which nobody learns anything), and one that is as long as chains may be.
 //!
 //! The signature is made like a DKIM signature, over the same fields, and with an RSA key: a verifier that knows no other algorithm would call the whole
@@ -48,8 +49,9 @@ pub(super) struct Signed<'a> {
 impl Chain {
     /// Of a message with this header; `hosts` are those whose results are ours. `None`: it is not to be sealed.
     pub(super) fn of(header: &[u8], hosts: &[String]) -> Option<Chain> {
-        let is_results = |name: &[u8]| name.trim_ascii().eq_ignore_ascii_case(b"Authentication-Results");
-        let (_, found) = fields(header).find(|(name, body)| is_results(name) && is_results_of(name, body, hosts))?;
+        let is = |name: &[u8], wanted: &str| name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes());
+        let is_ours = |(name, body): &Field<'_>| is(name, "Authentication-Results") && is_results_of(name, body, hosts);
+        let (_, found) = fields(header).take_while(|(name, _)| !is(name, "Received")).find(is_ours)?;
         let holds = result(found);
         let mut sets: Vec<[Option<Field<'_>>; 3]> = Vec::new();
         for (name, body) in fields(header) {
@@ -180,7 +182,7 @@ mod tests {
     const FOUND: &str = "Authentication-Results: mx.home.example; dmarc=pass header.from=a.example";
 
     fn chain(more: &str) -> Option<u32> {
-        let header = format!("Received: x\r\n{more}From: a@a.example\r\n\r\n");
+        let header = format!("Delivered-To: x\r\n{more}Received: x\r\nFrom: a@a.example\r\n\r\n");
         Chain::of(header.as_bytes(), &["mx.home.example".to_owned()]).map(|chain| chain.count)
     }
 
@@ -194,6 +196,8 @@ mod tests {
     fn only_what_was_verified_and_held_is_sealed() {
         assert_eq!(chain(&format!("{FOUND}\r\n")), Some(0));
         assert_eq!(chain("Authentication-Results: mx.other.example; dmarc=pass\r\n"), None, "nobody verified it here");
+        assert_eq!(chain(&format!("Received: ours\r\n{FOUND}\r\n")), None, "it came with the message");
+        assert_eq!(chain(&format!("received : ours\r\n{FOUND}\r\n")), None, "in any spelling");
         assert_eq!(chain(&format!("{FOUND}; arc=pass (i=1 x.example)\r\n{}", set(1))), Some(1));
         assert_eq!(chain(&format!("{FOUND};\r\n arc=pass\r\n{}{}", set(2), set(1))), Some(2));
         assert_eq!(chain(&format!("{FOUND}; arc=fail (i=1 x.example)\r\n{}", set(1))), None);

@@ -15,8 +15,8 @@ use crate::dns_server::{DnsServer, Signing, Zone};
 use crate::verify::{DKIMPY, DKIMPY_KEYS, long};
 
 const HOST: &str = "mx.home.test";
-const MESSAGE: &str = "Received: from x\r\n\tby mx.home.test; now\r\nAuthentication-Results: mx.home.test; dmarc=pass (policy=reject)\r\n\
-    \theader.from=a.test; spf=pass smtp.mailfrom=a.test; dkim=none\r\nFrom: Ann <ann@a.test>\r\nTo: bob@home.test\r\n\
+const MESSAGE: &str = "Authentication-Results: mx.home.test; dmarc=pass (policy=reject)\r\n\
+    \theader.from=a.test; spf=pass smtp.mailfrom=a.test; dkim=none\r\nReceived: from x\r\n\tby mx.home.test; now\r\nFrom: Ann <ann@a.test>\r\nTo: bob@home.test\r\n\
     Subject: hello\r\n  there\r\nDate: Mon, 23 Nov 2026 00:00:00 +0000\r\n\r\nHello  world \r\n\r\n";
 
 /// Says for each key in the DNS what its record is, reads a message, and prints what dkimpy finds of its chain.

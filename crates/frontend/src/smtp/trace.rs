@@ -1,5 +1,8 @@
-//! The fields that go before a stored message: Return-Path, Delivered-To, Received (RFC 5321 §4.4), Authentication-Results
-//! (RFC 8601), X-Spam-Status.
+//! The fields that go before a stored message: Return-Path, Delivered-To, Authentication-Results (RFC 8601), Received
+//! (RFC 5321 §4.4), X-Spam-Status.
+//!
+//! What was found stands above Received, as what was written later does (RFC 8601 §4): whoever reads it there knows that no message brought it,
+//! because Received is written before every one.
 
 use std::net::IpAddr;
 
@@ -33,8 +36,8 @@ impl TraceFields<'_> {
             [permit] => Some(permit.recipient().to_string()),
             _ => None,
         };
-        let mut common = self.received(alone.as_deref());
-        common.extend(self.verified.iter().flat_map(|verified| &verified.field));
+        let mut common: Vec<u8> = self.verified.iter().flat_map(|verified| &verified.field).copied().collect();
+        common.extend(self.received(alone.as_deref()));
         let sender = self.sender.address().map(Address::to_string);
         let prefix = |permit: &&DeliverPermit| {
             let mut writer = HeaderWriter::new();

@@ -142,24 +142,28 @@ async fn forwarded_mail_is_sealed_where_it_was_verified_here_and_nothing_else_is
     let sink = Sink::start("127.0.0.2", 0, Tls::None).await;
     lab.zone.mx("two.example", &[("mx.two.example", "127.0.0.2")]);
     let worker = lab.worker(sink.address.port(), |config| config.arc_hosts = vec!["mx.one.example".to_owned()]);
-    let message = |host: &str, more: &str| {
-        format!(
-            "Authentication-Results: {host}; dmarc=pass header.from=far.example{more}\r\nFrom: bob@far.example\r\n\r\nbody\r\n"
-        )
+    let found = |host: &str, more: &str| {
+        format!("Authentication-Results: {host}; dmarc=pass header.from=far.example{more}\r\n")
     };
+    let received = "Received: by mta.one.example\r\n";
+    let verified = |host: &str, more: &str| format!("{}{received}", found(host, more));
+    // What a message says in our name that came from where nobody looks for such fields, as over LMTP.
+    let forged = format!("{received}{}", found("mx.one.example", ""));
     let reply = QueueSource::AutoReply { account: AccountId(1), by: name("one.example") };
-    for (count, (source, body, begins)) in [
-        (forward(), message("mx.one.example", ""), "ARC-Seal: i=1; a=rsa-sha256; "),
-        (forward(), message("mx.far.example", ""), "DKIM-Signature: "),
-        (forward(), message("mx.one.example", "; arc=fail (i=1 far.example)"), "DKIM-Signature: "),
-        (reply, message("mx.one.example", ""), "DKIM-Signature: "),
+    for (count, (source, fields, begins)) in [
+        (forward(), verified("mx.one.example", ""), "ARC-Seal: i=1; a=rsa-sha256; "),
+        (forward(), verified("mx.far.example", ""), "DKIM-Signature: "),
+        (forward(), verified("mx.one.example", "; arc=fail (i=1 far.example)"), "DKIM-Signature: "),
+        (forward(), forged, "DKIM-Signature: "),
+        (reply, verified("mx.one.example", ""), "DKIM-Signature: "),
     ]
     .into_iter()
     .enumerate()
     {
-        lab.send_body(&["a@two.example"], &body, |new| {
+        lab.send_body(&["a@two.example"], "From: bob@far.example\r\n\r\nbody\r\n", |new| {
             new.sender = ReversePath::Null;
             new.source = source;
+            new.prefix = Bytes::from(format!("Delivered-To: ann@one.example\r\n{fields}"));
         })
         .await;
         sink.wait_for(count + 1).await;
