@@ -1,7 +1,7 @@
 //! System packages: what building and testing need, and how a bare Debian machine gets it.
 //!
 //! RocksDB and jemalloc want a C++ compiler and make; the bindings generator loads libclang at run time and needs
-//! clang's own headers beside it. The tests of whole systems drive real mail clients and scanners. On Debian and its kin what is
+//! clang's own headers beside it. The tests of whole systems drive real mail clients, scanners and verifiers. On Debian and its kin what is
 //! missing is installed with apt-get (through sudo when not root); anywhere else the list of what to install is printed.
 //! Nothing is removed or upgraded, and a machine that has everything is not touched: no apt call is made.
 
@@ -20,7 +20,7 @@ pub(crate) enum Need {
 }
 
 /// The programs that the tests start, each with the Debian package that brings it.
-const CLIENTS: [(&str, &str); 9] = [
+const CLIENTS: [(&str, &str); 11] = [
     ("swaks", "swaks"),
     ("curl", "curl"),
     ("mbsync", "isync"),
@@ -30,6 +30,8 @@ const CLIENTS: [(&str, &str); 9] = [
     ("openssl", "openssl"),
     ("rspamd", "rspamd"),
     ("clamd", "clamav-daemon"),
+    ("opendkim", "opendkim"),
+    ("dkimverify", "python3-dkim"),
 ];
 
 /// Installs what is missing, or says what to install.

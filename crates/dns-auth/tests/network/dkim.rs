@@ -10,17 +10,22 @@ use yubin_dns_auth::dkim::{KeyAlgorithm, PrivateKey, SelectedKey, Signer};
 use yubin_types::{DomainName, Timestamp};
 
 use crate::dns_server::{DnsServer, Signing, Zone};
+use crate::others::{Records, dkimpy_signatures, opendkim};
 
 fn domain(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
 }
 
-/// A signer with an RSA and an Ed25519 key, and a verifier that finds both published.
-async fn setup() -> (DnsServer, Signer, MessageAuthenticator) {
-    let keys = [("rsa1", KeyAlgorithm::Rsa), ("ed1", KeyAlgorithm::Ed25519)].map(|(selector, algorithm)| SelectedKey {
+fn keys() -> [SelectedKey; 2] {
+    [("rsa1", KeyAlgorithm::Rsa), ("ed1", KeyAlgorithm::Ed25519)].map(|(selector, algorithm)| SelectedKey {
         selector: domain(selector),
         key: Arc::new(PrivateKey::generate(algorithm).unwrap()),
-    });
+    })
+}
+
+/// A signer with an RSA and an Ed25519 key, and a verifier that finds both published.
+async fn setup() -> (DnsServer, Signer, MessageAuthenticator) {
+    let keys = keys();
     let mut records = String::new();
     for SelectedKey { selector, key } in &keys {
         let record = key.record();
@@ -97,5 +102,28 @@ async fn what_may_change_on_the_way_and_what_may_not() {
     ];
     for (from, to) in broken {
         assert_eq!(verify(&authenticator, &message.replacen(from, to, 1)).await, [false, false], "{to:?}");
+    }
+}
+
+/// Those with whom our users correspond use neither our library nor our verifier.
+#[test]
+fn other_implementations_verify_both_signatures() {
+    let keys = keys();
+    let name = |key: &SelectedKey| format!("{}._domainkey.signed.test", key.selector);
+    let records: Records = keys.iter().map(|key| (name(key), key.key.record())).collect();
+    let [rsa, ed25519] = keys;
+    let (both, rsa) = (vec![rsa.clone(), ed25519], vec![rsa]);
+    let signers = [both, rsa].map(|keys| Signer::new(domain("signed.test"), keys));
+    // dkimpy takes a second From field for a forgery.
+    let header = HEADER.replace("from: second@signed.test\r\n", "");
+    for body in ["", "hello\r\n", "a  b \t c \r\n\r\n\r\n", "8 bits: 日本語\r\n", ". dots\r\n..\r\n"] {
+        let [both, rsa] = signers.each_ref().map(|signer| format!("{}{header}\r\n{body}", sign(signer, &header, body)));
+        assert_eq!(dkimpy_signatures(&records, &both), "[True, True]", "{both}");
+        assert_eq!(dkimpy_signatures(&records, &both.replacen("b@example.jp", "x@example.jp", 1)), "[False, False]");
+        // opendkim of today knows no Ed25519.
+        let found = opendkim(&records, &rsa);
+        assert!(found.contains("2048-bit key") && found.contains("succeeded"), "{found}{rsa}");
+        let found = opendkim(&records, &rsa.replacen("b@example.jp", "x@example.jp", 1));
+        assert!(found.contains("signature verification failed"), "{found}");
     }
 }

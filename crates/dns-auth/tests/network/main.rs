@@ -15,6 +15,7 @@ mod dns_server;
 mod https;
 mod mta_sts;
 mod openspf;
+mod others;
 mod published;
 mod reports;
 mod resolver;

@@ -1,8 +1,5 @@
-//! ARC sets of ours: a chain that begins here, and one that another implementation began, verified by our own verifier, and by Python's dkimpy where
-//! it is installed.
+//! ARC sets of ours: a chain that begins here, and one that another implementation began, verified by our own verifier and by dkimpy.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,17 +9,13 @@ use yubin_dns_auth::verify::{MessageCheck, MessageChecks, Verifier};
 use yubin_types::{AuthResult, DomainName, Timestamp};
 
 use crate::dns_server::{DnsServer, Signing, Zone};
+use crate::others::{Records, dkimpy_chain};
 use crate::verify::{DKIMPY, DKIMPY_KEYS, long};
 
 const HOST: &str = "mx.home.test";
 const MESSAGE: &str = "Authentication-Results: mx.home.test; dmarc=pass (policy=reject)\r\n\
     \theader.from=a.test; spf=pass smtp.mailfrom=a.test; dkim=none\r\nReceived: from x\r\n\tby mx.home.test; now\r\nFrom: Ann <ann@a.test>\r\nTo: bob@home.test\r\n\
     Subject: hello\r\n  there\r\nDate: Mon, 23 Nov 2026 00:00:00 +0000\r\n\r\nHello  world \r\n\r\n";
-
-/// Says for each key in the DNS what its record is, reads a message, and prints what dkimpy finds of its chain.
-const PROGRAM: &str = "import sys, json, dkim\nkeys = json.loads(sys.argv[1])\n\
-    found = dkim.arc_verify(sys.stdin.buffer.read(), dnsfunc=lambda name, timeout=5: keys.get(name.decode().rstrip('.'), '').encode())\n\
-    print(found[0].decode(), len(found[1]), found[2])\n";
 
 fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
@@ -68,28 +61,16 @@ impl World {
         check.finish(&self.verifier).await
     }
 
-    /// What dkimpy says; `None`: it is not installed.
-    fn dkimpy(&self, message: &str) -> Option<String> {
-        let has_it = Command::new("python3").args(["-c", "import dkim"]).stderr(Stdio::null()).status().ok()?;
-        if !has_it.success() {
-            println!("not run: Python has no dkimpy");
-            return None;
-        }
-        let mut keys: std::collections::BTreeMap<String, String> =
-            std::collections::BTreeMap::from([("s1._domainkey.home.test".to_owned(), self.record.clone())]);
+    /// What dkimpy says.
+    fn dkimpy(&self, message: &str) -> String {
+        let mut records = Records::from([("s1._domainkey.home.test".to_owned(), self.record.clone())]);
         for line in DKIMPY_KEYS.lines().filter(|line| !line.is_empty()) {
             let (label, record) = line.split_once(" IN TXT ").unwrap();
             for zone in ["a.test", "list.test", "relay.test"] {
-                keys.insert(format!("{label}.{zone}"), record.replace("\" \"", "").replace('"', ""));
+                records.insert(format!("{label}.{zone}"), record.replace("\" \"", "").replace('"', ""));
             }
         }
-        let keys: Vec<String> = keys.iter().map(|(name, record)| format!("{name:?}: {record:?}")).collect();
-        let mut python = Command::new("python3");
-        python.args(["-c", PROGRAM, &format!("{{{}}}", keys.join(", "))]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = python.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+        dkimpy_chain(&records, message)
     }
 }
 
@@ -104,9 +85,8 @@ async fn a_chain_that_begins_here_is_verified_by_others() {
     let sets: Vec<_> = checks.arc.sets.iter().map(|set| (set.sealer.clone(), set.dmarc_pass.clone())).collect();
     assert_eq!(sets, [(name("home.test"), Some(name("a.test")))], "the next server believes what was found here");
     assert_eq!(checks.dkim.iter().map(|check| check.result).collect::<Vec<_>>(), [AuthResult::Pass]);
-    if let Some(found) = world.dkimpy(&message) {
-        assert!(found.starts_with("pass 1 "), "{found}: {message}");
-    }
+    let found = world.dkimpy(&message);
+    assert!(found.starts_with("pass 1 "), "{found}: {message}");
     let changed = message.replacen("world", "World", 1);
     assert_eq!(world.checks(&changed).await.arc.result, AuthResult::Fail);
     let lied = message.replacen("header.from=a.test", "header.from=b.test", 1);
@@ -128,9 +108,8 @@ async fn a_chain_of_others_goes_on_if_it_holds() {
     assert_eq!((checks.arc.result, checks.arc.sets.len()), (AuthResult::Pass, 3), "{message}");
     assert_eq!(checks.arc.sets[0].sealer, name("home.test"));
     assert!(message.starts_with("ARC-Seal: i=3; ") && message.contains("cv=pass"), "{message}");
-    if let Some(found) = world.dkimpy(&message) {
-        assert!(found.starts_with("pass 3 "), "{found}: {message}");
-    }
+    let found = world.dkimpy(&message);
+    assert!(found.starts_with("pass 3 "), "{found}: {message}");
     for found in ["arc=fail (i=2 relay.test)", "spf=pass smtp.mailfrom=a.test"] {
         let message = world.forward(&came(found)).await;
         assert!(message.starts_with("DKIM-Signature: "), "signed, and not sealed: {message}");
