@@ -38,7 +38,7 @@ impl Row for api::ExpungedMail {
 
 impl Shown for api::RestoreMailResponse {
     fn table(&self) -> String {
-        format!("{} messages are back\n", self.messages)
+        format!("messages brought back: {}\n", self.messages)
     }
 
     fn json(&self) -> Value {
